@@ -1,0 +1,68 @@
+import { randomUUID } from 'node:crypto';
+import canonicalize from 'canonicalize';
+import type { Prisma } from '../generated/prisma/client.js';
+import { type Actor, type Audience, EVENT_TYPES, type EventSubject, type EventType } from './types.js';
+
+/** What a business transaction says happened. Call after the subject's row is locked: the position drawn here keeps its order. */
+export interface NewEvent {
+  type: EventType;
+  subject: EventSubject;
+  subjectId: string;
+  domainId: string | null;
+  productId?: string | null;
+  audience: Audience;
+  actor: Actor;
+  correlationId: string;
+  causationId?: string | null;
+  data: Record<string, unknown>;
+}
+
+/** Appends one event in the caller's transaction and returns its id. The sequencer numbers it after the commit. */
+export async function append(tx: Prisma.TransactionClient, event: NewEvent): Promise<string> {
+  const id = randomUUID();
+  const { version } = EVENT_TYPES[event.type];
+  const occurredAt = new Date();
+  const audience = {
+    public: event.audience.public,
+    domains: [...new Set(event.audience.domains)].sort(),
+    subjects: [...new Set(event.audience.subjects)].sort(),
+  };
+  const stated = {
+    id,
+    type: event.type,
+    version,
+    subject: event.subject,
+    subjectId: event.subjectId,
+    domainId: event.domainId,
+    productId: event.productId ?? null,
+    audience,
+    actor: event.actor,
+    correlationId: event.correlationId,
+    causationId: event.causationId ?? null,
+    occurredAt: occurredAt.toISOString(),
+    data: JSON.parse(JSON.stringify(event.data)) as Prisma.InputJsonObject,
+  };
+  await tx.eventPending.create({
+    data: {
+      id,
+      type: stated.type,
+      version,
+      subjectType: event.subject.type,
+      subjectId: stated.subjectId,
+      subject: { ...event.subject },
+      domainId: stated.domainId,
+      productId: stated.productId,
+      audiencePublic: audience.public,
+      audienceDomains: audience.domains,
+      audienceSubjects: audience.subjects,
+      actor: { ...event.actor },
+      correlationId: stated.correlationId,
+      causationId: stated.causationId,
+      occurredAt,
+      data: stated.data,
+      canonical: canonicalize(stated) as string,
+    },
+    select: { position: true },
+  });
+  return id;
+}

@@ -1,0 +1,83 @@
+/** The closed list of mesh event types (design: events.md, Types), with the kind of object each is about and its version. */
+export const EVENT_TYPES = {
+  DomainRegistered: { subject: 'Domain', version: 1, says: 'A domain was registered; its AWS objects are on their way.' },
+  DomainReady: { subject: 'Domain', version: 1, says: 'Everything the domain needs stands in AWS.' },
+  DomainUpdated: { subject: 'Domain', version: 1, says: 'A domain or its membership changed.' },
+  DataProductRegistered: { subject: 'DataProduct', version: 1, says: 'A draft product was registered.' },
+  DataProductUpdated: { subject: 'DataProduct', version: 1, says: "A product's description, owner, tags or tables changed." },
+  DataProductPublished: { subject: 'DataProduct', version: 1, says: 'A product was published; its tables are on their way.' },
+  DataProductReady: { subject: 'DataProduct', version: 1, says: "A published product's tables stand in AWS." },
+  DataProductDeprecated: { subject: 'DataProduct', version: 1, says: 'A product takes no new requests any more.' },
+  DataProductRetired: { subject: 'DataProduct', version: 1, says: 'A product was taken off the mesh.' },
+  DataContractProposed: { subject: 'DataContract', version: 1, says: 'A contract document was imported.' },
+  DataContractActivated: { subject: 'DataContract', version: 1, says: 'A contract version is now the one in force.' },
+  DataContractDeprecated: { subject: 'DataContract', version: 1, says: 'A contract version was superseded.' },
+  SchemaChanged: { subject: 'DataProduct', version: 1, says: "A product's tables or columns changed." },
+  AccessRequested: { subject: 'AccessRequest', version: 1, says: 'Somebody asked for access.' },
+  AccessApproved: { subject: 'AccessRequest', version: 1, says: 'A request was approved; the grant is on its way.' },
+  AccessRejected: { subject: 'AccessRequest', version: 1, says: 'A request was rejected.' },
+  AccessCancelled: { subject: 'AccessRequest', version: 1, says: 'The requester took a request back.' },
+  AccessGranted: { subject: 'AccessGrant', version: 1, says: 'The grant stands in AWS: the data can be read.' },
+  AccessFailed: { subject: 'AccessGrant', version: 1, says: 'A grant could not be brought about.' },
+  AccessRevoked: { subject: 'AccessGrant', version: 1, says: 'The grant is gone from AWS.' },
+  AccessExpired: { subject: 'AccessGrant', version: 1, says: 'The grant reached its expiry and is gone from AWS.' },
+  ResourceStuck: { subject: 'Resource', version: 1, says: 'An AWS object could not be changed after many tries; it is still retried.' },
+  ResourceRepaired: { subject: 'Resource', version: 1, says: 'An AWS object that had drifted agrees again.' },
+  ResourceDrifted: { subject: 'Resource', version: 1, says: 'An AWS object was changed or removed out of band.' },
+} as const satisfies Record<string, { subject: SubjectType; version: number; says: string }>;
+
+/** PascalCase name, as EventBridge's detail-type carries it; GraphQL shows the same in UPPER_CASE. */
+export type EventType = keyof typeof EVENT_TYPES;
+export type SubjectType = 'Domain' | 'DataProduct' | 'DataContract' | 'AccessRequest' | 'AccessGrant' | 'Resource';
+
+/** AccessRevoked -> ACCESS_REVOKED. */
+export function upperCase(type: string): string {
+  return type.replace(/(?<=[a-z])(?=[A-Z])/g, '_').toUpperCase();
+}
+
+/** Who did it: a person or machine with a token, or Meshgate itself. */
+export interface Actor {
+  kind: 'USER' | 'SYSTEM';
+  subject: string;
+  name: string | null;
+  /** The token's jti. */
+  tokenId: string | null;
+  address: string | null;
+}
+
+/** Meshgate acting on its own: the reconciler, the clock. */
+export const SYSTEM_ACTOR: Actor = { kind: 'SYSTEM', subject: 'meshgate', name: 'Meshgate', tokenId: null, address: null };
+
+/** The subject as readers outside see it; `id` is the GraphQL global id, `domain` the slug of the domain it belongs to. */
+export interface EventSubject {
+  type: SubjectType;
+  id: string;
+  name: string | null;
+  domain: string | null;
+}
+
+/** Who may see an event, fixed when it is appended: everybody signed in, members of these domains (uuids), these subjects. Admins see all. */
+export interface Audience {
+  public: boolean;
+  domains: string[];
+  subjects: string[];
+}
+
+/** One event of the log, as every reader gets it. `seq` is dense from 1. */
+export interface LogEvent {
+  seq: bigint;
+  id: string;
+  type: EventType;
+  version: number;
+  subject: EventSubject;
+  /** uuid of the subject's row (for resources: a uuid derived from the identity hash). */
+  subjectId: string;
+  domainId: string | null;
+  productId: string | null;
+  audience: Audience;
+  actor: Actor;
+  correlationId: string;
+  causationId: string | null;
+  occurredAt: Date;
+  data: Record<string, unknown>;
+}
