@@ -1,0 +1,41 @@
+import type { Actor } from '../events/types.js';
+import type { DomainRole, PrismaClient } from '../generated/prisma/client.js';
+
+/** Who asks, as he is now. `memberships` maps a domain's uuid to his role there. */
+export interface Viewer {
+  subject: string;
+  name: string | null;
+  groups: readonly string[];
+  /** Platform admin, from the token's groups. */
+  admin: boolean;
+  memberships: ReadonlyMap<string, DomainRole>;
+}
+
+/** The mesh that this installation governs: one governance account and names that follow from configuration. */
+export interface Mesh {
+  /** The account that owns the central catalogue (G), 12 digits. */
+  governanceAccount: string;
+  region: string;
+  /** IAM role (or user) under which Meshgate works in G; data lake administrator there. */
+  governanceRoleArn: string;
+  /** Role in G that Lake Formation uses to read registered locations; trusts lakeformation.amazonaws.com. */
+  dataAccessRoleArn: string;
+  /** Role in G that EventBridge uses for bus targets. */
+  eventTargetRoleArn: string;
+  centralBusName: string;
+  /** Whether Meshgate writes the data lake settings of G; else it only checks them. */
+  manageSettings: boolean;
+  /** Names of a domain's central databases, `{domain}` and `{account}` are replaced; default `{domain}_nrac`, `{domain}_tbac`. */
+  databaseNames: { nrac: string; tbac: string };
+}
+
+/** What every action gets first. */
+export interface Context {
+  viewer: Viewer;
+  actor: Actor;
+  correlationId: string;
+  db: PrismaClient;
+  mesh: Mesh;
+  /** Called after a commit that changed desired state or appended events: wakes lanes and the sequencer. Must not throw. */
+  committed: (lanes: { account: string; region: string }[]) => void;
+}
