@@ -1,0 +1,42 @@
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+import { inject } from 'vitest';
+
+/** A database of one test file's own, fully migrated. */
+export interface TestDatabase {
+  ownerUrl: string;
+  serverUrl: string;
+  /** Drops it, cutting connections that are still open. */
+  drop(): Promise<void>;
+}
+
+/** Clones the migrated database (about 50 ms). */
+export async function createTestDatabase(): Promise<TestDatabase> {
+  return createDatabase('meshgate');
+}
+
+/** An empty database, owned by the owner role, for tests of the migrations themselves. */
+export async function createEmptyDatabase(): Promise<TestDatabase> {
+  return createDatabase('template0');
+}
+
+async function createDatabase(template: string): Promise<TestDatabase> {
+  const name = `test_${randomBytes(8).toString('hex')}`;
+  await asAdmin(`CREATE DATABASE ${name} TEMPLATE ${template} OWNER meshgate_owner`);
+  const renamed = (url: string): string => url.replace(/\/meshgate$/, `/${name}`);
+  return {
+    ownerUrl: renamed(inject('postgresOwnerUrl')),
+    serverUrl: renamed(inject('postgresServerUrl')),
+    drop: () => asAdmin(`DROP DATABASE ${name} WITH (FORCE)`),
+  };
+}
+
+async function asAdmin(sql: string): Promise<void> {
+  const client = new pg.Client({ connectionString: inject('postgresAdminUrl') });
+  await client.connect();
+  try {
+    await client.query(sql);
+  } finally {
+    await client.end();
+  }
+}

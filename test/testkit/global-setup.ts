@@ -1,0 +1,41 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { startPostgres } from '../../src/sandbox/postgres.js';
+import { createLog } from '../../src/server/log.js';
+import { migrate } from '../../src/server/migrate.js';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** Superuser's URL of the run's Postgres. */
+    postgresAdminUrl: string;
+    /** URLs of the migrated database, which test databases are cloned from. */
+    postgresOwnerUrl: string;
+    postgresServerUrl: string;
+  }
+}
+
+/** The part of vitest's project that a global setup needs. */
+interface TestRun {
+  provide(key: 'postgresAdminUrl' | 'postgresOwnerUrl' | 'postgresServerUrl', value: string): void;
+}
+
+/** One real Postgres for the run, with a migrated database; no test connects to that one, so that it can be cloned. */
+export async function setup(run: TestRun): Promise<() => Promise<void>> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'meshgate-test-'));
+  const settings = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' };
+  const postgres = await startPostgres({ dataDir, settings });
+  await migrate(postgres.ownerUrl, createLog({ level: 'silent' }));
+  const admin = new pg.Client({ connectionString: postgres.adminUrl });
+  await admin.connect();
+  await admin.query('ALTER DATABASE meshgate IS_TEMPLATE true');
+  await admin.end();
+  run.provide('postgresAdminUrl', postgres.adminUrl);
+  run.provide('postgresOwnerUrl', postgres.ownerUrl);
+  run.provide('postgresServerUrl', postgres.serverUrl);
+  return async () => {
+    await postgres.stop();
+    rmSync(dataDir, { recursive: true, force: true });
+  };
+}
