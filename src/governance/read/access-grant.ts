@@ -1,0 +1,80 @@
+import { accessRequestShape, newestFirst } from './access-request.js';
+import type { ConnectionList } from './connection.js';
+import { dataProductShape } from './data-product.js';
+import { domainShape } from './domain.js';
+import { progress, resourceShape } from './resource.js';
+import { plain, raw, type Shape, type Sql, sql } from './select.js';
+import { memberIds, seesGrant } from './visible.js';
+
+/** A grant that gives, or is about to give, access. */
+export const aliveGrant = (r: Sql): Sql => sql`${r}."status" IN ('PROVISIONING', 'ACTIVE', 'FAILED')`;
+
+export const accessGrantShape: Shape = {
+  type: 'AccessGrant',
+  from: raw('"AccessGrant"'),
+  always: ['id', 'status', 'productDomainId', 'consumerDomainId'],
+  columns: {
+    ...plain(
+      'id',
+      'status',
+      'expiresAt',
+      'grantedAt',
+      'revokedAt',
+      'revokedBy',
+      'reason',
+      'createdAt',
+      'updatedAt',
+      'consumerDomainId',
+    ),
+    productDomainId: (t) => sql`(SELECT p."domainId" FROM "DataProduct" p WHERE p."id" = ${t}."productId")`,
+    progress: progress('ACCESS_GRANT'),
+    // What the consumer reads: the facts from which the query and the link names are made.
+    howToQuery: (
+      t,
+    ) => sql`(SELECT json_build_object('domain', d."name", 'product', p."name", 'columns', q."columns", 'tables', (
+        SELECT coalesce(json_agg(json_build_object('name', x."name", 'columns', (SELECT coalesce(json_agg(c."name" ORDER BY c."position"), '[]')
+          FROM "ProductColumn" c WHERE c."tableId" = x."id")) ORDER BY x."position"), '[]')
+        FROM "ProductTable" x WHERE x."productId" = p."id" AND (cardinality(q."tables") = 0 OR x."name" = ANY(q."tables"))))
+      FROM "AccessRequest" q JOIN "DataProduct" p ON p."id" = q."productId" JOIN "Domain" d ON d."id" = p."domainId"
+      WHERE q."id" = ${t}."requestId")`,
+  },
+  relations: {
+    dataProduct: { kind: 'one', shape: () => dataProductShape, where: (t, r) => sql`${r}."id" = ${t}."productId"` },
+    consumerDomain: {
+      kind: 'one',
+      shape: () => domainShape,
+      where: (t, r) => sql`${r}."id" = ${t}."consumerDomainId"`,
+    },
+    accessRequest: { kind: 'one', shape: () => accessRequestShape, where: (t, r) => sql`${r}."id" = ${t}."requestId"` },
+    resources: {
+      kind: 'many',
+      shape: () => resourceShape,
+      where: (t, r) =>
+        sql`EXISTS (SELECT 1 FROM "ResourceClaim" c WHERE c."resourceId" = ${r}."id" AND c."ownerType" = 'ACCESS_GRANT' AND c."ownerId" = ${t}."id")`,
+      order: (r) => sql`${r}."kind", ${r}."account", ${r}."key"`,
+    },
+  },
+  visible: seesGrant,
+};
+
+/** AccessGrantFilter, decoded: ids are uuids. */
+interface AccessGrantFilter {
+  status?: string[] | null;
+  mine?: boolean | null;
+  dataProduct?: string | null;
+  consumerDomain?: string | null;
+}
+
+export const accessGrantList: ConnectionList = {
+  shape: () => accessGrantShape,
+  order: () => newestFirst,
+  filter: (r, args, viewer) => {
+    const filter = (args.filter ?? {}) as AccessGrantFilter;
+    const conditions: Sql[] = [];
+    if (filter.status) conditions.push(sql`${r}."status"::text = ANY(${filter.status}::text[])`);
+    if (filter.mine) conditions.push(sql`${r}."consumerDomainId" = ANY(${memberIds(viewer)}::uuid[])`);
+    if (filter.dataProduct) conditions.push(sql`${r}."productId" = ${filter.dataProduct}::uuid`);
+    if (filter.consumerDomain) conditions.push(sql`${r}."consumerDomainId" = ${filter.consumerDomain}::uuid`);
+    return conditions;
+  },
+};

@@ -1,0 +1,78 @@
+import { accessGrantShape } from './access-grant.js';
+import { accessRequestShape } from './access-request.js';
+import type { ConnectionList, Cursor, Order } from './connection.js';
+import { dataContractShape } from './data-contract.js';
+import { dataProductShape } from './data-product.js';
+import { domainShape } from './domain.js';
+import { resourceShape } from './resource.js';
+import { plain, raw, type Shape, type Sql, sql } from './select.js';
+import { memberIds, seesEvent } from './visible.js';
+
+/** Every object that an event can be about. */
+export const nodeShapes = (): Shape[] => [
+  domainShape,
+  dataProductShape,
+  dataContractShape,
+  accessRequestShape,
+  accessGrantShape,
+  resourceShape,
+];
+
+export const eventShape: Shape = {
+  type: 'MeshEvent',
+  from: raw('"Event"'),
+  always: ['id', 'sequence', 'type'],
+  columns: {
+    ...plain('id', 'type', 'version', 'occurredAt', 'actor', 'correlationId', 'data'),
+    sequence: (t) => sql`${t}."seq"::text`,
+  },
+  relations: {
+    subject: {
+      kind: 'node',
+      discriminator: (t) => sql`${t}."subjectType"`,
+      shapes: nodeShapes,
+      // A resource is named by its identity hash, whose first 16 bytes are the event's subject id.
+      where: (t, r, shape) =>
+        shape.type === 'Resource'
+          ? sql`left(${r}."id", 32) = replace(${t}."subjectId"::text, '-', '')`
+          : sql`${r}."id" = ${t}."subjectId"`,
+    },
+    domain: { kind: 'one', shape: () => domainShape, where: (t, r) => sql`${r}."id" = ${t}."domainId"` },
+  },
+  visible: seesEvent,
+};
+
+const bySequence: Order = { name: 'seq', descending: false, keys: [{ sql: (r) => sql`${r}."seq"`, cast: 'bigint' }] };
+
+/** MeshEventFilter, decoded: ids are uuids, types PascalCase. */
+export interface EventFilter {
+  types?: string[] | null;
+  domains?: string[] | null;
+  dataProducts?: string[] | null;
+  tags?: string[] | null;
+  mine?: boolean | null;
+}
+
+/** The list of events in log order; `cursor` is the same text as a subscription's. */
+export function eventList(cursor: Cursor): ConnectionList {
+  return {
+    shape: () => eventShape,
+    order: () => bySequence,
+    cursor,
+    filter: (r, args, viewer) => {
+      const filter = (args.filter ?? {}) as EventFilter;
+      const conditions: Sql[] = [];
+      if (filter.types) conditions.push(sql`${r}."type" = ANY(${filter.types}::text[])`);
+      if (filter.domains) conditions.push(sql`${r}."domainId" = ANY(${filter.domains}::uuid[])`);
+      if (filter.dataProducts) conditions.push(sql`${r}."productId" = ANY(${filter.dataProducts}::uuid[])`);
+      if (filter.tags)
+        conditions.push(
+          sql`EXISTS (SELECT 1 FROM "DataProduct" p WHERE p."id" = ${r}."productId" AND p."tags" && ${filter.tags}::text[])`,
+        );
+      if (filter.mine)
+        conditions.push(sql`(${r}."actor"->>'subject' = ${viewer.subject} OR ${viewer.subject} = ANY(${r}."audienceSubjects")
+          OR ${r}."domainId" = ANY(${memberIds(viewer)}::uuid[]))`);
+      return conditions;
+    },
+  };
+}

@@ -1,0 +1,108 @@
+import { accessGrantShape } from './access-grant.js';
+import type { ConnectionList, Order } from './connection.js';
+import { dataProductShape } from './data-product.js';
+import { domainShape } from './domain.js';
+import { type Column, plain, raw, type Shape, type Sql, sql } from './select.js';
+import { everybody, seesResource } from './visible.js';
+
+/** How far an owner's resources are: counts over its claims that hold. */
+export function progress(ownerType: 'DOMAIN' | 'DATA_PRODUCT' | 'ACCESS_GRANT'): Column {
+  return (
+    t: Sql,
+  ) => sql`(SELECT json_build_object('total', count(*), 'ready', count(*) FILTER (WHERE x."status" = 'READY'),
+      'failed', count(*) FILTER (WHERE x."status" IN ('FAILED', 'STUCK')))
+    FROM "ResourceClaim" c JOIN "Resource" x ON x."id" = c."resourceId"
+    WHERE c."ownerType" = ${raw(`'${ownerType}'`)} AND c."ownerId" = ${t}."id" AND c."releasedAtGeneration" IS NULL)`;
+}
+
+const OWNER_TYPES: Record<string, string> = {
+  Domain: 'DOMAIN',
+  DataProduct: 'DATA_PRODUCT',
+  AccessGrant: 'ACCESS_GRANT',
+};
+
+const resourceClaim: Shape = {
+  type: 'ResourceClaim',
+  from: raw('"ResourceClaim"'),
+  always: [],
+  columns: {
+    ...plain('spec', 'createdAt'),
+    released: (t) => sql`${t}."releasedAtGeneration" IS NOT NULL`,
+  },
+  relations: {
+    owner: {
+      kind: 'node',
+      discriminator: (t) =>
+        sql`CASE ${t}."ownerType" WHEN 'DOMAIN' THEN 'Domain' WHEN 'DATA_PRODUCT' THEN 'DataProduct' ELSE 'AccessGrant' END`,
+      shapes: () => [domainShape, dataProductShape, accessGrantShape],
+      where: (t, r) => sql`${r}."id" = ${t}."ownerId"`,
+    },
+  },
+  visible: everybody,
+};
+
+export const resourceShape: Shape = {
+  type: 'Resource',
+  from: raw('"Resource"'),
+  always: ['id'],
+  columns: {
+    ...plain('id', 'kind', 'account', 'region', 'key', 'spec', 'desired', 'generation', 'status', 'observedGeneration'),
+    ...plain(
+      'observed',
+      'observedAt',
+      'attempts',
+      'nextAttemptAt',
+      'lastError',
+      'correlationId',
+      'createdAt',
+      'updatedAt',
+    ),
+  },
+  relations: {
+    dependsOn: {
+      kind: 'many',
+      shape: () => resourceShape,
+      where: (t, r) => sql`${r}."id" = ANY(${t}."dependsOn")`,
+      order: (r) => sql`${r}."kind", ${r}."key"`,
+    },
+    claims: {
+      kind: 'many',
+      shape: () => resourceClaim,
+      where: (t, r) => sql`${r}."resourceId" = ${t}."id"`,
+      order: (r) => sql`${r}."createdAt", ${r}."ownerId"`,
+    },
+  },
+  visible: seesResource,
+};
+
+const byKind: Order = {
+  name: 'kind',
+  descending: false,
+  keys: [
+    { sql: (r) => sql`${r}."kind"`, cast: 'text' },
+    { sql: (r) => sql`${r}."key"`, cast: 'text' },
+    { sql: (r) => sql`${r}."id"`, cast: 'text' },
+  ],
+};
+
+/** ResourceFilter, decoded: the owner is (type name, uuid). */
+interface ResourceFilter {
+  owner?: { type: string; id: string } | null;
+  kinds?: string[] | null;
+  status?: string[] | null;
+}
+
+export const resourceList: ConnectionList = {
+  shape: () => resourceShape,
+  order: () => byKind,
+  filter: (r, args) => {
+    const filter = (args.filter ?? {}) as ResourceFilter;
+    const conditions: Sql[] = [];
+    if (filter.owner)
+      conditions.push(sql`EXISTS (SELECT 1 FROM "ResourceClaim" o WHERE o."resourceId" = ${r}."id"
+        AND o."ownerType"::text = ${OWNER_TYPES[filter.owner.type] ?? ''} AND o."ownerId" = ${filter.owner.id}::uuid)`);
+    if (filter.kinds) conditions.push(sql`${r}."kind" = ANY(${filter.kinds}::text[])`);
+    if (filter.status) conditions.push(sql`${r}."status"::text = ANY(${filter.status}::text[])`);
+    return conditions;
+  },
+};

@@ -1,0 +1,193 @@
+import { Prisma } from '../../generated/prisma/client.js';
+import type { Viewer } from '../context.js';
+import { type ConnectionList, type ConnectionRows, connectionSql } from './connection.js';
+
+/**
+ * Reads whole trees in one SQL statement: a selection (what the client asked for, neutral of GraphQL) over shapes (how an object
+ * is read) becomes nested json_build_object calls. Visibility is part of every level, so pages, totals and cursors stay right.
+ */
+
+export type Sql = Prisma.Sql;
+export const { sql, join, raw, empty } = Prisma;
+
+/** One asked field, with its arguments and what is asked of it, by concrete type. */
+export interface Selection {
+  field: string;
+  args: Record<string, unknown>;
+  on(type: string): Selection[];
+}
+
+/** How one column of an object is read; `t` is the row's alias. */
+export type Column = (t: Sql, viewer: Viewer) => Sql;
+
+export type Relation =
+  | { kind: 'one'; shape: () => Shape; where: (t: Sql, r: Sql) => Sql }
+  | { kind: 'many'; shape: () => Shape; where: (t: Sql, r: Sql, viewer: Viewer) => Sql; order: (r: Sql) => Sql }
+  | { kind: 'connection'; list: () => ConnectionList; where: (t: Sql, r: Sql) => Sql }
+  | { kind: 'object'; type: string; columns: Record<string, Column> }
+  | {
+      kind: 'node';
+      discriminator: (t: Sql) => Sql;
+      shapes: () => Shape[];
+      where: (t: Sql, r: Sql, shape: Shape) => Sql;
+    };
+
+/** How an object type is read. `always`: columns that resolvers need whatever was asked. */
+export interface Shape {
+  type: string;
+  /** Another GraphQL interface or type name whose fields count as this shape's, for shapes with several concrete types. */
+  from: Sql;
+  always: readonly string[];
+  columns: Record<string, Column>;
+  relations: Record<string, Relation>;
+  visible: (t: Sql, viewer: Viewer) => Sql;
+}
+
+/** Columns that are read as they stand in the table. */
+export function plain(...names: string[]): Record<string, Column> {
+  return Object.fromEntries(names.map((name) => [name, (t: Sql) => sql`${t}.${raw(`"${name}"`)}`]));
+}
+
+/** Where a field's value stands in the object that was read: arguments make it another value. */
+export function valueKey(field: string, args: Record<string, unknown>): string {
+  const given = Object.entries(args).filter(([, value]) => value !== undefined);
+  return given.length === 0 ? field : `${field}(${JSON.stringify(given.sort())})`;
+}
+
+/** Gives every table of a statement an alias of its own. */
+export class Scope {
+  private count = 0;
+  constructor(readonly viewer: Viewer) {}
+  alias(): Sql {
+    this.count += 1;
+    return raw(`t${this.count}`);
+  }
+}
+
+/** Unites selections that ask the same field with the same arguments. */
+export function merged(selections: Selection[]): Map<string, Selection> {
+  const byKey = new Map<string, Selection>();
+  for (const selection of selections) {
+    const key = valueKey(selection.field, selection.args);
+    const before = byKey.get(key);
+    byKey.set(key, before ? { ...before, on: (type) => [...before.on(type), ...selection.on(type)] } : selection);
+  }
+  return byKey;
+}
+
+/** The JSON of one row of a shape, as far as it was asked for. */
+export function objectSql(scope: Scope, shape: Shape, t: Sql, asked: Selection[]): Sql {
+  const parts = new Map<string, Sql>([['__typename', sql`${raw(`'${shape.type}'`)}`]]);
+  const column = (name: string) => {
+    const read = shape.columns[name];
+    if (read) parts.set(name, read(t, scope.viewer));
+    return read !== undefined;
+  };
+  for (const name of shape.always) column(name);
+  for (const [key, selection] of merged(asked)) {
+    if (selection.field.startsWith('__') || column(selection.field)) continue;
+    const relation = shape.relations[selection.field];
+    if (relation) parts.set(key, relationSql(scope, relation, t, selection));
+  }
+  return jsonObject(parts);
+}
+
+/** json_build_object of named expressions, in pieces where there are more than its 100 arguments allow. */
+function jsonObject(parts: Map<string, Sql>): Sql {
+  const pairs = [...parts].map(([key, value]) => sql`${key}::text, ${value}`);
+  if (pairs.length <= 50) return sql`json_build_object(${join(pairs)})`;
+  return sql`(jsonb_build_object(${join(pairs.slice(0, 50))}) || jsonb_build_object(${join(pairs.slice(50))}))`;
+}
+
+function relationSql(scope: Scope, relation: Relation, t: Sql, selection: Selection): Sql {
+  switch (relation.kind) {
+    case 'object':
+      return jsonObject(new Map(Object.entries(relation.columns).map(([name, read]) => [name, read(t, scope.viewer)])));
+    case 'one':
+      return oneSql(scope, relation.shape(), (r) => relation.where(t, r), selection);
+    case 'many': {
+      const shape = relation.shape();
+      const r = scope.alias();
+      const node = objectSql(scope, shape, r, selection.on(shape.type));
+      return sql`(SELECT coalesce(json_agg(${node} ORDER BY ${relation.order(r)}), '[]') FROM ${shape.from} ${r}
+        WHERE ${relation.where(t, r, scope.viewer)} AND ${shape.visible(r, scope.viewer)})`;
+    }
+    case 'connection':
+      return connectionSql(scope, relation.list(), selection, (r) => relation.where(t, r));
+    case 'node': {
+      const cases = relation.shapes().map((shape) => {
+        const node = oneSql(scope, shape, (r) => relation.where(t, r, shape), selection);
+        return sql`WHEN ${shape.type} THEN ${node}`;
+      });
+      return sql`CASE ${relation.discriminator(t)} ${join(cases, ' ')} END`;
+    }
+  }
+}
+
+/** A scalar subquery for one object: null where it is not there or may not be seen. */
+export function oneSql(scope: Scope, shape: Shape, where: (r: Sql) => Sql, selection: Selection): Sql {
+  const r = scope.alias();
+  const node = objectSql(scope, shape, r, selection.on(shape.type));
+  return sql`(SELECT ${node} FROM ${shape.from} ${r} WHERE ${where(r)} AND ${shape.visible(r, scope.viewer)})`;
+}
+
+/** Runs one statement and answers its rows; handed in by the composition root. */
+export type RunStatement = (statement: { text: string; values: unknown[] }) => Promise<{ answer: unknown }[]>;
+
+/** What reading needs: who asks, and the database. */
+export interface ReadContext {
+  viewer: Viewer;
+  run: RunStatement;
+}
+
+async function answer(ctx: ReadContext, expression: Sql): Promise<unknown> {
+  const statement = sql`SELECT ${expression} AS answer`;
+  const [row] = await ctx.run({ text: statement.text, values: statement.values });
+  return row?.answer ?? null;
+}
+
+/** An object that was read: its asked fields under `valueKey`. */
+export type ReadObject = Record<string, unknown>;
+
+/** Reads one object, or null where there is none that the viewer may see. */
+export async function readOne(
+  ctx: ReadContext,
+  shape: Shape,
+  where: (r: Sql) => Sql,
+  selection: Selection,
+): Promise<ReadObject | null> {
+  return (await answer(ctx, oneSql(new Scope(ctx.viewer), shape, where, selection))) as ReadObject | null;
+}
+
+/** Reads one page of a list. */
+export async function readPage(ctx: ReadContext, list: ConnectionList, selection: Selection): Promise<ConnectionRows> {
+  return (await answer(
+    ctx,
+    connectionSql(new Scope(ctx.viewer), list, selection, () => sql`true`),
+  )) as ConnectionRows;
+}
+
+/** Reads several objects by id in one statement: the fields of a mutation's payload. */
+export async function readMany(
+  ctx: ReadContext,
+  wanted: { field: string; shape: Shape; id: string }[],
+  selection: Selection[],
+): Promise<Record<string, ReadObject | null>> {
+  const scope = new Scope(ctx.viewer);
+  const parts = new Map<string, Sql>();
+  for (const asked of merged(selection).values()) {
+    const target = wanted.find(({ field }) => field === asked.field);
+    if (!target) continue;
+    parts.set(
+      asked.field,
+      oneSql(scope, target.shape, (r) => byId(target.shape, r, target.id), asked),
+    );
+  }
+  if (parts.size === 0) return {};
+  return (await answer(ctx, jsonObject(parts))) as Record<string, ReadObject | null>;
+}
+
+/** The condition that names one row; resources are named by their identity hash, all else by uuid. */
+export function byId(shape: Shape, r: Sql, id: string): Sql {
+  return shape.type === 'Resource' ? sql`${r}."id" = ${id}` : sql`${r}."id" = ${id}::uuid`;
+}

@@ -1,0 +1,63 @@
+import type { Viewer } from '../context.js';
+import { type Sql, sql } from './select.js';
+
+/**
+ * Who sees which rows, as SQL: part of every statement that reads (design: security.md, Authorization).
+ * Domains: everybody signed in. Products and their contracts: the published catalogue is for everybody signed in, the rest for
+ * members of the domain. Requests and grants: the requester and members of both domains. Resources: owner and steward of an
+ * owning domain. Events: their audience. Admins see everything.
+ */
+
+export const memberIds = (viewer: Viewer): string[] => [...viewer.memberships.keys()];
+
+const governedIds = (viewer: Viewer): string[] =>
+  [...viewer.memberships].filter(([, role]) => role !== 'MEMBER').map(([id]) => id);
+
+const among = (column: Sql, ids: string[]): Sql => sql`${column} = ANY(${ids}::uuid[])`;
+
+export function everybody(): Sql {
+  return sql`true`;
+}
+
+export function isMember(domainId: Sql, viewer: Viewer): Sql {
+  return viewer.admin ? sql`true` : among(domainId, memberIds(viewer));
+}
+
+export function seesProduct(t: Sql, viewer: Viewer): Sql {
+  if (viewer.admin) return sql`true`;
+  return sql`(${t}."status" IN ('PUBLISHED', 'DEPRECATED') OR ${among(sql`${t}."domainId"`, memberIds(viewer))})`;
+}
+
+export function seesContract(t: Sql, viewer: Viewer): Sql {
+  if (viewer.admin) return sql`true`;
+  return sql`EXISTS (SELECT 1 FROM "DataProduct" p WHERE p."id" = ${t}."productId" AND ${seesProduct(sql`p`, viewer)})`;
+}
+
+export function seesRequest(t: Sql, viewer: Viewer): Sql {
+  if (viewer.admin) return sql`true`;
+  const ids = memberIds(viewer);
+  return sql`(${t}."requestedBy" = ${viewer.subject} OR ${among(sql`${t}."consumerDomainId"`, ids)} OR
+    EXISTS (SELECT 1 FROM "DataProduct" p WHERE p."id" = ${t}."productId" AND ${among(sql`p."domainId"`, ids)}))`;
+}
+
+export function seesGrant(t: Sql, viewer: Viewer): Sql {
+  if (viewer.admin) return sql`true`;
+  return sql`EXISTS (SELECT 1 FROM "AccessRequest" q WHERE q."id" = ${t}."requestId" AND ${seesRequest(sql`q`, viewer)})`;
+}
+
+/** The domain a claim's owner belongs to: for a grant, the product's and the consumer's. */
+export function seesResource(t: Sql, viewer: Viewer): Sql {
+  if (viewer.admin) return sql`true`;
+  const ids = governedIds(viewer);
+  return sql`EXISTS (SELECT 1 FROM "ResourceClaim" c
+    LEFT JOIN "AccessGrant" g ON c."ownerType" = 'ACCESS_GRANT' AND g."id" = c."ownerId"
+    LEFT JOIN "DataProduct" p ON p."id" = CASE c."ownerType" WHEN 'DATA_PRODUCT' THEN c."ownerId" ELSE g."productId" END
+    WHERE c."resourceId" = ${t}."id" AND (${among(sql`p."domainId"`, ids)} OR ${among(sql`g."consumerDomainId"`, ids)}
+      OR (c."ownerType" = 'DOMAIN' AND ${among(sql`c."ownerId"`, ids)})))`;
+}
+
+export function seesEvent(t: Sql, viewer: Viewer): Sql {
+  if (viewer.admin) return sql`true`;
+  return sql`(${t}."audiencePublic" OR ${t}."audienceDomains" && ${memberIds(viewer)}::uuid[]
+    OR ${viewer.subject} = ANY(${t}."audienceSubjects"))`;
+}
