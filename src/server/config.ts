@@ -1,0 +1,307 @@
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import type { Mesh } from '../governance/context.js';
+import { logLevels } from './log.js';
+
+/** Configuration that cannot be used; the message lists every mistake. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/** A token issuer that is trusted, and what its tokens must look like (RFC 8725, RFC 9068). */
+export interface Issuer {
+  issuer: string;
+  jwksUri: string;
+  audience: string[];
+  /** The `typ` header that its access tokens carry, for example `at+jwt`; null where it sets none. */
+  typ: string | null;
+  /** Groups whose members are platform admins. */
+  adminGroups: string[];
+  /** Tokens issued longer ago are refused, whatever they say of themselves. */
+  maxTokenAgeSeconds: number;
+}
+
+/** Everything that a server or worker is told from outside, validated. */
+export interface Config {
+  databaseUrl: string;
+  poolSize: number;
+  host: string;
+  /** 0 takes a free port. */
+  port: number;
+  /** Origins of web pages that may open a WebSocket, besides the server's own. */
+  allowedOrigins: string[];
+  issuers: Issuer[];
+  mesh: Mesh;
+  /** Both null: real AWS, by the SDK's default credential chain. */
+  aws: { endpoint: string | null; credentials: { accessKeyId: string; secretAccessKey: string } | null };
+  driftPeriodSeconds: number;
+  logLevel: (typeof logLevels)[number];
+  production: boolean;
+  introspection: boolean;
+  graphiql: boolean;
+}
+
+/** What `migrate` is told. */
+export interface MigrateConfig {
+  ownerUrl: string;
+  logLevel: Config['logLevel'];
+}
+
+/** The issuer of the embedded sandbox: everybody on this machine can read its key, so it never serves a network. */
+export const sandboxIssuer = 'urn:meshgate:sandbox';
+
+const postgresUrl = z
+  .string()
+  .regex(/^postgres(ql)?:\/\/[^/]+\/.+/, 'must look like postgres://user:password@host:5432/database');
+const iamRole = z.string().regex(/^arn:aws[a-z-]*:iam::\d{12}:role\/.+$/, 'must be the ARN of an IAM role');
+const flag = z.enum(['true', 'false'], 'must be true or false').transform((value) => value === 'true');
+const list = z.string().transform((value) =>
+  value
+    .split(',')
+    .map((item) => item.trim())
+    .filter(Boolean),
+);
+const duration = z
+  .string()
+  .regex(/^PT(?=\d)(\d+H)?(\d+M)?(\d+S)?$/, 'must be an ISO 8601 duration such as PT15M')
+  .transform((text) => {
+    const part = (unit: string): number => Number(new RegExp(`(\\d+)${unit}`).exec(text)?.[1] ?? 0);
+    return part('H') * 3600 + part('M') * 60 + part('S');
+  });
+const databaseName = z
+  .string()
+  .regex(/^[a-z0-9_{}-]+$/, 'must be a Glue database name with the placeholders {domain} or {account}')
+  .refine((name) => /\{(domain|account)\}/.test(name), 'must contain {domain} or {account}');
+
+const issuer = z.strictObject({
+  issuer: z.string().min(1),
+  jwksUri: z.url('must be a URL').refine(isSafeUrl, 'must be https (http is taken on loopback alone)'),
+  audience: z.union([
+    z
+      .string()
+      .min(1)
+      .transform((one) => [one]),
+    z.array(z.string().min(1)).min(1),
+  ]),
+  typ: z.string().min(1).nullable().default(null),
+  adminGroups: z.array(z.string().min(1)).default([]),
+  maxTokenAgeSeconds: z.int().min(60).max(604_800).default(86_400),
+});
+
+const issuers = z
+  .string()
+  .transform((text, context) => {
+    try {
+      return JSON.parse(text) as unknown;
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: `must be JSON: ${(error as Error).message}` });
+      return z.NEVER;
+    }
+  })
+  .pipe(z.array(issuer).min(1, 'must name at least one issuer'));
+
+const logLevel = z.enum(logLevels, `must be one of ${logLevels.join(', ')}`).default('info');
+
+const variables = {
+  DATABASE_URL: postgresUrl.describe(
+    "The server's login on its Postgres: a member of the role meshgate_server, not the owner.",
+  ),
+  DATABASE_POOL_SIZE: wholeNumber(1, 200).default(10).describe('Connections to Postgres at most.'),
+  HOST: z.string().default('127.0.0.1').describe('Address to listen on; 0.0.0.0 in a container.'),
+  PORT: wholeNumber(0, 65_535).default(4000).describe('Port to listen on.'),
+  MESHGATE_ISSUERS: issuers.describe(
+    'Token issuers as JSON: [{"issuer","jwksUri","audience","typ","adminGroups","maxTokenAgeSeconds"}].',
+  ),
+  MESHGATE_ALLOWED_ORIGINS: list
+    .default([])
+    .describe('Origins of web pages that may open a WebSocket, separated by commas.'),
+  MESHGATE_GOVERNANCE_ACCOUNT: z
+    .string()
+    .regex(/^\d{12}$/, 'must be an AWS account id of 12 digits')
+    .describe('The AWS account that owns the central catalogue.'),
+  MESHGATE_REGION: z
+    .string()
+    .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'must be an AWS region such as eu-central-1')
+    .describe('The region of the mesh.'),
+  MESHGATE_GOVERNANCE_ROLE_ARN: iamRole.describe('The IAM role that Meshgate runs as in the governance account.'),
+  MESHGATE_DATA_ACCESS_ROLE_ARN: iamRole.describe(
+    'The role in the governance account that Lake Formation reads registered locations with.',
+  ),
+  MESHGATE_EVENT_TARGET_ROLE_ARN: iamRole.describe(
+    "The role in the governance account that EventBridge reaches the domains' buses with.",
+  ),
+  MESHGATE_CENTRAL_BUS: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,256}$/, 'must be a name of an event bus')
+    .default('central-mesh-bus')
+    .describe('The event bus in the governance account.'),
+  MESHGATE_MANAGE_SETTINGS: flag
+    .default(false)
+    .describe("Whether Meshgate writes the governance account's data lake settings, or only checks them."),
+  MESHGATE_NRAC_DATABASE: databaseName
+    .default('{domain}_nrac')
+    .describe("Name of a domain's database for access by name."),
+  MESHGATE_TBAC_DATABASE: databaseName
+    .default('{domain}_tbac')
+    .describe("Name of a domain's database for access by tag."),
+  MESHGATE_AWS_ENDPOINT: z
+    .url('must be a URL')
+    .refine(isLoopback, 'must be on loopback: it is for the sandbox')
+    .optional()
+    .describe('Where the sandbox answers in place of AWS. Never set it for real AWS.'),
+  MESHGATE_DRIFT_PERIOD: duration
+    .default(900)
+    .describe('How often each AWS object is looked at again (ISO 8601 duration).'),
+  MESHGATE_LOG_LEVEL: logLevel.describe('The least level that is logged.'),
+  MESHGATE_PRODUCTION: flag.default(true).describe('Switches introspection and GraphiQL off unless they are set.'),
+  MESHGATE_INTROSPECTION: flag.optional().describe('Whether clients may read the schema.'),
+  MESHGATE_GRAPHIQL: flag.optional().describe('Whether browsers get GraphiQL at /graphql.'),
+};
+
+const environment = z.object(variables).superRefine((value, context) => {
+  const mistake = (name: keyof typeof variables, message: string): void =>
+    context.addIssue({ code: 'custom', path: [name], message });
+  const roles = [
+    'MESHGATE_GOVERNANCE_ROLE_ARN',
+    'MESHGATE_DATA_ACCESS_ROLE_ARN',
+    'MESHGATE_EVENT_TARGET_ROLE_ARN',
+  ] as const;
+  for (const name of roles) {
+    if (!value[name].includes(`::${value.MESHGATE_GOVERNANCE_ACCOUNT}:`))
+      mistake(name, 'must be in the governance account');
+  }
+  if (value.MESHGATE_ISSUERS.some((one) => one.issuer === sandboxIssuer) && !isLoopbackHost(value.HOST)) {
+    mistake('HOST', `must be on loopback (127.0.0.1) while the sandbox's issuer ${sandboxIssuer} is trusted`);
+  }
+  const seen = new Set(value.MESHGATE_ISSUERS.map((one) => one.issuer));
+  if (seen.size < value.MESHGATE_ISSUERS.length) mistake('MESHGATE_ISSUERS', 'names an issuer twice');
+});
+
+const migrateVariables = {
+  DATABASE_OWNER_URL: postgresUrl.describe("The owner's login on the same database: `meshgate migrate` alone uses it."),
+  MESHGATE_LOG_LEVEL: logLevel,
+};
+
+/** Variables that other commands read, and which are no mistake here. */
+const known = new Set([
+  ...Object.keys(variables),
+  ...Object.keys(migrateVariables),
+  'MESHGATE_DATA_DIR',
+  'MESHGATE_SHARED',
+]);
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Reads what `serve` and `work` need. Throws one ConfigError that lists every mistake. */
+export function readConfig(source: Environment = process.env): Config {
+  const value = validate(environment, source);
+  return {
+    databaseUrl: value.DATABASE_URL,
+    poolSize: value.DATABASE_POOL_SIZE,
+    host: value.HOST,
+    port: value.PORT,
+    allowedOrigins: value.MESHGATE_ALLOWED_ORIGINS,
+    issuers: value.MESHGATE_ISSUERS,
+    mesh: {
+      governanceAccount: value.MESHGATE_GOVERNANCE_ACCOUNT,
+      region: value.MESHGATE_REGION,
+      governanceRoleArn: value.MESHGATE_GOVERNANCE_ROLE_ARN,
+      dataAccessRoleArn: value.MESHGATE_DATA_ACCESS_ROLE_ARN,
+      eventTargetRoleArn: value.MESHGATE_EVENT_TARGET_ROLE_ARN,
+      centralBusName: value.MESHGATE_CENTRAL_BUS,
+      manageSettings: value.MESHGATE_MANAGE_SETTINGS,
+      databaseNames: { nrac: value.MESHGATE_NRAC_DATABASE, tbac: value.MESHGATE_TBAC_DATABASE },
+    },
+    aws: { endpoint: value.MESHGATE_AWS_ENDPOINT ?? null, credentials: null },
+    driftPeriodSeconds: value.MESHGATE_DRIFT_PERIOD,
+    logLevel: value.MESHGATE_LOG_LEVEL,
+    production: value.MESHGATE_PRODUCTION,
+    introspection: value.MESHGATE_INTROSPECTION ?? !value.MESHGATE_PRODUCTION,
+    graphiql: value.MESHGATE_GRAPHIQL ?? !value.MESHGATE_PRODUCTION,
+  };
+}
+
+/** Reads what `migrate` needs. */
+export function readMigrateConfig(source: Environment = process.env): MigrateConfig {
+  const value = validate(z.object(migrateVariables), source);
+  return { ownerUrl: value.DATABASE_OWNER_URL, logLevel: value.MESHGATE_LOG_LEVEL };
+}
+
+/** The data folder that `start` uses where no flag names one. */
+export function defaultDataDir(source: Environment = process.env): string {
+  return source.MESHGATE_DATA_DIR || '.meshgate';
+}
+
+/** Every variable with its default and its meaning, one a line. */
+export function describeVariables(): string {
+  const all: [string, z.ZodType][] = [
+    ...Object.entries(variables),
+    ['DATABASE_OWNER_URL', migrateVariables.DATABASE_OWNER_URL],
+  ];
+  const lines = all.map(([name, schema]) => {
+    const need = schema instanceof z.ZodDefault ? ` (default ${String(schema.def.defaultValue) || 'none'})` : '';
+    const required = schema.safeParse(undefined).success ? '' : ' (required)';
+    return `  ${name}${need}${required}\n      ${schema.description ?? ''}`;
+  });
+  return `Environment variables; each may be given as NAME_FILE, the path of a file that holds it:\n${lines.join('\n')}\n`;
+}
+
+function validate<S extends z.ZodType>(schema: S, source: Environment): z.output<S> {
+  const mistakes: string[] = [];
+  const values: Record<string, string> = {};
+  for (const name of known) {
+    const value = source[name] || readSecretFile(name, source[`${name}_FILE`], mistakes);
+    if (value) values[name] = value;
+    if (source[name] && source[`${name}_FILE`]) mistakes.push(`${name}: is given twice, also as ${name}_FILE`);
+  }
+  for (const name of Object.keys(source)) {
+    if (name.startsWith('MESHGATE_') && !known.has(name.replace(/_FILE$/, '')))
+      mistakes.push(`${name}: there is no such variable`);
+  }
+  const result = schema.safeParse(values);
+  if (!result.success) mistakes.push(...result.error.issues.map((issue) => describeIssue(issue, values)));
+  if (mistakes.length > 0 || !result.success) {
+    throw new ConfigError(
+      `The configuration has ${mistakes.length} mistake(s):\n${mistakes.map((line) => `  ${line}`).join('\n')}`,
+    );
+  }
+  return result.data;
+}
+
+function describeIssue(issue: z.core.$ZodIssue, values: Record<string, string>): string {
+  const [name = '', ...inner] = issue.path.map(String);
+  const message = values[name] === undefined && inner.length === 0 ? 'is missing' : issue.message;
+  return `${[name, ...inner].join('.')}: ${message}`;
+}
+
+function readSecretFile(name: string, path: string | undefined, mistakes: string[]): string | undefined {
+  if (!path) return undefined;
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch (error) {
+    mistakes.push(`${name}_FILE: cannot be read: ${(error as Error).message}`);
+    return undefined;
+  }
+}
+
+function wholeNumber(least: number, most: number) {
+  const message = `must be a whole number from ${least} to ${most}`;
+  return z
+    .string()
+    .regex(/^\d+$/, message)
+    .transform(Number)
+    .refine((value) => value >= least && value <= most, message);
+}
+
+/** Whether a server that listens on `host` is reached from this machine alone. */
+export function isLoopbackHost(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
+function isLoopback(url: string): boolean {
+  return URL.canParse(url) && isLoopbackHost(new URL(url).hostname);
+}
+
+function isSafeUrl(url: string): boolean {
+  return url.startsWith('https://') || (url.startsWith('http://') && isLoopback(url));
+}

@@ -1,0 +1,101 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { describeVariables, readConfig, readMigrateConfig } from '../src/server/config.js';
+
+const complete = {
+  DATABASE_URL: 'postgres://meshgate:secret@db:5432/meshgate',
+  MESHGATE_ISSUERS: '[{"issuer":"https://id.example","jwksUri":"https://id.example/jwks","audience":"meshgate"}]',
+  MESHGATE_GOVERNANCE_ACCOUNT: '111122223333',
+  MESHGATE_REGION: 'eu-central-1',
+  MESHGATE_GOVERNANCE_ROLE_ARN: 'arn:aws:iam::111122223333:role/meshgate',
+  MESHGATE_DATA_ACCESS_ROLE_ARN: 'arn:aws:iam::111122223333:role/lake-access',
+  MESHGATE_EVENT_TARGET_ROLE_ARN: 'arn:aws:iam::111122223333:role/events',
+};
+
+function mistakes(environment: Record<string, string>): string {
+  try {
+    readConfig(environment);
+  } catch (error) {
+    return (error as Error).message;
+  }
+  return '';
+}
+
+describe('configuration', () => {
+  it('is complete with what it requires, and careful by default', () => {
+    const config = readConfig(complete);
+    expect(config).toMatchObject({ port: 4000, host: '127.0.0.1', driftPeriodSeconds: 900, aws: { endpoint: null } });
+    expect(config).toMatchObject({ production: true, introspection: false, graphiql: false });
+    expect(config.issuers[0]).toMatchObject({ audience: ['meshgate'], typ: null, maxTokenAgeSeconds: 86_400 });
+  });
+
+  it('lists every mistake together', () => {
+    const message = mistakes({
+      ...complete,
+      DATABASE_URL: 'mysql://db',
+      PORT: '70000',
+      MESHGATE_REGION: '',
+      MESHGATE_DRIFT_PERIOD: '15 minutes',
+      MESHGATE_REGON: 'eu-central-1',
+      MESHGATE_ISSUERS: '[{"issuer":"a","jwksUri":"http://id.example/jwks"}]',
+    });
+    expect(
+      message
+        .split('\n')
+        .slice(1)
+        .map((line) => line.trim().split(':')[0])
+        .sort(),
+    ).toEqual([
+      'DATABASE_URL',
+      'MESHGATE_DRIFT_PERIOD',
+      'MESHGATE_ISSUERS.0.audience',
+      'MESHGATE_ISSUERS.0.jwksUri',
+      'MESHGATE_REGION',
+      'MESHGATE_REGON',
+      'PORT',
+    ]);
+    expect(message).toContain('MESHGATE_REGION: is missing');
+  });
+
+  it("never trusts the sandbox's issuer on a network address", () => {
+    const issuers = '[{"issuer":"urn:meshgate:sandbox","jwksUri":"http://127.0.0.1:4010/jwks","audience":"meshgate"}]';
+    expect(mistakes({ ...complete, MESHGATE_ISSUERS: issuers, HOST: '0.0.0.0' })).toContain(
+      'HOST: must be on loopback',
+    );
+    expect(mistakes({ ...complete, MESHGATE_ISSUERS: issuers, HOST: '127.0.0.1' })).toBe('');
+  });
+
+  it('wants its roles in the governance account', () => {
+    const arn = 'arn:aws:iam::999999999999:role/lake-access';
+    expect(mistakes({ ...complete, MESHGATE_DATA_ACCESS_ROLE_ARN: arn })).toContain(
+      'must be in the governance account',
+    );
+  });
+
+  it('takes a secret from a file, and says when it is given twice or cannot be read', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'meshgate-config-'));
+    const file = join(folder, 'url');
+    writeFileSync(file, 'postgres://from:file@db/meshgate\n');
+    const { DATABASE_URL, ...rest } = complete;
+    expect(readConfig({ ...rest, DATABASE_URL_FILE: file }).databaseUrl).toBe('postgres://from:file@db/meshgate');
+    expect(mistakes({ ...rest, DATABASE_URL, DATABASE_URL_FILE: file })).toContain('given twice');
+    expect(mistakes({ ...rest, DATABASE_URL_FILE: join(folder, 'none') })).toContain(
+      'DATABASE_URL_FILE: cannot be read',
+    );
+    rmSync(folder, { recursive: true });
+  });
+
+  it('asks migrate for the owner alone', () => {
+    expect(readMigrateConfig({ DATABASE_OWNER_URL: 'postgres://owner@db/meshgate' }).logLevel).toBe('info');
+    expect(() => readMigrateConfig({})).toThrow('DATABASE_OWNER_URL: is missing');
+  });
+
+  it('explains every variable', () => {
+    const help = describeVariables();
+    for (const name of Object.keys(complete)) expect(help).toContain(`${name} (required)`);
+    expect(help).toContain('PORT (default 4000)');
+    expect(help).not.toContain('undefined');
+  });
+});
