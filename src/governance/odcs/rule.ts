@@ -30,7 +30,7 @@ export function listOfRule(item: Rule): Rule {
 }
 
 /** One of these texts. */
-export function oneOfTexts(values: readonly [string, ...string[]]): Rule {
+export function oneOfTexts(values: readonly string[]): Rule {
   return z.enum(values);
 }
 
@@ -117,7 +117,9 @@ function report(options: { rule: Rule; value: unknown; context: z.core.$Refineme
 
 function unknownMember(key: string, known: string[]): string {
   const near = known.find((name) => isNear(key, name));
-  return near === undefined ? 'is not a field that may stand here' : `is not a field that may stand here; did you mean '${near}'?`;
+  return near === undefined
+    ? 'is not a field that may stand here'
+    : `is not a field that may stand here; did you mean '${near}'?`;
 }
 
 /** Same letters in another spelling (staging_dir), or one edit apart. */

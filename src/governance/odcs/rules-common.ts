@@ -1,9 +1,9 @@
+import { z } from 'zod';
 import {
   anything,
-  check,
+  choose,
   closedSinceV310,
   date,
-  type Breach,
   listOfRule,
   number,
   optional,
@@ -13,7 +13,6 @@ import {
   text,
   texts,
 } from './rule.js';
-import { z } from 'zod';
 import { isAtLeast, type OdcsVersion } from './version.js';
 
 /** Rules of a contract's parts that many sections share, for one version. */
@@ -42,15 +41,15 @@ export function commonRules(version: OdcsVersion): CommonRules {
   };
 }
 
-const scalar: Rule = z.union([z.string(), z.number(), z.boolean(), z.null()], {
-  error: 'must be a text, a number, true, false or null',
-});
+const scalar: Rule = z.union([z.string(), z.number(), z.boolean(), z.null()]);
 
 /** ODCS "Service-level agreement": `slaProperties`. */
 export function slaRule({ version, stableId }: CommonRules): Rule {
   const named = { valueExt: scalar, unit: text, element: text, driver: text };
   const added = since({ added: 'v3.1.0', version, shape: { description: text, scheduler: text, schedule: text } });
-  return listOfRule(closedSinceV310(version, { ...stableId, property: text, value: scalar, ...optional({ ...named, ...added }) }));
+  return listOfRule(
+    closedSinceV310(version, { ...stableId, property: text, value: scalar, ...optional({ ...named, ...added }) }),
+  );
 }
 
 /** ODCS "Roles", of the contract and of a server. */
@@ -85,14 +84,9 @@ export function teamRule(common: CommonRules): Rule {
   const members = listOfRule(
     closedSinceV310(version, { ...stableId, username: text, ...optional({ ...named, ...since302, ...about }) }),
   );
-  const team = closedSinceV310(version, { ...stableId, ...optional({ name: text, description: text, members, ...about }) });
-  return chooseTeam(members, team);
-}
-
-function chooseTeam(members: Rule, team: Rule): Rule {
-  return z.unknown().pipe(check((value): Breach[] => (value === null ? [] : []))) && chooseByList(members, team);
-}
-
-function chooseByList(members: Rule, team: Rule): Rule {
-  return team === members ? team : members;
+  const team = closedSinceV310(version, {
+    ...stableId,
+    ...optional({ name: text, description: text, members, ...about }),
+  });
+  return choose((value) => (Array.isArray(value) ? members : team));
 }
