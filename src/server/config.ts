@@ -15,6 +15,8 @@ export interface Issuer {
   audience: string[];
   /** The `typ` header that its access tokens carry, for example `at+jwt`; null where it sets none. */
   typ: string | null;
+  /** Put before each subject, so that two issuers' subjects are never taken for one another. */
+  subjectPrefix: string;
   /** Groups whose members are platform admins. */
   adminGroups: string[];
   /** Tokens issued longer ago are refused, whatever they say of themselves. */
@@ -84,6 +86,7 @@ const issuer = z.strictObject({
     z.array(z.string().min(1)).min(1),
   ]),
   typ: z.string().min(1).nullable().default(null),
+  subjectPrefix: z.string().max(64).default(''),
   adminGroups: z.array(z.string().min(1)).default([]),
   maxTokenAgeSeconds: z.int().min(60).max(604_800).default(86_400),
 });
@@ -110,7 +113,7 @@ const variables = {
   HOST: z.string().default('127.0.0.1').describe('Address to listen on; 0.0.0.0 in a container.'),
   PORT: wholeNumber(0, 65_535).default(4000).describe('Port to listen on.'),
   MESHGATE_ISSUERS: issuers.describe(
-    'Token issuers as JSON: [{"issuer","jwksUri","audience","typ","adminGroups","maxTokenAgeSeconds"}].',
+    'Token issuers as JSON: [{"issuer","jwksUri","audience","typ","adminGroups","subjectPrefix","maxTokenAgeSeconds"}].',
   ),
   MESHGATE_ALLOWED_ORIGINS: list
     .default([])
@@ -175,6 +178,10 @@ const environment = z.object(variables).superRefine((value, context) => {
   }
   const seen = new Set(value.MESHGATE_ISSUERS.map((one) => one.issuer));
   if (seen.size < value.MESHGATE_ISSUERS.length) mistake('MESHGATE_ISSUERS', 'names an issuer twice');
+  const prefixes = value.MESHGATE_ISSUERS.map((one) => one.subjectPrefix);
+  if (prefixes.some((prefix, index) => prefixes.some((other, at) => at !== index && other.startsWith(prefix)))) {
+    mistake('MESHGATE_ISSUERS', 'several issuers need a subjectPrefix each, none of which begins another');
+  }
 });
 
 const migrateVariables = {
