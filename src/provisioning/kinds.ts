@@ -57,7 +57,7 @@ const specs = {
   }),
   /** key: the tag's key. Values of many claims are united. */
   LfTag: z.object({ key: z.string(), values: z.array(z.string()).min(1) }),
-  /** key `<lf resource>#<tag key>`. One value per tag key and resource. */
+  /** key `<lf resource>#<tag key>`, with `#columns` where it is on columns. One value per tag key and resource. */
   LfTagAttachment: z.object({ resource: lfResource, key: z.string(), value: z.string(), columns: z.array(z.string()).optional() }),
   /** key `<principal> on <lf resource>`. Permissions of many claims are united. */
   LfGrant: z.object({ principal: z.string(), resource: lfResource, permissions: permissionMap, grantable: permissionMap }),
@@ -112,7 +112,7 @@ const keys: { [K in Kind]: (spec: SpecOf<K>) => string } = {
   GlueTable: (spec) => `${spec.database}/${spec.name}`,
   TableLink: (spec) => `${spec.database}/${spec.name}`,
   LfTag: (spec) => spec.key,
-  LfTagAttachment: (spec) => `${lfResourceText(spec.resource)}#${spec.key}`,
+  LfTagAttachment: (spec) => `${lfResourceText(spec.resource)}#${spec.key}${spec.columns === undefined ? '' : '#columns'}`,
   LfGrant: (spec) => `${spec.principal} on ${lfResourceText(spec.resource)}`,
   ShareAcceptance: (spec) => `${spec.principal} from ${lfResourceText(spec.resource)}`,
   EventBus: (spec) => spec.name,
