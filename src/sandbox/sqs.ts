@@ -1,0 +1,315 @@
+import { createHash } from 'node:crypto';
+import { isAllowed, parseResourcePolicy } from './resource-policy.js';
+import { AwsError, type Call, type Service, type World } from './service.js';
+import { type Message, messagesOf, QUEUES, type Queue, receiveNow } from './sqs-queue.js';
+
+const MAX_MESSAGE_BYTES = 1_048_576;
+const KNOWN_ATTRIBUTES = new Set([
+  'DelaySeconds',
+  'KmsMasterKeyId',
+  'MaximumMessageSize',
+  'MessageRetentionPeriod',
+  'Policy',
+  'ReceiveMessageWaitTimeSeconds',
+  'RedriveAllowPolicy',
+  'RedrivePolicy',
+  'SqsManagedSseEnabled',
+  'VisibilityTimeout',
+]);
+const DEFAULTS = {
+  DelaySeconds: '0',
+  MaximumMessageSize: String(MAX_MESSAGE_BYTES),
+  MessageRetentionPeriod: '345600',
+  ReceiveMessageWaitTimeSeconds: '0',
+  VisibilityTimeout: '30',
+};
+
+/** Long polls that wait for a message: send wakes them, close ends them. */
+class Waiting {
+  private readonly waiters = new Map<string, Set<() => void>>();
+
+  wake(queueArn: string): void {
+    for (const resolve of this.waiters.get(queueArn) ?? []) resolve();
+  }
+
+  wakeAll(): void {
+    for (const arn of this.waiters.keys()) this.wake(arn);
+  }
+
+  /** Resolves at a wake-up or after `ms`. */
+  wait(queueArn: string, ms: number): Promise<void> {
+    const waiters = this.waiters.get(queueArn) ?? new Set();
+    this.waiters.set(queueArn, waiters);
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        waiters.delete(done);
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      waiters.add(done);
+    });
+  }
+}
+
+/** Amazon SQS, standard queues. `baseUrl` gives the sandbox's address for queue URLs; `close` ends waiting receivers. */
+export function simpleQueueService(baseUrl: () => string): { service: Service; close(): void } {
+  const waiting = new Waiting();
+  let closed = false;
+  const urlOf = ({ account, name }: Queue): string => `${baseUrl()}/${account}/${name}`;
+  const service: Service = {
+    CreateQueue: (call, world) => ({ QueueUrl: urlOf(createQueue(call, world)) }),
+    DeleteQueue: deleteQueue,
+    GetQueueUrl: (call, world) => ({ QueueUrl: urlOf(queueNamed(call, world)) }),
+    ListQueues: (call, world) => ({ QueueUrls: listQueues(call, world).map(urlOf) }),
+    GetQueueAttributes: getQueueAttributes,
+    SetQueueAttributes: setQueueAttributes,
+    PurgeQueue: purgeQueue,
+    SendMessage: (call, world) =>
+      sendMessage({ call, queue: queueOf(call, world), entry: call.parameters }, world, waiting),
+    SendMessageBatch: (call, world) => {
+      const queue = queueOf(call, world);
+      return inBatch(call, (entry) => sendMessage({ call, queue, entry }, world, waiting));
+    },
+    ReceiveMessage: (call, world) => receiveMessage(call, world, { waiting, isClosed: () => closed }),
+    DeleteMessage: (call, world) => deleteMessage(queueOf(call, world), call.parameters.ReceiptHandle, world),
+    DeleteMessageBatch: (call, world) => {
+      const queue = queueOf(call, world);
+      return inBatch(call, (entry) => deleteMessage(queue, entry.ReceiptHandle, world));
+    },
+    ChangeMessageVisibility: changeVisibility,
+  };
+  return {
+    service,
+    close() {
+      closed = true;
+      waiting.wakeAll();
+    },
+  };
+}
+
+function arnOf(region: string, account: string, name: string): string {
+  return `arn:aws:sqs:${region}:${account}:${name}`;
+}
+
+/** A queue URL counts by its path alone, since the sandbox's port may change between starts. */
+function queueOf(call: Call, world: World): Queue {
+  const [, account = '', name = ''] = /\/(\d{12})\/([^/]+)$/.exec(String(call.parameters.QueueUrl)) ?? [];
+  return allowed(call, world.table<Queue>(QUEUES).get(arnOf(call.region, account, name)));
+}
+
+function queueNamed(call: Call, world: World): Queue {
+  const { QueueName: name, QueueOwnerAWSAccountId: owner = call.account } = call.parameters;
+  return allowed(call, world.table<Queue>(QUEUES).get(arnOf(call.region, String(owner), String(name))));
+}
+
+function allowed(call: Call, queue: Queue | undefined): Queue {
+  if (!queue) throw new AwsError('QueueDoesNotExist', 'The specified queue does not exist.');
+  const isService = call.principal.endsWith('.amazonaws.com');
+  const { Policy: text } = queue.attributes;
+  const open = isAllowed(text ? parseResourcePolicy(text, invalidPolicy) : undefined, {
+    principal: call.principal,
+    account: isService ? undefined : call.account,
+    action: `sqs:${call.operation.replace(/Batch$/, '')}`,
+    resource: queue.arn,
+    resourceAccount: queue.account,
+    context: { 'aws:sourcearn': call.sourceArn, 'aws:sourceaccount': call.account },
+  });
+  if (open) return queue;
+  const message = `User: ${call.principal} is not authorized to perform: sqs:${call.operation} on resource: ${queue.arn}`;
+  throw new AwsError('AccessDenied', message, 403);
+}
+
+function invalidPolicy(reason: string): AwsError {
+  return new AwsError('InvalidAttributeValue', `Invalid value for the parameter Policy. Reason: ${reason}`);
+}
+
+function checkedAttributes(given: Record<string, unknown> = {}): Record<string, string> {
+  for (const [name, value] of Object.entries(given)) {
+    if (!KNOWN_ATTRIBUTES.has(name)) throw new AwsError('InvalidAttributeName', `Unknown Attribute ${name}.`);
+    if (name === 'Policy' && value !== '') parseResourcePolicy(String(value), invalidPolicy);
+    if (name.endsWith('Seconds') || name === 'VisibilityTimeout') assertSeconds(name, Number(value));
+  }
+  return Object.fromEntries(Object.entries(given).map(([name, value]) => [name, String(value)]));
+}
+
+function assertSeconds(name: string, value: number): void {
+  const most =
+    { VisibilityTimeout: 43_200, ReceiveMessageWaitTimeSeconds: 20, WaitTimeSeconds: 20, DelaySeconds: 900 }[name] ?? 0;
+  if (Number.isInteger(value) && value >= 0 && value <= most) return;
+  throw new AwsError('InvalidAttributeValue', `Invalid value for the parameter ${name}: 0 to ${most} seconds.`);
+}
+
+/** Creating a queue again with the same attributes answers its URL; with others it is refused. */
+function createQueue(call: Call, world: World): Queue {
+  const { QueueName: name, Attributes: given } = call.parameters;
+  if (typeof name !== 'string' || !/^[\w-]{1,80}$/.test(name)) {
+    throw new AwsError(
+      'InvalidParameterValue',
+      'Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length',
+    );
+  }
+  const attributes = { ...DEFAULTS, ...checkedAttributes(given) };
+  const table = world.table<Queue>(QUEUES);
+  const arn = arnOf(call.region, call.account, name);
+  const existing = table.get(arn);
+  if (existing) {
+    const same = Object.entries(checkedAttributes(given)).every(([key, value]) => existing.attributes[key] === value);
+    if (same) return existing;
+    throw new AwsError(
+      'QueueNameExists',
+      `A queue already exists with the same name and a different value for attributes`,
+    );
+  }
+  const queue = { name, arn, account: call.account, attributes, createdAt: world.now().getTime() };
+  table.put(arn, queue);
+  return queue;
+}
+
+function deleteQueue(call: Call, world: World): unknown {
+  const queue = queueOf(call, world);
+  clear(queue, world);
+  world.table<Queue>(QUEUES).delete(queue.arn);
+  return {};
+}
+
+function purgeQueue(call: Call, world: World): unknown {
+  clear(queueOf(call, world), world);
+  return {};
+}
+
+function clear(queue: Queue, world: World): void {
+  const messages = messagesOf(queue, world);
+  for (const [id] of [...messages.entries()]) messages.delete(id);
+}
+
+function listQueues(call: Call, world: World): Queue[] {
+  const { QueueNamePrefix: prefix = '' } = call.parameters;
+  return [...world.table<Queue>(QUEUES).values()].filter((queue) =>
+    queue.arn.startsWith(arnOf(call.region, call.account, prefix)),
+  );
+}
+
+function getQueueAttributes(call: Call, world: World): unknown {
+  const queue = queueOf(call, world);
+  const now = world.now().getTime();
+  const messages = [...messagesOf(queue, world).values()];
+  const inFlight = messages.filter(({ visibleAt, receipt }) => visibleAt > now && receipt !== undefined).length;
+  const delayed = messages.filter(({ visibleAt, receipt }) => visibleAt > now && receipt === undefined).length;
+  const all: Record<string, string> = {
+    ...queue.attributes,
+    QueueArn: queue.arn,
+    CreatedTimestamp: String(Math.floor(queue.createdAt / 1000)),
+    ApproximateNumberOfMessages: String(messages.length - inFlight - delayed),
+    ApproximateNumberOfMessagesNotVisible: String(inFlight),
+    ApproximateNumberOfMessagesDelayed: String(delayed),
+  };
+  const names = (call.parameters.AttributeNames ?? []) as string[];
+  const wanted = names.includes('All') ? Object.keys(all) : names;
+  return {
+    Attributes: Object.fromEntries(wanted.flatMap((name) => (all[name] === undefined ? [] : [[name, all[name]]]))),
+  };
+}
+
+function setQueueAttributes(call: Call, world: World): unknown {
+  const queue = queueOf(call, world);
+  const attributes = { ...queue.attributes, ...checkedAttributes(call.parameters.Attributes) };
+  if (attributes.Policy === '') delete attributes.Policy;
+  world.table<Queue>(QUEUES).put(queue.arn, { ...queue, attributes });
+  return {};
+}
+
+/** Per-entry results by Id, as every SQS batch answers. */
+function inBatch(call: Call, act: (entry: Record<string, unknown>) => object): unknown {
+  const entries = (call.parameters.Entries ?? []) as Record<string, unknown>[];
+  if (entries.length === 0)
+    throw new AwsError('EmptyBatchRequest', 'There should be at least one entry in the request.');
+  if (entries.length > 10)
+    throw new AwsError('TooManyEntriesInBatchRequest', 'Maximum number of entries per request are 10.');
+  if (new Set(entries.map(({ Id }) => Id)).size < entries.length) {
+    throw new AwsError('BatchEntryIdsNotDistinct', 'Two or more batch entries in the request have the same Id.');
+  }
+  const successful: object[] = [];
+  const failed: object[] = [];
+  for (const [index, entry] of entries.entries()) {
+    try {
+      if (call.failEntry?.(index)) throw new AwsError('InternalError', 'Internal error', 500);
+      successful.push({ Id: entry.Id, ...act(entry) });
+    } catch (error) {
+      if (!(error instanceof AwsError)) throw error;
+      failed.push({ Id: entry.Id, Code: error.code, Message: error.message, SenderFault: error.status < 500 });
+    }
+  }
+  return { Successful: successful, Failed: failed };
+}
+
+function sendMessage(
+  { queue, entry }: { call: Call; queue: Queue; entry: Record<string, unknown> },
+  world: World,
+  waiting: Waiting,
+): { MessageId: string; MD5OfMessageBody: string } {
+  const {
+    MessageBody: body,
+    DelaySeconds: delay = queue.attributes.DelaySeconds,
+    MessageAttributes: attributes,
+  } = entry;
+  if (typeof body !== 'string' || body === '')
+    throw new AwsError('MissingParameter', 'The request must contain the parameter MessageBody.');
+  if (Buffer.byteLength(body) > Number(queue.attributes.MaximumMessageSize)) {
+    throw new AwsError(
+      'InvalidParameterValue',
+      'One or more parameters are invalid. Reason: Message must be shorter than the maximum size.',
+    );
+  }
+  assertSeconds('DelaySeconds', Number(delay));
+  const now = world.now().getTime();
+  const message: Message = { id: world.id(), body, sentAt: now, visibleAt: now + Number(delay) * 1000, receives: 0 };
+  if (attributes) message.attributes = attributes as NonNullable<Message['attributes']>;
+  messagesOf(queue, world).put(message.id, message);
+  waiting.wake(queue.arn);
+  return { MessageId: message.id, MD5OfMessageBody: createHash('md5').update(body).digest('hex') };
+}
+
+async function receiveMessage(
+  call: Call,
+  world: World,
+  { waiting, isClosed }: { waiting: Waiting; isClosed: () => boolean },
+): Promise<unknown> {
+  const first = queueOf(call, world);
+  const seconds = Number(call.parameters.WaitTimeSeconds ?? first.attributes.ReceiveMessageWaitTimeSeconds);
+  assertSeconds('WaitTimeSeconds', seconds);
+  const deadline = world.now().getTime() + seconds * 1000;
+  for (;;) {
+    const { messages, nextVisibleAt } = receiveNow({ call, queue: queueOf(call, world) }, world);
+    const now = world.now().getTime();
+    if (messages.length > 0) return { Messages: messages };
+    if (now >= deadline || isClosed()) return {};
+    await waiting.wait(first.arn, Math.max(1, Math.min(deadline, nextVisibleAt) - now));
+  }
+}
+
+function deleteMessage(queue: Queue, receipt: unknown, world: World): Record<string, never> {
+  const { messages, message } = byReceipt(queue, receipt, world);
+  // An old receipt of a message that is visible again, or gone, succeeds without effect.
+  if (!message || message.receipt !== receipt) return {};
+  messages.delete(message.id);
+  return {};
+}
+
+function byReceipt(queue: Queue, receipt: unknown, world: World) {
+  const id = /^([\w-]+)\.[\w-]+$/.exec(String(receipt))?.[1];
+  if (!id) throw new AwsError('ReceiptHandleIsInvalid', 'The input receipt handle is invalid.');
+  const messages = messagesOf(queue, world);
+  return { messages, message: messages.get(id) };
+}
+
+function changeVisibility(call: Call, world: World): unknown {
+  const { messages, message } = byReceipt(queueOf(call, world), call.parameters.ReceiptHandle, world);
+  const seconds = Number(call.parameters.VisibilityTimeout);
+  assertSeconds('VisibilityTimeout', seconds);
+  if (!message || message.receipt !== call.parameters.ReceiptHandle) {
+    throw new AwsError('MessageNotInflight', 'The message referred to is not in flight.');
+  }
+  messages.put(message.id, { ...message, visibleAt: world.now().getTime() + seconds * 1000 });
+  return {};
+}
