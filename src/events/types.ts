@@ -1,11 +1,23 @@
 /** The closed list of mesh event types (design: events.md, Types), with the kind of object each is about and its version. */
 export const EVENT_TYPES = {
-  DomainRegistered: { subject: 'Domain', version: 1, says: 'A domain was registered; its AWS objects are on their way.' },
+  DomainRegistered: {
+    subject: 'Domain',
+    version: 1,
+    says: 'A domain was registered; its AWS objects are on their way.',
+  },
   DomainReady: { subject: 'Domain', version: 1, says: 'Everything the domain needs stands in AWS.' },
   DomainUpdated: { subject: 'Domain', version: 1, says: 'A domain or its membership changed.' },
   DataProductRegistered: { subject: 'DataProduct', version: 1, says: 'A draft product was registered.' },
-  DataProductUpdated: { subject: 'DataProduct', version: 1, says: "A product's description, owner, tags or tables changed." },
-  DataProductPublished: { subject: 'DataProduct', version: 1, says: 'A product was published; its tables are on their way.' },
+  DataProductUpdated: {
+    subject: 'DataProduct',
+    version: 1,
+    says: "A product's description, owner, tags or tables changed.",
+  },
+  DataProductPublished: {
+    subject: 'DataProduct',
+    version: 1,
+    says: 'A product was published; its tables are on their way.',
+  },
   DataProductReady: { subject: 'DataProduct', version: 1, says: "A published product's tables stand in AWS." },
   DataProductDeprecated: { subject: 'DataProduct', version: 1, says: 'A product takes no new requests any more.' },
   DataProductRetired: { subject: 'DataProduct', version: 1, says: 'A product was taken off the mesh.' },
@@ -21,7 +33,11 @@ export const EVENT_TYPES = {
   AccessFailed: { subject: 'AccessGrant', version: 1, says: 'A grant could not be brought about.' },
   AccessRevoked: { subject: 'AccessGrant', version: 1, says: 'The grant is gone from AWS.' },
   AccessExpired: { subject: 'AccessGrant', version: 1, says: 'The grant reached its expiry and is gone from AWS.' },
-  ResourceStuck: { subject: 'Resource', version: 1, says: 'An AWS object could not be changed after many tries; it is still retried.' },
+  ResourceStuck: {
+    subject: 'Resource',
+    version: 1,
+    says: 'An AWS object could not be changed after many tries; it is still retried.',
+  },
   ResourceRepaired: { subject: 'Resource', version: 1, says: 'An AWS object that had drifted agrees again.' },
   ResourceDrifted: { subject: 'Resource', version: 1, says: 'An AWS object was changed or removed out of band.' },
 } as const satisfies Record<string, { subject: SubjectType; version: number; says: string }>;
@@ -46,7 +62,13 @@ export interface Actor {
 }
 
 /** Meshgate acting on its own: the reconciler, the clock. */
-export const SYSTEM_ACTOR: Actor = { kind: 'SYSTEM', subject: 'meshgate', name: 'Meshgate', tokenId: null, address: null };
+export const SYSTEM_ACTOR: Actor = {
+  kind: 'SYSTEM',
+  subject: 'meshgate',
+  name: 'Meshgate',
+  tokenId: null,
+  address: null,
+};
 
 /** The subject as readers outside see it; `id` is the GraphQL global id, `domain` the slug of the domain it belongs to. */
 export interface EventSubject {

@@ -1,0 +1,87 @@
+import type { Pool, PoolClient } from 'pg';
+import { within10Seconds } from './read.js';
+
+/** The right to be a reader's only worker in the whole installation, with the number up to which that reader has come. */
+export interface CursorLock {
+  /** The connection that holds the lock; read through it, and a lost lock shows. */
+  readonly connection: PoolClient;
+  readonly seq: bigint;
+  /** Records that everything up to this number is done. Throws when the lock or the connection is lost. */
+  advance(seq: bigint): Promise<void>;
+  /** Throws when the connection, and with it the lock, is lost. */
+  assertHeld(): Promise<void>;
+  release(): void;
+}
+
+/**
+ * Takes the lock of a reader, or answers undefined while another process has it. It is a session's advisory lock: it falls
+ * with the connection, so another process takes over from one that died, and no transaction stays open meanwhile.
+ */
+export async function takeCursor(pool: Pool, reader: string): Promise<CursorLock | undefined> {
+  const connection = await pool.connect();
+  let released = false;
+  const release = () => {
+    // Destroyed rather than returned: closing the session is what gives the lock back.
+    if (!released) connection.release(true);
+    released = true;
+  };
+  // pg would raise it as uncaught while no query runs; the next query finds the connection lost.
+  connection.on('error', () => undefined);
+  try {
+    const { rows } = await connection.query<{ held: boolean }>(
+      within10Seconds({
+        text: 'SELECT pg_try_advisory_lock($1, hashtext($2)) AS "held"',
+        values: [LOCK_CLASS, reader],
+      }),
+    );
+    if (!rows[0]!.held) {
+      release();
+      return undefined;
+    }
+    return await openCursor({ connection, reader, release });
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+/** Keeps our advisory locks apart from those of others in the database. */
+const LOCK_CLASS = 0x6d657368;
+
+async function openCursor(held: { connection: PoolClient; reader: string; release: () => void }): Promise<CursorLock> {
+  const { connection, reader, release } = held;
+  // Postgres notices within half a minute when our machine is gone. And a cursor that is lost with a crash of Postgres
+  // costs only events sent twice, so its commit need not wait for the disk.
+  await connection.query(
+    'SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; SET synchronous_commit = off',
+  );
+  await connection.query(
+    'INSERT INTO "EventCursor" ("reader", "updatedAt") VALUES ($1, now()) ON CONFLICT DO NOTHING',
+    [reader],
+  );
+  const { rows } = await connection.query<{ seq: string }>('SELECT "seq" FROM "EventCursor" WHERE "reader" = $1', [
+    reader,
+  ]);
+  let seq = BigInt(rows[0]!.seq);
+  return {
+    connection,
+    release,
+    get seq() {
+      return seq;
+    },
+    async advance(to) {
+      const { rowCount } = await connection.query(
+        within10Seconds({
+          name: 'advance_cursor',
+          text: 'UPDATE "EventCursor" SET "seq" = $1, "updatedAt" = now() WHERE "reader" = $2 AND "seq" = $3',
+          values: [to, reader, seq],
+        }),
+      );
+      if (rowCount !== 1) throw new Error(`The cursor of ${reader} was moved by another`);
+      seq = to;
+    },
+    async assertHeld() {
+      await connection.query(within10Seconds({ text: 'SELECT 1' }));
+    },
+  };
+}

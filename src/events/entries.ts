@@ -1,0 +1,95 @@
+import type { PutEventsEntry } from './put-events.js';
+import type { Queryable } from './read.js';
+import type { LogEvent } from './types.js';
+
+/** Entries that one PutEvents request may hold, and their bytes in all (AWS: EventBridge quotas, PutEvents entry size). */
+const ENTRIES_LIMIT = 10;
+const BYTES_LIMIT = 256 * 1024;
+
+/** An event with the entry that tells of it. */
+export interface Outgoing {
+  event: LogEvent;
+  entry: PutEventsEntry;
+}
+
+/** Domain uuid -> slug. Slugs never change, so the answers are kept. */
+export type DomainNames = (db: Queryable, ids: Iterable<string>) => Promise<ReadonlyMap<string, string>>;
+
+/** Makes a look-up of domain slugs that asks the database once for each domain. */
+export function createDomainNames(): DomainNames {
+  const known = new Map<string, string>();
+  return async (db, ids) => {
+    const missing = [...new Set(ids)].filter((id) => !known.has(id));
+    if (missing.length > 0) {
+      const { rows } = await db.query<{ id: string; name: string }>(
+        'SELECT "id", "name" FROM "Domain" WHERE "id" = ANY ($1::uuid[])',
+        [missing],
+      );
+      for (const { id, name } of rows) known.set(id, name);
+    }
+    return known;
+  };
+}
+
+/**
+ * The entry for an event (design: events.md, Out). The actor's token and address stay behind: they are for the audit
+ * trail, and the entry leaves for other accounts.
+ */
+export function toEntry(
+  event: LogEvent,
+  { bus, names }: { bus: string; names: ReadonlyMap<string, string> },
+): PutEventsEntry {
+  const { kind, subject, name } = event.actor;
+  const { resources } = event.data;
+  return {
+    bus,
+    source: 'meshgate',
+    detailType: event.type,
+    resources: Array.isArray(resources) ? resources.filter((arn): arn is string => typeof arn === 'string') : [],
+    time: event.occurredAt,
+    detail: JSON.stringify({
+      version: event.version,
+      id: event.id,
+      sequence: String(event.seq),
+      occurredAt: event.occurredAt.toISOString(),
+      actor: { kind, subject, name },
+      correlationId: event.correlationId,
+      subject: event.subject,
+      audience: event.audience.domains.flatMap((id) => names.get(id) ?? []),
+      data: event.data,
+    }),
+  };
+}
+
+/** Bytes that AWS counts for an entry (EventBridge user guide: Calculating PutEvents event entry size). */
+export function sizeOf(entry: PutEventsEntry): number {
+  const texts = [entry.source, entry.detailType, entry.detail, ...entry.resources];
+  return texts.reduce((bytes, text) => bytes + Buffer.byteLength(text), 14);
+}
+
+/**
+ * Cuts events into requests: runs of the log within both limits, and no two events of one subject in a request. For where
+ * the first of two failed and the second did not, their order would be lost. An entry too large for any request goes alone,
+ * and AWS says so.
+ */
+export function cutIntoRequests(outgoing: readonly Outgoing[]): Outgoing[][] {
+  const requests: Outgoing[][] = [];
+  let current: Outgoing[] = [];
+  let bytes = 0;
+  let subjects = new Set<string>();
+  for (const one of outgoing) {
+    const size = sizeOf(one.entry);
+    const full = current.length === ENTRIES_LIMIT || bytes + size > BYTES_LIMIT || subjects.has(one.event.subjectId);
+    if (full && current.length > 0) {
+      requests.push(current);
+      current = [];
+      bytes = 0;
+      subjects = new Set();
+    }
+    current.push(one);
+    bytes += size;
+    subjects.add(one.event.subjectId);
+  }
+  if (current.length > 0) requests.push(current);
+  return requests;
+}

@@ -1,0 +1,25 @@
+import { encodeCursor } from './cursor.js';
+
+/** The cursor is not one of ours, or lies beyond the head of the log. */
+export class InvalidCursor extends Error {
+  readonly code = 'INVALID_CURSOR';
+  override readonly name = 'InvalidCursor';
+}
+
+/** The events after the cursor are no longer stored: read the present state anew, then subscribe without a cursor. */
+export class ResyncRequired extends Error {
+  readonly code = 'RESYNC_REQUIRED';
+  override readonly name = 'ResyncRequired';
+}
+
+/** The subscriber did not keep up; `cursor` is that of the last event delivered to it, to go on from. */
+export class SlowSubscriber extends Error {
+  readonly code = 'SLOW_SUBSCRIBER';
+  override readonly name = 'SlowSubscriber';
+  readonly cursor: string;
+
+  constructor(seq: bigint) {
+    super('The subscriber fell behind the events it asked for; subscribe again after its cursor.');
+    this.cursor = encodeCursor(seq);
+  }
+}

@@ -1,0 +1,63 @@
+import type { EventType, LogEvent } from './types.js';
+
+/**
+ * What a reader of the log asks for. Every part that is given must hold; a part left out holds always; an empty list never.
+ * The same in SQL, over "Event":
+ *   types         "type" = ANY ($types)
+ *   domains       "domainId" = ANY ($domains)
+ *   dataProducts  "productId" = ANY ($dataProducts)
+ *   tags          "data" -> 'tags' ?| $tags            (a product's tags as they were then)
+ *   mine          "actor" ->> 'subject' = $subject OR $subject = ANY ("audienceSubjects")
+ */
+export interface MeshEventFilter {
+  types?: readonly EventType[] | null | undefined;
+  /** uuids of the domains that the events' subjects belong to. */
+  domains?: readonly string[] | null | undefined;
+  /** uuids. */
+  dataProducts?: readonly string[] | null | undefined;
+  tags?: readonly string[] | null | undefined;
+  /** Only what the viewer did himself, or what was addressed to him. */
+  mine?: boolean | null | undefined;
+}
+
+/** The part of a viewer that decides which events he gets; domains as uuids. */
+export interface EventViewer {
+  admin: boolean;
+  memberships: ReadonlyMap<string, unknown>;
+  subject: string;
+}
+
+/** The filter as a predicate. It narrows only: whether the viewer may get an event is `mayGet`. */
+export function matches(filter: MeshEventFilter, subject: string): (event: LogEvent) => boolean {
+  const types = setOf<string>(filter.types);
+  const domains = setOf(filter.domains);
+  const products = setOf(filter.dataProducts);
+  const tags = setOf<unknown>(filter.tags);
+  return (event) =>
+    (!types || types.has(event.type)) &&
+    (!domains || (event.domainId !== null && domains.has(event.domainId))) &&
+    (!products || (event.productId !== null && products.has(event.productId))) &&
+    (!tags || tagsOf(event).some((tag) => tags.has(tag))) &&
+    (!filter.mine || event.actor.subject === subject || event.audience.subjects.includes(subject));
+}
+
+/**
+ * Whether a viewer may see an event: he is an admin, or in its audience. The same in SQL:
+ * $admin OR "audiencePublic" OR "audienceDomains" && $domains OR $subject = ANY ("audienceSubjects")
+ */
+export function mayGet(viewer: EventViewer, { audience }: LogEvent): boolean {
+  return (
+    viewer.admin ||
+    audience.public ||
+    audience.domains.some((domain) => viewer.memberships.has(domain)) ||
+    audience.subjects.includes(viewer.subject)
+  );
+}
+
+function setOf<T>(list: readonly T[] | null | undefined): ReadonlySet<T> | undefined {
+  return list ? new Set(list) : undefined;
+}
+
+function tagsOf(event: LogEvent): unknown[] {
+  return Array.isArray(event.data.tags) ? event.data.tags : [];
+}

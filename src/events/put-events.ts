@@ -1,0 +1,17 @@
+/** One entry of a PutEvents request (AWS: PutEventsRequestEntry). */
+export interface PutEventsEntry {
+  /** Name or ARN of the bus. */
+  bus: string;
+  source: string;
+  detailType: string;
+  /** JSON text. */
+  detail: string;
+  resources: string[];
+  time: Date;
+}
+
+/** What became of one entry. `permanent`: AWS will refuse it however often it is sent. */
+export type PutEventsOutcome = { ok: true } | { ok: false; code: string; message: string; permanent: boolean };
+
+/** Sends up to ten entries and answers in their order. A thrown error counts for every entry. */
+export type PutEvents = (entries: PutEventsEntry[]) => Promise<PutEventsOutcome[]>;

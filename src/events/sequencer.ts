@@ -1,0 +1,31 @@
+import type { Pool } from 'pg';
+import { type Log, type Loop, startLoop } from './loop.js';
+import { within10Seconds } from './read.js';
+
+const BATCH = 2_000;
+const POLL_MS = 200;
+
+/**
+ * Numbers committed events, in this and any number of other processes (design: events.md, The log). Poke it after a commit.
+ *
+ * One statement is the whole transaction, so the counter's lock is never held across a round trip: a process that dies or
+ * stalls cannot leave it locked. The look for pending rows first keeps an idle sequencer from writing (a row lock takes a
+ * transaction id, hence WAL).
+ */
+export function startSequencer({ pool, log }: { pool: Pool; log: Log }): Loop {
+  return startLoop({
+    name: 'sequencer',
+    log,
+    idleMs: POLL_MS,
+    run: async () => {
+      const { rows } = await pool.query<{ moved: number }>(
+        within10Seconds({
+          name: 'sequence_events',
+          text: `SELECT CASE WHEN EXISTS (SELECT FROM "EventPending") THEN sequence_events($1) ELSE 0 END AS "moved"`,
+          values: [BATCH],
+        }),
+      );
+      return rows[0]!.moved === BATCH;
+    },
+  });
+}
