@@ -195,3 +195,54 @@ export function mutationsOf(document: object): fc.Arbitrary<object> {
     return copy;
   });
 }
+
+const EVERY_KIND: unknown[] = [null, true, 0, 1.5, -1, 'x', [], {}, ['x'], [1, 1], [1, 2]];
+
+function* changesOf(document: object): Generator<object> {
+  const count = placesOf(document).length;
+  for (let place = 0; place < count; place += 1) {
+    for (const value of [...EVERY_KIND, undefined]) {
+      const copy = structuredClone(document);
+      const { holder, key } = placesOf(copy)[place] as Place;
+      if (value !== undefined) holder[key] = value;
+      else if (Array.isArray(holder)) holder.splice(Number(key), 1);
+      else delete holder[key];
+      yield copy;
+    }
+    const copy = structuredClone(document);
+    const { holder, key } = placesOf(copy)[place] as Place;
+    const value = holder[key];
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) continue;
+    (value as Holder).unknown = 1;
+    yield copy;
+  }
+}
+
+/**
+ * Each part of the seed, alone in a contract that declares `version`, with each of its members removed, replaced by every kind of
+ * value, and joined by an unknown one: what chance would rarely meet.
+ */
+export function* systematicMutations(seed: string, version: string): Generator<object> {
+  const { fundamentals, lists, objects } = seedParts(seed);
+  const declared = { ...fundamentals, apiVersion: version };
+  yield* [...changesOf(declared)].filter((document) => 'apiVersion' in document && document.apiVersion === version);
+  const sections = [
+    ...Object.entries(lists).flatMap(([section, parts]) => parts.map((part) => ({ [section]: [part] }))),
+    ...Object.entries(objects).map(([section, part]) => ({ [section]: part })),
+  ].flatMap(columnsApart);
+  for (const section of sections) {
+    for (const changed of changesOf(section)) yield { ...declared, ...changed };
+  }
+}
+
+/** A table with many columns and checks as tables of one, so that every change is of a small document that is else valid. */
+function columnsApart(section: Record<string, unknown>): Record<string, unknown>[] {
+  const table = Array.isArray(section.schema) ? (section.schema[0] as Record<string, unknown>) : {};
+  const { properties = [], quality = [], ...rest } = table as { properties?: unknown[]; quality?: unknown[] };
+  if (properties.length + quality.length === 0) return [section];
+  return [
+    { schema: [rest] },
+    ...properties.map((property) => ({ schema: [{ name: 't', properties: [property] }] })),
+    ...quality.map((check) => ({ schema: [{ name: 't', quality: [check] }] })),
+  ];
+}
