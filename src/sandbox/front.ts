@@ -36,20 +36,16 @@ export async function answerAwsRequest(front: Front, request: WireRequest): Prom
   } catch (error) {
     return { answer: encodeError(guessProtocol(request), asAwsError(front, error)) };
   }
+  let identity: Identity | undefined;
   try {
-    const identity = identify(front.world, wire);
+    identity = identify(front.world, wire);
     const { operation, run } = findOperation(front.services, wire);
-    const call: Call = {
-      ...identity,
-      region: wire.region,
-      service: wire.service,
-      operation,
-      parameters: wire.parameters,
-    };
+    const { service, region, parameters } = wire;
+    const call: Call = { ...identity, region, service, operation, parameters, isGone: request.isGone };
     return await runUnderFaults(front, { wire: { ...wire, operation }, call, run });
   } catch (error) {
     const refused = wordedFor(wire.protocol, asAwsError(front, error));
-    record(front, { wire, identity: undefined, status: refused.status, error: refused.code });
+    record(front, { wire, identity, status: refused.status, error: refused.code });
     return { answer: encodeError(wire.protocol, refused) };
   }
 }
@@ -90,7 +86,7 @@ export function findOperation(
 async function runUnderFaults(front: Front, given: { wire: WireCall; call: Call; run: Operation }): Promise<Outcome> {
   const { wire, call, run } = given;
   const verdict = front.faults.judge(call.service, call.operation);
-  if (verdict.delayMs > 0) await delay(verdict.delayMs);
+  if (verdict.delayMs > 0) await delay(verdict.delayMs, undefined, { ref: false });
   if (verdict.cut && !verdict.cut.applied) return cut(front, given, verdict.cut.afterMs);
   const result = await runOnce(front, { call, run, verdict });
   front.state.flush();
@@ -116,7 +112,7 @@ async function runOnce(
 async function cut(front: Front, { wire, call }: { wire: WireCall; call: Call }, afterMs: number): Promise<Outcome> {
   front.state.flush();
   record(front, { wire, identity: call, status: 0, error: 'ConnectionCut' });
-  if (afterMs > 0) await delay(afterMs);
+  if (afterMs > 0) await delay(afterMs, undefined, { ref: false });
   return { cut: true };
 }
 

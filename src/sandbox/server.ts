@@ -166,7 +166,14 @@ async function serve(control: Control, request: IncomingMessage, response: Serve
     if (body === undefined) return sendJson(response, 413, { error: 'the body is too large' });
     const { pathname, searchParams: query } = new URL(request.url ?? '/', 'http://127.0.0.1');
     if (!pathname.startsWith('/_sandbox')) {
-      const outcome = await answerAwsRequest(control, { path: pathname, query, headers: request.headers, body });
+      const isGone = (): boolean => request.socket.destroyed;
+      const outcome = await answerAwsRequest(control, {
+        path: pathname,
+        query,
+        headers: request.headers,
+        body,
+        isGone,
+      });
       if ('cut' in outcome) request.socket.destroy();
       else response.writeHead(outcome.answer.status, outcome.answer.headers).end(outcome.answer.body);
       return;

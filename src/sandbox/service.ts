@@ -19,6 +19,8 @@ export interface Call {
   failEntry?: (index: number) => boolean;
   /** Set where a service calls on behalf of a resource (an EventBridge rule): aws:SourceArn in resource policies. */
   sourceArn?: string;
+  /** True once the caller has hung up: an operation that waits must not hand out anything then. */
+  isGone?: () => boolean;
 }
 
 /** An error as AWS would answer it: `code` is the shape name (for example EntityNotFoundException), `status` the HTTP status. */

@@ -280,6 +280,7 @@ async function receiveMessage(
   assertSeconds('WaitTimeSeconds', seconds);
   const deadline = world.now().getTime() + seconds * 1000;
   for (;;) {
+    if (call.isGone?.()) return {};
     const { messages, nextVisibleAt } = receiveNow({ call, queue: queueOf(call, world) }, world);
     const now = world.now().getTime();
     if (messages.length > 0) return { Messages: messages };

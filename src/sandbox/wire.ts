@@ -20,6 +20,8 @@ export interface WireRequest {
   query: URLSearchParams;
   headers: Record<string, string | string[] | undefined>;
   body: string;
+  /** True once the client has closed the connection. */
+  isGone: () => boolean;
 }
 
 /** What the request asks, before the caller is known. */

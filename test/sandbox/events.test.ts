@@ -510,6 +510,19 @@ describe('queues', () => {
     expect((await received(inG.sqs, QueueUrl)).map(({ Body }) => Body)).toEqual(['1', '2']);
   });
 
+  test('a receiver that hung up takes no message with it', async () => {
+    const QueueUrl = await newQueue();
+    const abort = new AbortController();
+    const poll = inG.sqs.send(new ReceiveMessageCommand({ QueueUrl, WaitTimeSeconds: 5 }), {
+      abortSignal: abort.signal,
+    });
+    setTimeout(() => abort.abort(), 50);
+    await expect(poll).rejects.toThrow();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await inG.sqs.send(new SendMessageCommand({ QueueUrl, MessageBody: 'kept' }));
+    expect((await received(inG.sqs, QueueUrl)).map(({ Body }) => Body)).toEqual(['kept']);
+  });
+
   test('another account is refused without a queue policy', async () => {
     const QueueUrl = await newQueue();
     const error = await errorOf(inP.sqs.send(new SendMessageCommand({ QueueUrl, MessageBody: 'x' })));
