@@ -51,8 +51,9 @@ ALTER TABLE "Resource"
   ADD CONSTRAINT "Resource_attempts" CHECK ("attempts" >= 0),
   ADD CONSTRAINT "Resource_account" CHECK ("account" ~ '^[0-9]{12}$');
 CREATE INDEX "Resource_unsettled" ON "Resource" ("account", "region", "nextAttemptAt") WHERE "status" NOT IN ('READY', 'REMOVED');
--- An event about a resource names it by the first 16 bytes of its identity.
-CREATE INDEX "Resource_event_subject" ON "Resource" (left("id", 32));
+-- An event about a resource names it by a uuid (version 8) made of the first 16 bytes of its identity.
+CREATE INDEX "Resource_event_subject"
+  ON "Resource" ((left("id", 12) || '8' || substr("id", 14, 3) || '8' || substr("id", 18, 15)));
 CREATE INDEX "ResourceClaim_released" ON "ResourceClaim" ("ownerType", "ownerId") WHERE "releasedAtGeneration" IS NOT NULL;
 ALTER TABLE "Lane" ADD CONSTRAINT "Lane_held" CHECK (("holder" IS NULL) = ("leaseUntil" IS NULL));
 ALTER TABLE "EventHead" ADD CONSTRAINT "EventHead_single" CHECK ("id" = 1);

@@ -12,7 +12,7 @@ export const aliveGrant = (r: Sql): Sql => sql`${r}."status" IN ('PROVISIONING',
 export const accessGrantShape: Shape = {
   type: 'AccessGrant',
   from: raw('"AccessGrant"'),
-  always: ['id', 'status', 'productDomainId', 'consumerDomainId'],
+  always: ['id', 'status', 'requestedBy', 'productDomainId', 'consumerDomainId'],
   columns: {
     ...plain(
       'id',
@@ -26,15 +26,17 @@ export const accessGrantShape: Shape = {
       'updatedAt',
       'consumerDomainId',
     ),
+    requestedBy: (t) => sql`(SELECT q."requestedBy" FROM "AccessRequest" q WHERE q."id" = ${t}."requestId")`,
     productDomainId: (t) => sql`(SELECT p."domainId" FROM "DataProduct" p WHERE p."id" = ${t}."productId")`,
     progress: progress('ACCESS_GRANT'),
-    // What the consumer reads: the facts from which the query and the link names are made.
     howToQuery: (
       t,
-    ) => sql`(SELECT json_build_object('domain', d."name", 'product', p."name", 'columns', q."columns", 'tables', (
-        SELECT coalesce(json_agg(json_build_object('name', x."name", 'columns', (SELECT coalesce(json_agg(c."name" ORDER BY c."position"), '[]')
-          FROM "ProductColumn" c WHERE c."tableId" = x."id")) ORDER BY x."position"), '[]')
-        FROM "ProductTable" x WHERE x."productId" = p."id" AND (cardinality(q."tables") = 0 OR x."name" = ANY(q."tables"))))
+    ) => sql`(SELECT json_build_object('domain', d."name", 'domainAccount', d."awsAccountId", 'product', p."name",
+        'consumerAccount', (SELECT c."awsAccountId" FROM "Domain" c WHERE c."id" = q."consumerDomainId"),
+        'requestedTables', q."tables", 'requestedColumns', q."columns", 'tables', (
+          SELECT coalesce(json_agg(json_build_object('name', x."name", 'columns', (
+            SELECT coalesce(json_agg(c."name" ORDER BY c."position"), '[]') FROM "ProductColumn" c WHERE c."tableId" = x."id"
+          )) ORDER BY x."position"), '[]') FROM "ProductTable" x WHERE x."productId" = p."id"))
       FROM "AccessRequest" q JOIN "DataProduct" p ON p."id" = q."productId" JOIN "Domain" d ON d."id" = p."domainId"
       WHERE q."id" = ${t}."requestId")`,
   },

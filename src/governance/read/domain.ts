@@ -3,7 +3,7 @@ import type { ConnectionList, Order } from './connection.js';
 import { dataProductList } from './data-product.js';
 import { progress, resourceList } from './resource.js';
 import { type Column, plain, raw, type Shape, type Sql, sql } from './select.js';
-import { everybody, isMember, memberIds } from './visible.js';
+import { everybody, isMember, memberIds, owns } from './visible.js';
 
 /** Columns that only members of the domain and admins get; null for others. */
 function forMembers(...names: string[]): Record<string, Column> {
@@ -31,8 +31,9 @@ export const domainShape: Shape = {
   columns: {
     ...plain('id', 'name', 'displayName', 'description', 'awsAccountId', 'awsRegion', 'eventBusName', 'manageSettings'),
     ...plain('provisioning', 'status', 'readyAt', 'createdAt', 'updatedAt'),
-    ...forMembers('roleArn', 'externalId', 'dataLocation', 'dataAccessRoleArn', 'workflowRoleArn', 'crawlerRoleArn'),
+    ...forMembers('roleArn', 'dataLocation', 'dataAccessRoleArn', 'workflowRoleArn', 'crawlerRoleArn'),
     ...forMembers('eventTargetRoleArn', 'kmsKeyArn'),
+    externalId: (t, viewer) => sql`CASE WHEN ${owns(sql`${t}."id"`, viewer)} THEN ${t}."externalId" END`,
     progress: progress('DOMAIN'),
   },
   relations: {

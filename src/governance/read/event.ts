@@ -6,7 +6,7 @@ import { dataProductShape } from './data-product.js';
 import { domainShape } from './domain.js';
 import { resourceShape } from './resource.js';
 import { plain, raw, type Shape, type Sql, sql } from './select.js';
-import { memberIds, seesEvent } from './visible.js';
+import { seesEvent } from './visible.js';
 
 /** Every object that an event can be about. */
 export const nodeShapes = (): Shape[] => [
@@ -31,10 +31,11 @@ export const eventShape: Shape = {
       kind: 'node',
       discriminator: (t) => sql`${t}."subjectType"`,
       shapes: nodeShapes,
-      // A resource is named by its identity hash, whose first 16 bytes are the event's subject id.
+      // A resource's events name it by a uuid (version 8) of its identity hash: resourceSubjectId.
       where: (t, r, shape) =>
         shape.type === 'Resource'
-          ? sql`left(${r}."id", 32) = replace(${t}."subjectId"::text, '-', '')`
+          ? sql`(left(${r}."id", 12) || '8' || substr(${r}."id", 14, 3) || '8' || substr(${r}."id", 18, 15)) =
+              replace(${t}."subjectId"::text, '-', '')`
           : sql`${r}."id" = ${t}."subjectId"`,
     },
     domain: { kind: 'one', shape: () => domainShape, where: (t, r) => sql`${r}."id" = ${t}."domainId"` },
@@ -65,13 +66,11 @@ export function eventList(cursor: Cursor): ConnectionList {
       if (filter.types) conditions.push(sql`${r}."type" = ANY(${filter.types}::text[])`);
       if (filter.domains) conditions.push(sql`${r}."domainId" = ANY(${filter.domains}::uuid[])`);
       if (filter.dataProducts) conditions.push(sql`${r}."productId" = ANY(${filter.dataProducts}::uuid[])`);
-      if (filter.tags)
-        conditions.push(
-          sql`EXISTS (SELECT 1 FROM "DataProduct" p WHERE p."id" = ${r}."productId" AND p."tags" && ${filter.tags}::text[])`,
-        );
+      if (filter.tags) conditions.push(sql`${r}."data"->'tags' ?| ${filter.tags}::text[]`);
       if (filter.mine)
-        conditions.push(sql`(${r}."actor"->>'subject' = ${viewer.subject} OR ${viewer.subject} = ANY(${r}."audienceSubjects")
-          OR ${r}."domainId" = ANY(${memberIds(viewer)}::uuid[]))`);
+        conditions.push(
+          sql`(${r}."actor"->>'subject' = ${viewer.subject} OR ${viewer.subject} = ANY(${r}."audienceSubjects"))`,
+        );
       return conditions;
     },
   };

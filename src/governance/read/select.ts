@@ -191,3 +191,23 @@ export async function readMany(
 export function byId(shape: Shape, r: Sql, id: string): Sql {
   return shape.type === 'Resource' ? sql`${r}."id" = ${id}` : sql`${r}."id" = ${id}::uuid`;
 }
+
+/** Reads objects by id, in that order, leaving out those that the viewer may not see. */
+export async function readList(
+  ctx: ReadContext,
+  shape: Shape,
+  ids: string[],
+  asked: Selection[],
+): Promise<ReadObject[]> {
+  const scope = new Scope(ctx.viewer);
+  const r = scope.alias();
+  const node = objectSql(
+    scope,
+    shape,
+    r,
+    asked.flatMap((selection) => selection.on(shape.type)),
+  );
+  const rows = sql`(SELECT coalesce(json_agg(${node} ORDER BY array_position(${ids}::uuid[], ${r}."id")), '[]') FROM ${shape.from} ${r}
+    WHERE ${r}."id" = ANY(${ids}::uuid[]) AND ${shape.visible(r, scope.viewer)})`;
+  return (await answer(ctx, rows)) as ReadObject[];
+}

@@ -23,6 +23,12 @@ export function isMember(domainId: Sql, viewer: Viewer): Sql {
   return viewer.admin ? sql`true` : among(domainId, memberIds(viewer));
 }
 
+/** The external id is for those who set up the account's role. */
+export function owns(domainId: Sql, viewer: Viewer): Sql {
+  const owned = [...viewer.memberships].filter(([, role]) => role === 'OWNER').map(([id]) => id);
+  return viewer.admin ? sql`true` : among(domainId, owned);
+}
+
 export function seesProduct(t: Sql, viewer: Viewer): Sql {
   if (viewer.admin) return sql`true`;
   return sql`(${t}."status" IN ('PUBLISHED', 'DEPRECATED') OR ${among(sql`${t}."domainId"`, memberIds(viewer))})`;

@@ -1,0 +1,78 @@
+import type { GraphQLResolveInfo } from 'graphql';
+import { Arg, Args, Ctx, FieldResolver, Info, Mutation, Query, Resolver, Root } from 'type-graphql';
+import { revokeAccess } from '../governance/access-grant.js';
+import { can } from '../governance/authorization.js';
+import { howToQuery, type Readable } from '../governance/how-to-query.js';
+import { accessGrantList, accessGrantShape } from '../governance/read/access-grant.js';
+import { AccessGrant, AccessGrantConnection, HowToQuery, RevokeAccessInput } from '../schema/access-grant.js';
+import { AccessRequest } from '../schema/access-request.js';
+import { DataProduct } from '../schema/data-product.js';
+import { Domain } from '../schema/domain.js';
+import { RevokeAccessResult } from '../schema/payload.js';
+import { rootPage } from './connection.js';
+import type { RequestContext } from './context.js';
+import { AccessGrantsArgs } from './data-product.js';
+import { decodeId } from './decode.js';
+import { answer } from './result.js';
+
+/** A grant as it was read, with the columns that every read brings. */
+type ReadGrant = AccessGrant & { productDomainId: string; consumerDomainId: string; requestedBy: string };
+
+@Resolver(() => AccessGrant)
+export class AccessGrantResolver {
+  @Query(() => AccessGrantConnection, { description: 'Grants that you may see, newest first.' })
+  accessGrants(
+    @Args(() => AccessGrantsArgs) _: AccessGrantsArgs,
+    @Ctx() rc: RequestContext,
+    @Info() info: GraphQLResolveInfo,
+  ) {
+    return rootPage(rc, info, accessGrantList);
+  }
+
+  @Mutation(() => RevokeAccessResult, {
+    description: 'Ends a grant: denied here at once, and in AWS as soon as it answers.',
+  })
+  revokeAccess(
+    @Arg('input', () => RevokeAccessInput, { description: 'Which and why.' }) input: RevokeAccessInput,
+    @Ctx() rc: RequestContext,
+    @Info() info: GraphQLResolveInfo,
+  ) {
+    return answer(rc, info, async () => {
+      const { accessGrantId } = await revokeAccess(rc.ctx, {
+        ...input,
+        accessGrant: decodeId('AccessGrant', input.accessGrant),
+      });
+      return [{ field: 'accessGrant', shape: accessGrantShape, id: accessGrantId }];
+    });
+  }
+
+  @FieldResolver(() => DataProduct, { nullable: true, description: 'The product that may be read.' })
+  dataProduct(@Root() root: AccessGrant & { dataProduct: DataProduct }) {
+    return root.dataProduct;
+  }
+
+  @FieldResolver(() => Domain, { nullable: true, description: 'The domain that reads.' })
+  consumerDomain(@Root() root: AccessGrant & { consumerDomain: Domain }) {
+    return root.consumerDomain;
+  }
+
+  @FieldResolver(() => AccessRequest, { nullable: true, description: 'The request that it came of.' })
+  accessRequest(@Root() root: AccessGrant & { accessRequest: AccessRequest }) {
+    return root.accessRequest;
+  }
+
+  @FieldResolver(() => HowToQuery, { nullable: true, description: 'What the consumer needs to read the data.' })
+  howToQuery(@Root() root: AccessGrant & { howToQuery: Readable }, @Ctx() rc: RequestContext) {
+    return howToQuery(root.howToQuery, rc.ctx.mesh);
+  }
+
+  @FieldResolver(() => Boolean, { description: 'Whether you may revoke it now.' })
+  viewerCanRevoke(@Root() root: ReadGrant, @Ctx() { ctx }: RequestContext) {
+    const { requestedBy, productDomainId, consumerDomainId } = root;
+    const alive = ['PROVISIONING', 'ACTIVE', 'FAILED'].includes(root.status);
+    return (
+      alive &&
+      can(ctx.viewer, 'access-grant:revoke', { type: 'Access', requestedBy, productDomainId, consumerDomainId })
+    );
+  }
+}

@@ -1,0 +1,134 @@
+import type { GraphQLResolveInfo } from 'graphql';
+import { Arg, Args, Ctx, FieldResolver, Info, Mutation, Query, Resolver, Root } from 'type-graphql';
+import {
+  approveAccessRequest,
+  cancelAccessRequest,
+  rejectAccessRequest,
+  requestAccess,
+} from '../governance/access-request.js';
+import { type Action, can, type Subjects } from '../governance/authorization.js';
+import { accessGrantShape } from '../governance/read/access-grant.js';
+import { accessRequestList, accessRequestShape } from '../governance/read/access-request.js';
+import { AccessGrant } from '../schema/access-grant.js';
+import {
+  AccessRequest,
+  AccessRequestConnection,
+  CancelAccessRequestInput,
+  DecideAccessRequestInput,
+  RequestAccessInput,
+} from '../schema/access-request.js';
+import { DataProduct } from '../schema/data-product.js';
+import { Domain } from '../schema/domain.js';
+import {
+  ApproveAccessRequestResult,
+  CancelAccessRequestResult,
+  RejectAccessRequestResult,
+  RequestAccessResult,
+} from '../schema/payload.js';
+import { rootPage } from './connection.js';
+import type { RequestContext } from './context.js';
+import { AccessRequestsArgs } from './data-product.js';
+import { decodeId } from './decode.js';
+import { answer } from './result.js';
+
+/** A request as it was read, with the columns that every read brings. */
+type ReadRequest = AccessRequest & { productDomainId: string; consumerDomainId: string };
+
+const requestOf = ({ accessRequestId }: { accessRequestId: string }) => [
+  { field: 'accessRequest', shape: accessRequestShape, id: accessRequestId },
+];
+const decodeRequest = <T extends { accessRequest: string }>(input: T): T => ({
+  ...input,
+  accessRequest: decodeId('AccessRequest', input.accessRequest),
+});
+
+function pendingAnd(action: Action & `access-request:${string}`, root: ReadRequest, { ctx }: RequestContext): boolean {
+  const { requestedBy, productDomainId, consumerDomainId } = root;
+  const subject: Subjects['Access'] = { type: 'Access', requestedBy, productDomainId, consumerDomainId };
+  return root.status === 'PENDING' && can(ctx.viewer, action, subject as never);
+}
+
+@Resolver(() => AccessRequest)
+export class AccessRequestResolver {
+  @Query(() => AccessRequestConnection, { description: 'Requests for access that you may see, newest first.' })
+  accessRequests(
+    @Args(() => AccessRequestsArgs) _: AccessRequestsArgs,
+    @Ctx() rc: RequestContext,
+    @Info() info: GraphQLResolveInfo,
+  ) {
+    return rootPage(rc, info, accessRequestList);
+  }
+
+  @Mutation(() => RequestAccessResult, { description: 'Asks, for one of your domains, to read a product.' })
+  requestAccess(
+    @Arg('input', () => RequestAccessInput, { description: 'What is asked for.' }) input: RequestAccessInput,
+    @Ctx() rc: RequestContext,
+    @Info() info: GraphQLResolveInfo,
+  ) {
+    return answer(rc, info, async () => {
+      const dataProduct = decodeId('DataProduct', input.dataProduct);
+      const consumerDomain = decodeId('Domain', input.consumerDomain);
+      return requestOf(await requestAccess(rc.ctx, { ...input, dataProduct, consumerDomain }));
+    });
+  }
+
+  @Mutation(() => ApproveAccessRequestResult, { description: 'Approves a request; the grant follows in AWS.' })
+  approveAccessRequest(
+    @Arg('input', () => DecideAccessRequestInput, { description: 'The decision.' }) input: DecideAccessRequestInput,
+    @Ctx() rc: RequestContext,
+    @Info() info: GraphQLResolveInfo,
+  ) {
+    return answer(rc, info, async () => {
+      const ids = await approveAccessRequest(rc.ctx, decodeRequest(input));
+      return [...requestOf(ids), { field: 'accessGrant', shape: accessGrantShape, id: ids.accessGrantId }];
+    });
+  }
+
+  @Mutation(() => RejectAccessRequestResult, { description: 'Rejects a request.' })
+  rejectAccessRequest(
+    @Arg('input', () => DecideAccessRequestInput, { description: 'The decision.' }) input: DecideAccessRequestInput,
+    @Ctx() rc: RequestContext,
+    @Info() info: GraphQLResolveInfo,
+  ) {
+    return answer(rc, info, async () => requestOf(await rejectAccessRequest(rc.ctx, decodeRequest(input))));
+  }
+
+  @Mutation(() => CancelAccessRequestResult, { description: 'Takes a request of yours back.' })
+  cancelAccessRequest(
+    @Arg('input', () => CancelAccessRequestInput, { description: 'Which.' }) input: CancelAccessRequestInput,
+    @Ctx() rc: RequestContext,
+    @Info() info: GraphQLResolveInfo,
+  ) {
+    return answer(rc, info, async () => requestOf(await cancelAccessRequest(rc.ctx, decodeRequest(input))));
+  }
+
+  @FieldResolver(() => DataProduct, { nullable: true, description: 'The product that is asked for.' })
+  dataProduct(@Root() root: AccessRequest & { dataProduct: DataProduct }) {
+    return root.dataProduct;
+  }
+
+  @FieldResolver(() => Domain, { nullable: true, description: 'The domain that wants to read.' })
+  consumerDomain(@Root() root: AccessRequest & { consumerDomain: Domain }) {
+    return root.consumerDomain;
+  }
+
+  @FieldResolver(() => AccessGrant, { nullable: true, description: 'What came of it, once approved.' })
+  accessGrant(@Root() root: AccessRequest & { accessGrant: AccessGrant }) {
+    return root.accessGrant;
+  }
+
+  @FieldResolver(() => Boolean, { description: 'Whether you may approve it now.' })
+  viewerCanApprove(@Root() root: ReadRequest, @Ctx() rc: RequestContext) {
+    return pendingAnd('access-request:approve', root, rc);
+  }
+
+  @FieldResolver(() => Boolean, { description: 'Whether you may reject it now.' })
+  viewerCanReject(@Root() root: ReadRequest, @Ctx() rc: RequestContext) {
+    return pendingAnd('access-request:reject', root, rc);
+  }
+
+  @FieldResolver(() => Boolean, { description: 'Whether you may take it back now.' })
+  viewerCanCancel(@Root() root: ReadRequest, @Ctx() rc: RequestContext) {
+    return pendingAnd('access-request:cancel', root, rc);
+  }
+}

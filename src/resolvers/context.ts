@@ -1,0 +1,18 @@
+import type { SubscribeOptions } from '../events/tail.js';
+import type { LogEvent } from '../events/types.js';
+import type { Context, Viewer } from '../governance/context.js';
+import type { ReadContext } from '../governance/read/select.js';
+
+/** What the server hands to every resolver: who asks, the rules, the read side and the stream. */
+export interface RequestContext {
+  /** For actions; `ctx.viewer` is the viewer as he is at this request. */
+  ctx: Context;
+  /** For reads: one statement each. */
+  read: ReadContext;
+  /** The process's tail of the event log. */
+  subscribe: (options: SubscribeOptions) => Promise<AsyncIterableIterator<LogEvent>>;
+  /** The viewer as he is now: asked at each delivery to a subscriber. Undefined once he may not subscribe any more. */
+  currentViewer: () => Viewer | undefined;
+  /** Logs the cause of a masked error and returns its id. */
+  reportBug: (error: unknown) => string;
+}

@@ -1,0 +1,53 @@
+import { invalid, notFound } from '../governance/error.js';
+import { type NodeType, parseGlobalId } from '../governance/global-id.js';
+
+const NAMES: Record<string, string> = {
+  Domain: 'The domain',
+  DataProduct: 'The data product',
+  DataContract: 'The data contract',
+  AccessRequest: 'The access request',
+  AccessGrant: 'The access grant',
+  Resource: 'The resource',
+};
+
+/** The row id that a global id of this type names; NOT_FOUND for anything else, like for what is not there. */
+export function decodeId(type: NodeType, id: string): string {
+  const parsed = parseGlobalId(id);
+  if (parsed?.type !== type) throw notFound(NAMES[type] ?? 'The object');
+  return parsed.id;
+}
+
+/** A row id that matches nothing: what a filter by an id of another type finds. */
+const NOTHING = '00000000-0000-0000-0000-000000000000';
+
+const rowId = (type: NodeType, id: string): string => {
+  const parsed = parseGlobalId(id);
+  return parsed?.type === type ? parsed.id : NOTHING;
+};
+
+type Values = Record<string, unknown>;
+
+const FILTER_IDS: Record<string, NodeType> = { dataProduct: 'DataProduct', consumerDomain: 'Domain' };
+const FILTER_ID_LISTS: Record<string, NodeType> = { domains: 'Domain', dataProducts: 'DataProduct' };
+
+/** The arguments of a list as the read side takes them: row ids instead of global ids, `first` within its bounds. */
+export function decodeArgs(args: Values): Values {
+  if ('first' in args && (typeof args.first !== 'number' || args.first < 1 || args.first > 100)) {
+    throw invalid('first', '`first` is a number from 1 to 100.');
+  }
+  return args.filter ? { ...args, filter: decodeFilter(args.filter as Values) } : args;
+}
+
+/** A filter with row ids. An id of another type finds nothing. */
+export function decodeFilter(filter: Values): Values {
+  const decoded = Object.entries(filter).map(([name, value]): [string, unknown] => {
+    if (value === null || value === undefined) return [name, undefined];
+    if (name === 'owner' && typeof value === 'string') return [name, parseGlobalId(value) ?? value];
+    const single = FILTER_IDS[name];
+    if (single) return [name, rowId(single, String(value))];
+    const many = FILTER_ID_LISTS[name];
+    if (many) return [name, (value as string[]).map((id) => rowId(many, id))];
+    return [name, value];
+  });
+  return Object.fromEntries(decoded);
+}

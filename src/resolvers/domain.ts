@@ -1,0 +1,118 @@
+import type { GraphQLResolveInfo } from 'graphql';
+import { Arg, Args, ArgsType, Ctx, Field, FieldResolver, Info, Mutation, Query, Resolver, Root } from 'type-graphql';
+import { can } from '../governance/authorization.js';
+import { addDomainMember, registerDomain, removeDomainMember } from '../governance/domain.js';
+import { dataProductList } from '../governance/read/data-product.js';
+import { domainList, domainShape } from '../governance/read/domain.js';
+import { resourceList } from '../governance/read/resource.js';
+import { readOne, sql } from '../governance/read/select.js';
+import { DataProductConnection } from '../schema/data-product.js';
+import {
+  AddDomainMemberInput,
+  Domain,
+  DomainBy,
+  DomainConnection,
+  DomainFilter,
+  RegisterDomainInput,
+  RemoveDomainMemberInput,
+} from '../schema/domain.js';
+import { DomainRole } from '../schema/enums.js';
+import { AddDomainMemberResult, RegisterDomainResult, RemoveDomainMemberResult } from '../schema/payload.js';
+import { ResourceConnection } from '../schema/resource.js';
+import { nestedPage, PageArgs, rootPage } from './connection.js';
+import type { RequestContext } from './context.js';
+import { DataProductsArgs } from './data-product.js';
+import { decodeId } from './decode.js';
+import { ResourcesArgs } from './resource.js';
+import { answer } from './result.js';
+import { selectionOf } from './select.js';
+
+@ArgsType()
+class DomainsArgs extends PageArgs {
+  @Field(() => DomainFilter, { nullable: true, description: 'Which domains; default all.' })
+  filter?: DomainFilter;
+}
+
+const domainOf = ({ domainId }: { domainId: string }) => [{ field: 'domain', shape: domainShape, id: domainId }];
+
+@Resolver(() => Domain)
+export class DomainResolver {
+  @Query(() => Domain, { nullable: true, description: 'One domain; null where there is none.' })
+  domain(
+    @Arg('by', () => DomainBy, { description: 'Which.' }) by: DomainBy,
+    @Ctx() rc: RequestContext,
+    @Info() info: GraphQLResolveInfo,
+  ) {
+    const { id, name } = by;
+    if (name !== undefined) return readOne(rc.read, domainShape, (r) => sql`${r}."name" = ${name}`, selectionOf(info));
+    const rowId = decodeId('Domain', id ?? '');
+    return readOne(rc.read, domainShape, (r) => sql`${r}."id" = ${rowId}::uuid`, selectionOf(info));
+  }
+
+  @Query(() => DomainConnection, { description: 'The domains of the mesh, by name.' })
+  domains(@Args(() => DomainsArgs) _: DomainsArgs, @Ctx() rc: RequestContext, @Info() info: GraphQLResolveInfo) {
+    return rootPage(rc, info, domainList);
+  }
+
+  @Mutation(() => RegisterDomainResult, {
+    description: 'Registers a domain; what it needs in AWS follows. Admins only.',
+  })
+  registerDomain(
+    @Arg('input', () => RegisterDomainInput, { description: 'The domain.' }) input: RegisterDomainInput,
+    @Ctx() rc: RequestContext,
+    @Info() info: GraphQLResolveInfo,
+  ) {
+    return answer(rc, info, async () => domainOf(await registerDomain(rc.ctx, input)));
+  }
+
+  @Mutation(() => AddDomainMemberResult, { description: 'Adds a member to a domain, or changes his role.' })
+  addDomainMember(
+    @Arg('input', () => AddDomainMemberInput, { description: 'Who, where, as what.' }) input: AddDomainMemberInput,
+    @Ctx() rc: RequestContext,
+    @Info() info: GraphQLResolveInfo,
+  ) {
+    return answer(rc, info, async () =>
+      domainOf(await addDomainMember(rc.ctx, { ...input, domain: decodeId('Domain', input.domain) })),
+    );
+  }
+
+  @Mutation(() => RemoveDomainMemberResult, { description: 'Removes a member; never the last owner.' })
+  removeDomainMember(
+    @Arg('input', () => RemoveDomainMemberInput, { description: 'Who and where.' }) input: RemoveDomainMemberInput,
+    @Ctx() rc: RequestContext,
+    @Info() info: GraphQLResolveInfo,
+  ) {
+    return answer(rc, info, async () =>
+      domainOf(await removeDomainMember(rc.ctx, { ...input, domain: decodeId('Domain', input.domain) })),
+    );
+  }
+
+  @FieldResolver(() => DataProductConnection, { description: 'Its products.' })
+  dataProducts(
+    @Root() root: Domain,
+    @Args(() => DataProductsArgs) _: DataProductsArgs,
+    @Info() info: GraphQLResolveInfo,
+  ) {
+    return nestedPage(root, info, dataProductList);
+  }
+
+  @FieldResolver(() => ResourceConnection, { description: 'The AWS objects that the domain itself needs.' })
+  resources(@Root() root: Domain, @Args(() => ResourcesArgs) _: ResourcesArgs, @Info() info: GraphQLResolveInfo) {
+    return nestedPage(root, info, resourceList);
+  }
+
+  @FieldResolver(() => DomainRole, { nullable: true, description: 'Your role here.' })
+  viewerRole(@Root() root: Domain, @Ctx() rc: RequestContext) {
+    return rc.ctx.viewer.memberships.get(root.id) ?? null;
+  }
+
+  @FieldResolver(() => Boolean, { description: 'Whether you may add and remove members.' })
+  viewerCanChangeMembers(@Root() root: Domain, @Ctx() rc: RequestContext) {
+    return can(rc.ctx.viewer, 'domain:change-members', { type: 'Domain', id: root.id });
+  }
+
+  @FieldResolver(() => Boolean, { description: 'Whether you may register products.' })
+  viewerCanRegisterDataProduct(@Root() root: Domain, @Ctx() rc: RequestContext) {
+    return can(rc.ctx.viewer, 'data-product:register', { type: 'Domain', id: root.id });
+  }
+}

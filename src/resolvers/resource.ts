@@ -1,0 +1,36 @@
+import type { GraphQLResolveInfo } from 'graphql';
+import { Arg, Args, ArgsType, Ctx, Field, Info, Mutation, Query, Resolver } from 'type-graphql';
+import { resourceList, resourceShape } from '../governance/read/resource.js';
+import { retryResource } from '../governance/resource.js';
+import { RetryResourceResult } from '../schema/payload.js';
+import { Resource, ResourceConnection, ResourceFilter, RetryResourceInput } from '../schema/resource.js';
+import { PageArgs, rootPage } from './connection.js';
+import type { RequestContext } from './context.js';
+import { decodeId } from './decode.js';
+import { answer } from './result.js';
+
+@ArgsType()
+export class ResourcesArgs extends PageArgs {
+  @Field(() => ResourceFilter, { nullable: true, description: 'Which AWS objects; default all that you may see.' })
+  filter?: ResourceFilter;
+}
+
+@Resolver(() => Resource)
+export class ResourceResolver {
+  @Query(() => ResourceConnection, { description: 'AWS objects, by kind and key: what must be and what is.' })
+  resources(@Args(() => ResourcesArgs) _: ResourcesArgs, @Ctx() rc: RequestContext, @Info() info: GraphQLResolveInfo) {
+    return rootPage(rc, info, resourceList);
+  }
+
+  @Mutation(() => RetryResourceResult, { description: 'Looks at an AWS object again and applies what must be.' })
+  retryResource(
+    @Arg('input', () => RetryResourceInput, { description: 'Which.' }) input: RetryResourceInput,
+    @Ctx() rc: RequestContext,
+    @Info() info: GraphQLResolveInfo,
+  ) {
+    return answer(rc, info, async () => {
+      const { resourceId } = await retryResource(rc.ctx, { ...input, resource: decodeId('Resource', input.resource) });
+      return [{ field: 'resource', shape: resourceShape, id: resourceId }];
+    });
+  }
+}

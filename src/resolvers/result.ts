@@ -1,0 +1,70 @@
+import { GraphQLError, type GraphQLResolveInfo } from 'graphql';
+import { InvalidCursor, ResyncRequired, SlowSubscriber } from '../events/errors.js';
+import { GovernanceError, type GovernanceErrorCode } from '../governance/error.js';
+import { readMany, type Shape } from '../governance/read/select.js';
+import type { RequestContext } from './context.js';
+import { selectionOf } from './select.js';
+
+const ERROR_TYPES: Record<GovernanceErrorCode, string> = {
+  NOT_FOUND: 'NotFoundError',
+  FORBIDDEN: 'ForbiddenError',
+  CONFLICT: 'ConflictError',
+  VALIDATION: 'ValidationError',
+  POLICY_DENIED: 'PolicyDeniedError',
+  STATE: 'StateError',
+};
+
+/** An object of a mutation's payload: the row to read anew once the action is committed. */
+export interface Answered {
+  field: string;
+  shape: Shape;
+  id: string;
+}
+
+/**
+ * Carries out an action and answers its payload, read back and authorized anew in one statement, or the typed error that a
+ * person caused. Anything else is a bug and is thrown.
+ */
+export async function answer(
+  rc: RequestContext,
+  info: GraphQLResolveInfo,
+  action: () => Promise<Answered[]>,
+): Promise<Record<string, unknown>> {
+  try {
+    const objects = await action();
+    const payload = `${info.fieldName.charAt(0).toUpperCase()}${info.fieldName.slice(1)}Payload`;
+    return { __typename: payload, ...(await readMany(rc.read, objects, selectionOf(info).on(payload))) };
+  } catch (error) {
+    if (!(error instanceof GovernanceError)) throw error;
+    const { path = null, violations = [], state = null, policies = [] } = error.details;
+    return {
+      __typename: ERROR_TYPES[error.code],
+      code: error.code,
+      message: error.message,
+      path,
+      violations,
+      state,
+      policies,
+    };
+  }
+}
+
+/** An expected failure outside of mutations, as a GraphQL error with a stable `extensions.code`; undefined for a bug. */
+export function expectedError(error: unknown): GraphQLError | undefined {
+  if (error instanceof GraphQLError && error.originalError) return expectedError(error.originalError);
+  if (error instanceof GovernanceError) {
+    const { path, state } = error.details;
+    return new GraphQLError(error.message, {
+      extensions: {
+        code: error.code === 'VALIDATION' ? 'BAD_USER_INPUT' : error.code,
+        ...(path ? { path } : {}),
+        ...(state ? { state } : {}),
+      },
+    });
+  }
+  if (error instanceof SlowSubscriber)
+    return new GraphQLError(error.message, { extensions: { code: error.code, cursor: error.cursor } });
+  if (error instanceof InvalidCursor || error instanceof ResyncRequired)
+    return new GraphQLError(error.message, { extensions: { code: error.code } });
+  return undefined;
+}

@@ -1,0 +1,59 @@
+import 'reflect-metadata';
+import { GraphQLInputObjectType, GraphQLObjectType, type GraphQLSchema } from 'graphql';
+import { buildSchema as build } from 'type-graphql';
+import { globalId, type NodeType } from '../governance/global-id.js';
+import { meshEventTypes } from '../schema/event.js';
+import { AccessGrantResolver } from './access-grant.js';
+import { AccessRequestResolver } from './access-request.js';
+import { DataContractResolver } from './data-contract.js';
+import { DataProductResolver } from './data-product.js';
+import { DomainResolver } from './domain.js';
+import { EventResolver } from './event.js';
+import { NodeResolver } from './node.js';
+import { ResourceResolver } from './resource.js';
+import { ViewerResolver } from './viewer.js';
+
+/** Streams come from the event log's tail; TypeGraphQL only asks that there be something. */
+const noPubSub = {
+  publish: () => {
+    throw new Error('Events are appended to the log, not published here.');
+  },
+  subscribe: () => {
+    throw new Error('Subscriptions read the event log, not this.');
+  },
+};
+
+/** Builds the executable schema from the resolvers. */
+export async function buildSchema(): Promise<GraphQLSchema> {
+  const schema = await build({
+    resolvers: [
+      AccessGrantResolver,
+      AccessRequestResolver,
+      DataContractResolver,
+      DataProductResolver,
+      DomainResolver,
+      EventResolver,
+      NodeResolver,
+      ResourceResolver,
+      ViewerResolver,
+    ],
+    orphanedTypes: meshEventTypes,
+    validate: false,
+    pubSub: noPubSub,
+  });
+  for (const type of Object.values(schema.getTypeMap())) {
+    if (type instanceof GraphQLInputObjectType && ONE_OF.has(type.name)) type.isOneOf = true;
+    if (type instanceof GraphQLObjectType) encodeIds(type);
+  }
+  return schema;
+}
+
+/** Inputs of which exactly one field is given: TypeGraphQL has no option for it. */
+const ONE_OF = new Set(['DomainBy', 'DataProductBy']);
+
+/** Rows carry their own id; clients see the global one. */
+function encodeIds(type: GraphQLObjectType): void {
+  const { id } = type.getFields();
+  if (!id || !type.getInterfaces().some(({ name }) => name === 'Node')) return;
+  id.resolve = (root: { id: string }) => globalId(type.name as NodeType, root.id);
+}

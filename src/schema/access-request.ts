@@ -1,0 +1,152 @@
+import { Field, ID, InputType, ObjectType } from 'type-graphql';
+import { AccessMode, AccessRequestStatus, GrantTarget, Permission } from './enums.js';
+import { connectionType, Node } from './node.js';
+import { Arn, DateTime } from './scalars.js';
+
+@ObjectType({ implements: Node, description: 'Somebody asks, for his domain, to read a product.' })
+export class AccessRequest extends Node {
+  @Field(() => String, { description: 'Who asked.' })
+  requestedBy!: string;
+
+  @Field(() => [Arn], { description: 'The IAM users and roles that shall read.' })
+  principals!: string[];
+
+  @Field(() => [Permission], { description: 'What they shall be able to do.' })
+  permissions!: Permission[];
+
+  @Field(() => [String], { description: 'The tables; empty means all of them.' })
+  tables!: string[];
+
+  @Field(() => [String], { description: 'The columns, as table.column; empty means all of them.' })
+  columns!: string[];
+
+  @Field(() => String, { nullable: true, description: 'Which rows, as a Lake Formation row filter expression.' })
+  rowFilter!: string | null;
+
+  @Field(() => String, { description: 'What for.' })
+  purpose!: string;
+
+  @Field(() => AccessMode, { description: 'How access is given.' })
+  accessMode!: AccessMode;
+
+  @Field(() => GrantTarget, { description: 'To whom Lake Formation grants.' })
+  grantTo!: GrantTarget;
+
+  @Field(() => DateTime, { nullable: true, description: 'Until when.' })
+  expiresAt!: string | null;
+
+  @Field(() => AccessRequestStatus, { description: 'Where it is.' })
+  status!: AccessRequestStatus;
+
+  @Field(() => String, { nullable: true, description: 'Who decided.' })
+  decidedBy!: string | null;
+
+  @Field(() => DateTime, { nullable: true, description: 'When it was decided.' })
+  decidedAt!: string | null;
+
+  @Field(() => String, { nullable: true, description: 'What he said.' })
+  comment!: string | null;
+
+  @Field(() => DateTime, { description: 'When it was asked.' })
+  createdAt!: string;
+
+  @Field(() => DateTime, { description: 'When it was last changed.' })
+  updatedAt!: string;
+}
+
+export const AccessRequestConnection = connectionType('AccessRequest', () => AccessRequest);
+
+@InputType({ description: 'Which requests; conditions add up.' })
+export class AccessRequestFilter {
+  @Field(() => [AccessRequestStatus], { nullable: true, description: 'In one of these states.' })
+  status?: AccessRequestStatus[];
+
+  @Field(() => Boolean, { nullable: true, description: 'Only those that you asked.' })
+  mine?: boolean;
+
+  @Field(() => Boolean, { nullable: true, description: 'Only pending ones that you may decide.' })
+  awaitingMyDecision?: boolean;
+
+  @Field(() => ID, { nullable: true, description: 'For this product.' })
+  dataProduct?: string;
+
+  @Field(() => ID, { nullable: true, description: 'From this domain.' })
+  consumerDomain?: string;
+}
+
+@InputType({ description: 'Access to ask for.' })
+export class RequestAccessInput {
+  @Field(() => ID, { description: 'The product to read.' })
+  dataProduct!: string;
+
+  @Field(() => ID, { description: 'The domain that reads; you belong to it.' })
+  consumerDomain!: string;
+
+  @Field(() => [Arn], {
+    description: "IAM users or roles (not assumed-role sessions) of that domain's account; 50 at most.",
+  })
+  principals!: string[];
+
+  @Field(() => [Permission], { nullable: true, description: 'Default SELECT and DESCRIBE.' })
+  permissions?: Permission[];
+
+  @Field(() => [String], { nullable: true, description: 'Names of tables; default all.' })
+  tables?: string[];
+
+  @Field(() => [String], {
+    nullable: true,
+    description: 'table.column, or bare names where one table is asked for; default all.',
+  })
+  columns?: string[];
+
+  @Field(() => String, { nullable: true, description: 'A row filter expression; not supported in this version.' })
+  rowFilter?: string;
+
+  @Field(() => String, { description: 'What for.' })
+  purpose!: string;
+
+  @Field(() => AccessMode, { nullable: true, description: "Default the product's." })
+  accessMode?: AccessMode;
+
+  @Field(() => GrantTarget, { nullable: true, description: 'Default PRINCIPALS.' })
+  grantTo?: GrantTarget;
+
+  @Field(() => DateTime, { nullable: true, description: 'Until when; default without end.' })
+  expiresAt?: Date;
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'Repeating a mutation with the same key within 24 hours does nothing twice.',
+  })
+  idempotencyKey?: string;
+}
+
+@InputType({ description: 'A decision on a request.' })
+export class DecideAccessRequestInput {
+  @Field(() => ID, { description: 'The request.' })
+  accessRequest!: string;
+
+  @Field(() => String, { nullable: true, description: 'Why; the requester reads it.' })
+  comment?: string;
+
+  @Field(() => DateTime, { nullable: true, description: 'On approval: an earlier end than was asked for.' })
+  expiresAt?: Date;
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'Repeating a mutation with the same key within 24 hours does nothing twice.',
+  })
+  idempotencyKey?: string;
+}
+
+@InputType({ description: 'A request to take back.' })
+export class CancelAccessRequestInput {
+  @Field(() => ID, { description: 'The request.' })
+  accessRequest!: string;
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'Repeating a mutation with the same key within 24 hours does nothing twice.',
+  })
+  idempotencyKey?: string;
+}

@@ -1,0 +1,346 @@
+import { Field, Float, ID, InputType, Int, ObjectType } from 'type-graphql';
+import { Progress } from './domain.js';
+import {
+  AccessMode,
+  Classification,
+  DataProductOrderField,
+  DataProductStatus,
+  OrderDirection,
+  SchemaSource,
+  TableFormat,
+} from './enums.js';
+import { connectionType, Node } from './node.js';
+import { DateTime, JSONScalar } from './scalars.js';
+
+@ObjectType({ description: 'A column of a table.' })
+export class ProductColumn {
+  @Field(() => String, { description: 'Its name.' })
+  name!: string;
+
+  @Field(() => String, { description: 'Its Glue (Hive) type, for example decimal(12,2).' })
+  type!: string;
+
+  @Field(() => String, { nullable: true, description: 'What it holds.' })
+  description!: string | null;
+
+  @Field(() => Boolean, { description: 'Whether every row has a value.' })
+  required!: boolean;
+
+  @Field(() => Boolean, { description: 'Whether it is part of the primary key.' })
+  primaryKey!: boolean;
+
+  @Field(() => Boolean, { description: 'Whether the table is partitioned by it.' })
+  partition!: boolean;
+
+  @Field(() => Boolean, { description: 'Whether it holds personal data.' })
+  pii!: boolean;
+
+  @Field(() => Classification, {
+    nullable: true,
+    description: "Where it is more sensitive than the product's classification.",
+  })
+  classification!: Classification | null;
+}
+
+@ObjectType({ description: 'A table of a product.' })
+export class ProductTable {
+  @Field(() => String, { description: 'Its name in the catalogue.' })
+  name!: string;
+
+  @Field(() => String, { nullable: true, description: 'What it holds.' })
+  description!: string | null;
+
+  @Field(() => String, { nullable: true, description: 'Where its files lie, s3://bucket/prefix.' })
+  location!: string | null;
+
+  @Field(() => TableFormat, { nullable: true, description: 'The format of its files.' })
+  format!: TableFormat | null;
+
+  @Field(() => [ProductColumn], { description: 'Its columns, in order.' })
+  columns!: ProductColumn[];
+}
+
+@ObjectType({ description: "What a product's tables looked like from one moment on." })
+export class SchemaVersion {
+  @Field(() => Int, { description: 'Counts from 1.' })
+  number!: number;
+
+  @Field(() => SchemaSource, { description: 'Where it came from.' })
+  source!: SchemaSource;
+
+  @Field(() => JSONScalar, { description: 'The tables with their columns.' })
+  tables!: unknown;
+
+  @Field(() => DateTime, { description: 'From when on.' })
+  createdAt!: string;
+}
+
+@ObjectType({ implements: Node, description: 'Tables that a domain offers to others under one name and one promise.' })
+export class DataProduct extends Node {
+  @Field(() => String, { description: 'Slug, unique within its domain.' })
+  name!: string;
+
+  @Field(() => String, { description: 'Name for people.' })
+  displayName!: string;
+
+  @Field(() => String, { description: 'domain/name.' })
+  path!: string;
+
+  @Field(() => String, { description: 'What it holds and what it is for.' })
+  description!: string;
+
+  @Field(() => String, { nullable: true, description: 'Who answers for it.' })
+  owner!: string | null;
+
+  @Field(() => AccessMode, { description: 'How access is given.' })
+  accessMode!: AccessMode;
+
+  @Field(() => Classification, { description: 'How sensitive it is.' })
+  classification!: Classification;
+
+  @Field(() => DataProductStatus, { description: 'Where it is in its life.' })
+  status!: DataProductStatus;
+
+  @Field(() => [String], { description: 'Free words to find it by.' })
+  tags!: string[];
+
+  @Field(() => String, { nullable: true, description: 'The id of its contract documents (ODCS, `id`).' })
+  odcsId!: string | null;
+
+  @Field(() => DateTime, { nullable: true, description: 'When its tables first stood in AWS.' })
+  publishedAt!: string | null;
+
+  @Field(() => DateTime, { nullable: true, description: 'When it was deprecated.' })
+  deprecatedAt!: string | null;
+
+  @Field(() => DateTime, { nullable: true, description: 'When it was retired.' })
+  retiredAt!: string | null;
+
+  @Field(() => DateTime, { description: 'When it was registered.' })
+  createdAt!: string;
+
+  @Field(() => DateTime, { description: 'When it was last changed.' })
+  updatedAt!: string;
+
+  @Field(() => [ProductTable], { description: 'Its tables, in order.' })
+  tables!: ProductTable[];
+
+  @Field(() => [SchemaVersion], { description: 'How its tables changed, newest first.' })
+  schemaVersions!: SchemaVersion[];
+
+  @Field(() => Float, { description: 'Changes of its schema a month, since the first version.' })
+  schemaChangesPerMonth!: number;
+
+  @Field(() => Progress, { description: "How far the product's AWS objects are." })
+  progress!: Progress;
+}
+
+export const DataProductConnection = connectionType('DataProduct', () => DataProduct, { facets: true });
+
+@InputType({ description: 'Finds a product.' })
+export class DataProductBy {
+  @Field(() => ID, { nullable: true, description: 'By id.' })
+  id?: string;
+
+  @Field(() => String, { nullable: true, description: 'By domain and name: commerce/orders.' })
+  path?: string;
+}
+
+@InputType({ description: 'Which products; conditions add up.' })
+export class DataProductFilter {
+  @Field(() => [ID], { nullable: true, description: 'Of one of these domains.' })
+  domains?: string[];
+
+  @Field(() => [DataProductStatus], { nullable: true, description: 'In one of these states.' })
+  status?: DataProductStatus[];
+
+  @Field(() => [AccessMode], { nullable: true, description: 'With one of these access modes.' })
+  accessMode?: AccessMode[];
+
+  @Field(() => [Classification], { nullable: true, description: 'With one of these classifications.' })
+  classification?: Classification[];
+
+  @Field(() => [String], { nullable: true, description: 'With all of these tags.' })
+  tags?: string[];
+
+  @Field(() => String, { nullable: true, description: 'Of this owner.' })
+  owner?: string;
+
+  @Field(() => Boolean, { nullable: true, description: 'Only of domains that you belong to.' })
+  mine?: boolean;
+}
+
+@InputType({
+  description: 'The order of a page of products. Without it: by relevance where `search` is given, else by name.',
+})
+export class DataProductOrder {
+  @Field(() => DataProductOrderField, { description: 'What to order by.' })
+  field!: 'NAME' | 'CREATED_AT' | 'UPDATED_AT';
+
+  @Field(() => OrderDirection, { nullable: true, description: 'Default ASC.' })
+  direction?: 'ASC' | 'DESC';
+}
+
+@InputType({ description: 'A column of a table.' })
+export class ColumnInput {
+  @Field(() => String, { description: 'Its name.' })
+  name!: string;
+
+  @Field(() => String, {
+    description: 'Its Glue (Hive) type: string, bigint, decimal(12,2), timestamp, array<string> ...',
+  })
+  type!: string;
+
+  @Field(() => String, { nullable: true, description: 'What it holds.' })
+  description?: string;
+
+  @Field(() => Boolean, { nullable: true, description: 'Whether every row has a value; default false.' })
+  required?: boolean;
+
+  @Field(() => Boolean, { nullable: true, description: 'Whether it is part of the primary key; default false.' })
+  primaryKey?: boolean;
+
+  @Field(() => Boolean, { nullable: true, description: 'Whether the table is partitioned by it; default false.' })
+  partition?: boolean;
+
+  @Field(() => Boolean, { nullable: true, description: 'Whether it holds personal data; default false.' })
+  pii?: boolean;
+
+  @Field(() => Classification, {
+    nullable: true,
+    description: "Where it is more sensitive than the product's classification.",
+  })
+  classification?: Classification;
+}
+
+@InputType({ description: 'A table of a product.' })
+export class TableInput {
+  @Field(() => String, { description: 'Its name in the catalogue: lower-case letters, digits and underscores.' })
+  name!: string;
+
+  @Field(() => String, { nullable: true, description: 'What it holds.' })
+  description?: string;
+
+  @Field(() => String, { description: "Where its files lie: s3://bucket/prefix below the domain's data location." })
+  location!: string;
+
+  @Field(() => TableFormat, { description: 'The format of its files.' })
+  format!: TableFormat;
+
+  @Field(() => [ColumnInput], { description: 'Its columns, in order.' })
+  columns!: ColumnInput[];
+}
+
+@InputType({ description: 'A product to register, as a draft.' })
+export class RegisterDataProductInput {
+  @Field(() => ID, { description: 'The domain that offers it.' })
+  domain!: string;
+
+  @Field(() => String, { description: 'Slug, unique within the domain.' })
+  name!: string;
+
+  @Field(() => String, { nullable: true, description: 'Name for people; default the slug.' })
+  displayName?: string;
+
+  @Field(() => String, { description: 'What it holds and what it is for.' })
+  description!: string;
+
+  @Field(() => String, { description: 'Who answers for it.' })
+  owner!: string;
+
+  @Field(() => AccessMode, { description: 'How access is given.' })
+  accessMode!: AccessMode;
+
+  @Field(() => Classification, { description: 'How sensitive it is.' })
+  classification!: Classification;
+
+  @Field(() => [String], { nullable: true, description: 'Free words to find it by.' })
+  tags?: string[];
+
+  @Field(() => [TableInput], { description: 'Its tables; may be empty where a contract names them.' })
+  tables!: TableInput[];
+
+  @Field(() => String, { nullable: true, description: 'An ODCS contract document, YAML or JSON, to import with it.' })
+  contract?: string;
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'Repeating a mutation with the same key within 24 hours does nothing twice.',
+  })
+  idempotencyKey?: string;
+}
+
+@InputType({ description: 'What to change of a product; what is left out stays.' })
+export class UpdateDataProductInput {
+  @Field(() => ID, { description: 'The product.' })
+  dataProduct!: string;
+
+  @Field(() => String, { nullable: true, description: 'What it holds and what it is for.' })
+  description?: string;
+
+  @Field(() => String, { nullable: true, description: 'Who answers for it.' })
+  owner?: string;
+
+  @Field(() => [String], { nullable: true, description: 'Free words to find it by; replaces all.' })
+  tags?: string[];
+
+  @Field(() => Classification, { nullable: true, description: 'How sensitive it is.' })
+  classification?: Classification;
+
+  @Field(() => [TableInput], {
+    nullable: true,
+    description: 'Its tables; replaces all. Only while no contract is active.',
+  })
+  tables?: TableInput[];
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'Repeating a mutation with the same key within 24 hours does nothing twice.',
+  })
+  idempotencyKey?: string;
+}
+
+@InputType({ description: 'A product to publish.' })
+export class PublishDataProductInput {
+  @Field(() => ID, { description: 'The product.' })
+  dataProduct!: string;
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'Repeating a mutation with the same key within 24 hours does nothing twice.',
+  })
+  idempotencyKey?: string;
+}
+
+@InputType({ description: 'A product to deprecate.' })
+export class DeprecateDataProductInput {
+  @Field(() => ID, { description: 'The product.' })
+  dataProduct!: string;
+
+  @Field(() => String, { nullable: true, description: 'Why, and what to use instead.' })
+  reason?: string;
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'Repeating a mutation with the same key within 24 hours does nothing twice.',
+  })
+  idempotencyKey?: string;
+}
+
+@InputType({ description: 'A product to retire.' })
+export class RetireDataProductInput {
+  @Field(() => ID, { description: 'The product.' })
+  dataProduct!: string;
+
+  @Field(() => Boolean, {
+    nullable: true,
+    description: 'Revoke the access that is still given; default false: refused while there is any.',
+  })
+  revokeGrants?: boolean;
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'Repeating a mutation with the same key within 24 hours does nothing twice.',
+  })
+  idempotencyKey?: string;
+}

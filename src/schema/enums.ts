@@ -1,0 +1,165 @@
+import { registerEnumType } from 'type-graphql';
+import { EVENT_TYPES, type EventType, upperCase } from '../events/types.js';
+import {
+  AccessGrantStatus,
+  AccessMode,
+  AccessRequestStatus,
+  Classification,
+  DataContractStatus,
+  DataProductStatus,
+  Desired,
+  DocumentFormat,
+  DomainRole,
+  DomainStatus,
+  GrantTarget,
+  Permission,
+  ProvisioningMode,
+  ResourceStatus,
+  SchemaSource,
+  TableFormat,
+} from '../generated/prisma/enums.js';
+
+/** Names an enum in the API, each value with its meaning. */
+function describe<T extends Record<string, string>>(
+  values: T,
+  name: string,
+  description: string,
+  meanings: Record<keyof T, string>,
+) {
+  const valuesConfig = Object.fromEntries(
+    Object.entries(meanings).map(([key, says]) => [key, { description: says as string }]),
+  );
+  registerEnumType(values, { name, description, valuesConfig: valuesConfig as never });
+}
+
+/** The order of a page of products. */
+export const DataProductOrderField = { NAME: 'NAME', CREATED_AT: 'CREATED_AT', UPDATED_AT: 'UPDATED_AT' } as const;
+/** Ascending or descending. */
+export const OrderDirection = { ASC: 'ASC', DESC: 'DESC' } as const;
+/** Event types as GraphQL shows them: ACCESS_REVOKED stands for AccessRevoked. */
+export const MeshEventType: Record<string, string> = Object.fromEntries(
+  Object.keys(EVENT_TYPES).map((type) => [upperCase(type), type]),
+);
+
+describe(AccessMode, 'AccessMode', 'How Lake Formation gives access to a product.', {
+  NRAC: 'Named-resource access control: grants on each table by name.',
+  LF_TBAC: 'Tag-based access control: grants on an expression of LF-tags.',
+});
+describe(Classification, 'Classification', 'How sensitive data is.', {
+  PUBLIC: 'May be known to everybody.',
+  INTERNAL: 'For everybody inside the company.',
+  CONFIDENTIAL: 'For those who need it.',
+  RESTRICTED: 'For those who need it and are named, for a time.',
+});
+describe(Permission, 'Permission', 'A Lake Formation permission on tables (Lake Formation permissions reference).', {
+  SELECT: 'Read rows, of all columns or of those asked for.',
+  DESCRIBE: 'See the table in the catalogue.',
+  INSERT: 'Write rows; not supported in this version.',
+  DELETE: 'Delete rows; not supported in this version.',
+  ALTER: 'Change the table; not supported in this version.',
+});
+describe(GrantTarget, 'GrantTarget', 'To whom Lake Formation grants in the consumer account.', {
+  PRINCIPALS: 'To each principal directly: revocation stays with the governance account.',
+  ACCOUNT: "To the consumer's account, which grants on; not supported in this version.",
+});
+describe(DataProductStatus, 'DataProductStatus', 'Where a product is in its life.', {
+  DRAFT: 'Only its domain sees it.',
+  PUBLISHING: 'Its tables are on their way into AWS.',
+  PUBLISHED: 'In the catalogue; access can be requested.',
+  DEPRECATED: 'Still readable by those who have access; takes no new requests.',
+  RETIRED: 'Off the mesh; its AWS objects are removed.',
+});
+describe(AccessRequestStatus, 'AccessRequestStatus', 'Where a request is.', {
+  PENDING: 'Waits for a decision.',
+  APPROVED: 'Approved; see its grant.',
+  REJECTED: 'Rejected; the comment says why.',
+  CANCELLED: 'Taken back by the requester.',
+});
+describe(AccessGrantStatus, 'AccessGrantStatus', 'Where a grant is.', {
+  PROVISIONING: 'On its way into AWS.',
+  ACTIVE: 'Stands in AWS: the data can be read.',
+  REVOKING: 'On its way out of AWS; the API treats it as gone.',
+  REVOKED: 'Gone from AWS.',
+  EXPIRED: 'Reached its expiry and is gone from AWS.',
+  FAILED: 'Could not be brought about; its resources say why.',
+});
+describe(DomainStatus, 'DomainStatus', 'Where a domain is.', {
+  REGISTERING: 'Its AWS objects are on their way.',
+  READY: 'Everything it needs stands in AWS.',
+  SUSPENDED: 'Takes no part in the mesh for now.',
+});
+describe(DomainRole, 'DomainRole', 'What a member of a domain may do.', {
+  OWNER: 'Change, publish, decide on requests, and name members.',
+  STEWARD: 'As an owner, except members.',
+  MEMBER: 'See drafts and request access for the domain.',
+});
+describe(ProvisioningMode, 'ProvisioningMode', "Who makes the changes in a domain's account.", {
+  DIRECT: 'Meshgate, under the role that the domain registered.',
+  DELEGATED: "The domain's own workflows; not supported in this version.",
+});
+describe(TableFormat, 'TableFormat', 'The file or table format of a table.', {
+  PARQUET: 'Apache Parquet.',
+  ORC: 'Apache ORC.',
+  AVRO: 'Apache Avro.',
+  JSON: 'JSON lines.',
+  CSV: 'Comma-separated values.',
+  ICEBERG: 'Apache Iceberg.',
+});
+describe(SchemaSource, 'SchemaSource', 'Where a schema version came from.', {
+  FIELDS: 'The tables given with a mutation.',
+  CONTRACT: 'A contract that was imported or activated.',
+  CRAWLER: 'What a crawler found.',
+});
+describe(DataContractStatus, 'DataContractStatus', 'Where a contract version is.', {
+  PROPOSED: 'Imported, not yet in force.',
+  ACTIVE: 'The one in force.',
+  DEPRECATED: 'Superseded by a later version.',
+});
+describe(DocumentFormat, 'DocumentFormat', 'How a contract document is written.', { YAML: 'YAML 1.2.', JSON: 'JSON.' });
+describe(Desired, 'Desired', 'What must be true of an AWS object.', {
+  PRESENT: 'It must exist as its spec says.',
+  ABSENT: 'It must not exist.',
+});
+describe(ResourceStatus, 'ResourceStatus', 'What is true of an AWS object, as far as is known.', {
+  PENDING: 'Waits for its turn, or for what it stands on.',
+  APPLYING: 'Is being created or changed.',
+  READY: 'Agrees with its spec.',
+  REMOVING: 'Is being removed.',
+  REMOVED: 'Is gone.',
+  FAILED: 'Could not be made to agree; lastError says why.',
+  STUCK: 'Could not be removed after many tries; still retried.',
+});
+describe(DataProductOrderField, 'DataProductOrderField', 'What products are ordered by.', {
+  NAME: 'By name.',
+  CREATED_AT: 'By the time of registration.',
+  UPDATED_AT: 'By the time of the last change.',
+});
+describe(OrderDirection, 'OrderDirection', 'Ascending or descending.', {
+  ASC: 'Smallest first.',
+  DESC: 'Largest first.',
+});
+describe(
+  MeshEventType,
+  'MeshEventType',
+  'What happened in the mesh.',
+  Object.fromEntries(Object.keys(EVENT_TYPES).map((type) => [upperCase(type), EVENT_TYPES[type as EventType].says])),
+);
+
+export {
+  AccessGrantStatus,
+  AccessMode,
+  AccessRequestStatus,
+  Classification,
+  DataContractStatus,
+  DataProductStatus,
+  Desired,
+  DocumentFormat,
+  DomainRole,
+  DomainStatus,
+  GrantTarget,
+  Permission,
+  ProvisioningMode,
+  ResourceStatus,
+  SchemaSource,
+  TableFormat,
+};

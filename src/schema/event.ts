@@ -1,0 +1,74 @@
+import { type ClassType, Field, ID, InputType, InterfaceType, ObjectType } from 'type-graphql';
+import { EVENT_TYPES, type EventType } from '../events/types.js';
+import { MeshEventType } from './enums.js';
+import { connectionType } from './node.js';
+import { DateTime, EventCursor, JSONScalar } from './scalars.js';
+
+@ObjectType({ description: 'Who did something.' })
+export class Actor {
+  @Field(() => String, { description: 'USER, or SYSTEM for Meshgate itself.' })
+  kind!: string;
+
+  @Field(() => String, { description: "The `sub` of the actor's token." })
+  subject!: string;
+
+  @Field(() => String, { nullable: true, description: 'His name.' })
+  name!: string | null;
+}
+
+@InterfaceType({
+  description: 'Something that happened in the mesh. The log numbers events densely; an admin sees every number.',
+  resolveType: (event: { type: string }) => event.type,
+})
+export abstract class MeshEvent {
+  @Field(() => ID, { description: 'Unique; the same on EventBridge.' })
+  id!: string;
+
+  @Field(() => String, { description: 'Its number in the log, from 1, without gaps.' })
+  sequence!: string;
+
+  @Field(() => EventCursor, { description: 'Its place: give it as `after` to go on from here.' })
+  cursor!: string;
+
+  @Field(() => MeshEventType as never, { description: 'What happened.' })
+  type!: string;
+
+  @Field(() => DateTime, { description: 'When.' })
+  occurredAt!: string;
+
+  @Field(() => Actor, { description: 'Who did it.' })
+  actor!: Actor;
+
+  @Field(() => ID, { description: 'The request that brought it about.' })
+  correlationId!: string;
+
+  @Field(() => JSONScalar, { description: 'What else is to be known; ids are ids of this API.' })
+  data!: unknown;
+}
+
+/** One concrete type for each event type, with the fields of MeshEvent. */
+export const meshEventTypes: ClassType[] = Object.entries(EVENT_TYPES).map(([name, { says }]) => {
+  const type = { [name]: class extends MeshEvent {} }[name] as ClassType;
+  ObjectType(name as EventType, { description: says, implements: MeshEvent })(type);
+  return type;
+});
+
+export const MeshEventConnection = connectionType('MeshEvent', () => MeshEvent);
+
+@InputType({ description: 'Which events; conditions add up.' })
+export class MeshEventFilter {
+  @Field(() => [MeshEventType as never], { nullable: true, description: 'Of one of these types.' })
+  types?: string[];
+
+  @Field(() => [ID], { nullable: true, description: 'Of one of these domains.' })
+  domains?: string[];
+
+  @Field(() => [ID], { nullable: true, description: 'About one of these products.' })
+  dataProducts?: string[];
+
+  @Field(() => [String], { nullable: true, description: 'About a product that had one of these tags.' })
+  tags?: string[];
+
+  @Field(() => Boolean, { nullable: true, description: 'Only what you did, or what is addressed to you.' })
+  mine?: boolean;
+}

@@ -1,0 +1,67 @@
+import { type ClassType, Field, ObjectType } from 'type-graphql';
+import { AccessGrant } from './access-grant.js';
+import { AccessRequest } from './access-request.js';
+import { DataContract } from './data-contract.js';
+import { DataProduct } from './data-product.js';
+import { Domain } from './domain.js';
+import { resultType } from './error.js';
+import { Resource } from './resource.js';
+
+const OBJECTS = {
+  domain: [Domain, 'The domain.'],
+  dataProduct: [DataProduct, 'The product.'],
+  dataContract: [DataContract, 'The contract.'],
+  accessRequest: [AccessRequest, 'The request.'],
+  accessGrant: [AccessGrant, 'The grant.'],
+  resource: [Resource, 'The AWS object.'],
+} as const;
+
+/** A field of a payload: the object under its own name. */
+export type PayloadField = keyof typeof OBJECTS;
+
+/** Makes `XPayload` with the named objects and the union `XResult` of it and the errors. */
+function result(name: string, says: string, ...fields: PayloadField[]) {
+  const payload = { [name]: class {} }[name] as ClassType;
+  for (const field of fields) {
+    const [type, description] = OBJECTS[field];
+    Field(() => type as ClassType, { nullable: true, description })(payload.prototype, field);
+  }
+  ObjectType(`${name}Payload`, { description: says })(payload);
+  return resultType(`${name}Result`, payload);
+}
+
+export const RegisterDomainResult = result('RegisterDomain', 'The domain that was registered.', 'domain');
+export const AddDomainMemberResult = result('AddDomainMember', 'The domain with its new member.', 'domain');
+export const RemoveDomainMemberResult = result('RemoveDomainMember', 'The domain without the member.', 'domain');
+export const RegisterDataProductResult = result('RegisterDataProduct', 'The draft.', 'dataProduct');
+export const UpdateDataProductResult = result('UpdateDataProduct', 'The product as it is now.', 'dataProduct');
+export const PublishDataProductResult = result('PublishDataProduct', 'The product, on its way.', 'dataProduct');
+export const DeprecateDataProductResult = result('DeprecateDataProduct', 'The deprecated product.', 'dataProduct');
+export const RetireDataProductResult = result('RetireDataProduct', 'The retired product.', 'dataProduct');
+export const ImportDataContractResult = result(
+  'ImportDataContract',
+  'The contract and its product.',
+  'dataContract',
+  'dataProduct',
+);
+export const ActivateDataContractResult = result(
+  'ActivateDataContract',
+  'The contract in force and its product.',
+  'dataContract',
+  'dataProduct',
+);
+export const RequestAccessResult = result('RequestAccess', 'The request.', 'accessRequest');
+export const ApproveAccessRequestResult = result(
+  'ApproveAccessRequest',
+  'The request and its grant.',
+  'accessRequest',
+  'accessGrant',
+);
+export const RejectAccessRequestResult = result('RejectAccessRequest', 'The rejected request.', 'accessRequest');
+export const CancelAccessRequestResult = result(
+  'CancelAccessRequest',
+  'The request that was taken back.',
+  'accessRequest',
+);
+export const RevokeAccessResult = result('RevokeAccess', 'The grant, on its way out.', 'accessGrant');
+export const RetryResourceResult = result('RetryResource', 'The AWS object, looked at again.', 'resource');
