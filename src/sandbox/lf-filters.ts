@@ -1,0 +1,144 @@
+/** Data cells filters: rows and columns of a table under a name of their own. Row expressions are stored, not evaluated. */
+import { columnNames, requireTable } from './glue-store.js';
+import { allColumnsBut, type ColumnScope, onlyColumns } from './lf-columns.js';
+import { defined, entityNotFound, foldName, invalidInput, pageOf, requireMembers } from './lf-input.js';
+import { isAdministrator } from './lf-settings.js';
+import { AwsError, type Call, type World } from './service.js';
+
+/** A stored filter; its members are those of the API's DataCellsFilter. */
+export interface FilterRecord {
+  TableCatalogId: string;
+  DatabaseName: string;
+  TableName: string;
+  Name: string;
+  RowFilter?: { FilterExpression?: string; AllRowsWildcard?: Record<string, never> };
+  ColumnNames?: string[];
+  ColumnWildcard?: { ExcludedColumnNames?: string[] };
+  VersionId: string;
+}
+
+const IDENTITY = ['TableCatalogId', 'DatabaseName', 'TableName', 'Name'];
+
+/** All filters, by `catalog|database|table|name`. */
+export function filterTable(world: World) {
+  return world.table<FilterRecord>('lakeformation/filters');
+}
+
+function keyOf(input: Record<string, unknown>): string {
+  const [catalog, database, table, name] = IDENTITY.map((member) => String(input[member]));
+  return `${catalog}|${foldName(database ?? '')}|${foldName(table ?? '')}|${name}`;
+}
+
+/** The columns that a filter lets through. */
+export function filterScope(filter: FilterRecord): ColumnScope {
+  if (filter.ColumnNames) return onlyColumns(filter.ColumnNames.map(foldName));
+  return allColumnsBut((filter.ColumnWildcard?.ExcludedColumnNames ?? []).map(foldName));
+}
+
+function requireOwner(call: Call, world: World, catalog: unknown): void {
+  if (catalog === call.account && isAdministrator(world, call.account, call.principal)) return;
+  throw new AwsError(
+    'AccessDeniedException',
+    'Insufficient Lake Formation permission(s) to manage data cells filters.',
+    403,
+  );
+}
+
+function readFilter(call: Call, world: World): FilterRecord {
+  requireMembers(call.parameters, ['TableData']);
+  const data: Partial<FilterRecord> = call.parameters.TableData;
+  requireMembers(data, IDENTITY, 'tableData.');
+  const {
+    TableCatalogId = '',
+    DatabaseName = '',
+    TableName = '',
+    Name = '',
+    RowFilter,
+    ColumnNames,
+    ColumnWildcard,
+  } = data;
+  requireOwner(call, world, TableCatalogId);
+  const table = requireTable(world, { catalog: TableCatalogId, database: DatabaseName, table: TableName });
+  if (Boolean(ColumnNames) === Boolean(ColumnWildcard)) {
+    throw invalidInput('Specify either ColumnNames or ColumnWildcard.');
+  }
+  if (Boolean(RowFilter?.FilterExpression) === Boolean(RowFilter?.AllRowsWildcard)) {
+    throw invalidInput('Specify either FilterExpression or AllRowsWildcard in RowFilter.');
+  }
+  const columns = columnNames(table);
+  const missing = [...(ColumnNames ?? []), ...(ColumnWildcard?.ExcludedColumnNames ?? [])].filter(
+    (name) => !columns.includes(foldName(name)),
+  );
+  if (missing.length > 0) throw invalidInput(`Columns not found in table ${TableName}: [${missing.join(', ')}]`);
+  return defined({
+    TableCatalogId,
+    DatabaseName: foldName(DatabaseName),
+    TableName: foldName(TableName),
+    Name,
+    RowFilter,
+    ColumnNames,
+    ColumnWildcard,
+    VersionId: world.id(),
+  }) as FilterRecord;
+}
+
+/** CreateDataCellsFilter. */
+export function createDataCellsFilter(call: Call, world: World): unknown {
+  const filter = readFilter(call, world);
+  const key = keyOf({ ...filter });
+  if (filterTable(world).get(key))
+    throw new AwsError('AlreadyExistsException', `Data cells filter ${filter.Name} already exists.`);
+  filterTable(world).put(key, filter);
+  return {};
+}
+
+/** UpdateDataCellsFilter; a VersionId that is not the current one is a conflict. */
+export function updateDataCellsFilter(call: Call, world: World): unknown {
+  const filter = readFilter(call, world);
+  const key = keyOf({ ...filter });
+  const before = filterTable(world).get(key);
+  if (!before) throw entityNotFound(`Data cells filter ${filter.Name} not found.`);
+  const version = call.parameters.TableData.VersionId;
+  if (version && version !== before.VersionId) {
+    throw new AwsError('ConcurrentModificationException', 'The data cells filter was modified concurrently.');
+  }
+  filterTable(world).put(key, filter);
+  return {};
+}
+
+function requireFilter(call: Call, world: World): { key: string; filter: FilterRecord } {
+  requireMembers(call.parameters, IDENTITY);
+  requireOwner(call, world, call.parameters.TableCatalogId);
+  const key = keyOf(call.parameters);
+  const filter = filterTable(world).get(key);
+  if (!filter) throw entityNotFound(`Data cells filter ${call.parameters.Name} not found.`);
+  return { key, filter };
+}
+
+/** GetDataCellsFilter. */
+export function getDataCellsFilter(call: Call, world: World): unknown {
+  return { DataCellsFilter: requireFilter(call, world).filter };
+}
+
+/** Removes a filter and answers what it was. */
+export function removeFilter(call: Call, world: World): FilterRecord {
+  const { key, filter } = requireFilter(call, world);
+  filterTable(world).delete(key);
+  return filter;
+}
+
+/** ListDataCellsFilter, of one table where one is named. */
+export function listDataCellsFilter(call: Call, world: World): unknown {
+  const named: { CatalogId?: string; DatabaseName?: string; Name?: string } | undefined = call.parameters.Table;
+  const { page, next } = pageOf(
+    [...filterTable(world).values()].filter(
+      (filter) =>
+        filter.TableCatalogId === (named?.CatalogId ?? call.account) &&
+        filter.TableCatalogId === call.account &&
+        (!named?.DatabaseName || filter.DatabaseName === foldName(named.DatabaseName)) &&
+        (!named?.Name || filter.TableName === foldName(named.Name)),
+    ),
+    { max: call.parameters.MaxResults, token: call.parameters.NextToken, most: 1000, refuse: invalidInput },
+  );
+  return defined({ DataCellsFilters: page, NextToken: next });
+}

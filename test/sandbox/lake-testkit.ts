@@ -1,0 +1,142 @@
+import { CreateDatabaseCommand, CreateTableCommand, GlueClient, type TableInput } from '@aws-sdk/client-glue';
+import {
+  GrantPermissionsCommand,
+  LakeFormationClient,
+  type Permission,
+  PutDataLakeSettingsCommand,
+  RegisterResourceCommand,
+  type Resource,
+  RevokePermissionsCommand,
+} from '@aws-sdk/client-lakeformation';
+import {
+  AcceptResourceShareInvitationCommand,
+  GetResourceShareInvitationsCommand,
+  RAMClient,
+} from '@aws-sdk/client-ram';
+import type { Sandbox } from '../../src/sandbox/server.js';
+import { assumed, C, clientOf, control, G, P, REGION } from './testkit.js';
+
+export { C, G, P };
+
+/** The role that the plain clients call as. */
+export const admin = (account: string) => `arn:aws:iam::${account}:role/meshgate`;
+export const analyst = `arn:aws:iam::${C}:role/analyst`;
+export const intern = `arn:aws:iam::${C}:role/interns/intern`;
+
+/** The clients of the data services in an account. */
+export function lakeOf(sandbox: Sandbox, account: string) {
+  return {
+    glue: clientOf(GlueClient, sandbox, account),
+    lf: clientOf(LakeFormationClient, sandbox, account),
+    ram: clientOf(RAMClient, sandbox, account),
+  };
+}
+
+export type Lake = ReturnType<typeof lakeOf>;
+
+/** The clients of the data services as any role. */
+export async function lakeAs(sandbox: Sandbox, role: string): Promise<Lake> {
+  const config = { endpoint: sandbox.url, region: REGION, credentials: await assumed(sandbox, role), maxAttempts: 1 };
+  return { glue: new GlueClient(config), lf: new LakeFormationClient(config), ram: new RAMClient(config) };
+}
+
+/** Makes role/meshgate the administrator of an account that governs by Lake Formation alone. */
+export async function governed(lake: Lake, account: string, version = '3'): Promise<void> {
+  await lake.lf.send(
+    new PutDataLakeSettingsCommand({
+      DataLakeSettings: {
+        DataLakeAdmins: [{ DataLakePrincipalIdentifier: admin(account) }],
+        CreateDatabaseDefaultPermissions: [],
+        CreateTableDefaultPermissions: [],
+        Parameters: { CROSS_ACCOUNT_VERSION: version },
+      },
+    }),
+  );
+}
+
+export const orders: TableInput = {
+  Name: 'orders',
+  StorageDescriptor: {
+    Location: 's3://lake/sales/orders',
+    Columns: [
+      { Name: 'id', Type: 'bigint' },
+      { Name: 'amount', Type: 'decimal(10,2)' },
+      { Name: 'email', Type: 'string' },
+    ],
+  },
+  PartitionKeys: [{ Name: 'day', Type: 'date' }],
+};
+
+/** The table sales.orders of G at a registered location. */
+export async function withOrders(lake: Lake): Promise<void> {
+  await governed(lake, G);
+  const RoleArn = `arn:aws:iam::${G}:role/lake-reader`;
+  await lake.lf.send(new RegisterResourceCommand({ ResourceArn: 'arn:aws:s3:::lake/sales', RoleArn }));
+  await lake.glue.send(new CreateDatabaseCommand({ DatabaseInput: { Name: 'sales' } }));
+  await lake.glue.send(new CreateTableCommand({ DatabaseName: 'sales', TableInput: orders }));
+}
+
+/** The database data_products of C with a link `sales__orders` to G's table. */
+export async function withLink(lake: Lake): Promise<void> {
+  await governed(lake, C);
+  await lake.glue.send(new CreateDatabaseCommand({ DatabaseInput: { Name: 'data_products' } }));
+  const TargetTable = { CatalogId: G, DatabaseName: 'sales', Name: 'orders' };
+  await lake.glue.send(
+    new CreateTableCommand({ DatabaseName: 'data_products', TableInput: { Name: 'sales__orders', TargetTable } }),
+  );
+}
+
+export const table = (name = 'orders', catalog = G, database = 'sales'): Resource => ({
+  Table: { CatalogId: catalog, DatabaseName: database, Name: name },
+});
+
+export const database = (name = 'sales', catalog = G): Resource => ({ Database: { CatalogId: catalog, Name: name } });
+
+export const columns = (...names: string[]): Resource => ({
+  TableWithColumns: { CatalogId: G, DatabaseName: 'sales', Name: 'orders', ColumnNames: names },
+});
+
+export interface Wish {
+  to: string;
+  on: Resource;
+  permissions: Permission[];
+  grantable?: Permission[];
+}
+
+function entryOf({ to, on, permissions, grantable }: Wish) {
+  return {
+    Principal: { DataLakePrincipalIdentifier: to },
+    Resource: on,
+    Permissions: permissions,
+    ...(grantable ? { PermissionsWithGrantOption: grantable } : {}),
+  };
+}
+
+export const grant = (lake: Lake, wish: Wish) => lake.lf.send(new GrantPermissionsCommand(entryOf(wish)));
+export const revoke = (lake: Lake, wish: Wish) => lake.lf.send(new RevokePermissionsCommand(entryOf(wish)));
+
+/** Accepts every pending invitation of the account and answers how many there were. */
+export async function acceptAll(lake: Lake): Promise<number> {
+  const { resourceShareInvitations = [] } = await lake.ram.send(new GetResourceShareInvitationsCommand({}));
+  const pending = resourceShareInvitations.filter(({ status }) => status === 'PENDING');
+  for (const { resourceShareInvitationArn } of pending) {
+    await lake.ram.send(new AcceptResourceShareInvitationCommand({ resourceShareInvitationArn }));
+  }
+  return pending.length;
+}
+
+/** Asks the oracle over the control endpoint; a column list asks for each column. */
+export async function mayRead(
+  sandbox: Sandbox,
+  principal: string,
+  at: { account?: string; database?: string; table?: string; column?: string } = {},
+): Promise<{ allowed: boolean; reason: string }> {
+  const query = new URLSearchParams({
+    principal,
+    account: C,
+    database: 'data_products',
+    table: 'sales__orders',
+    ...at,
+  });
+  return control(sandbox, `/can-read?${query}`);
+}
