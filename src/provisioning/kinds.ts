@@ -24,7 +24,11 @@ export type PermissionMap = z.infer<typeof permissionMap>;
 
 const specs = {
   /** key `settings`. `manage` false: observe only. */
-  DataLakeSettings: z.object({ admins: z.array(z.string()), crossAccountVersion: z.number().optional(), manage: z.boolean() }),
+  DataLakeSettings: z.object({
+    admins: z.array(z.string()),
+    crossAccountVersion: z.number().optional(),
+    manage: z.boolean(),
+  }),
   /** key `policy`. Statements of the Glue catalogue's resource policy, by Sid. */
   CatalogPolicy: z.object({ statements: z.record(z.string(), z.record(z.string(), z.unknown())) }),
   /** key: the S3 ARN, arn:aws:s3:::bucket/prefix. */
@@ -58,9 +62,19 @@ const specs = {
   /** key: the tag's key. Values of many claims are united. */
   LfTag: z.object({ key: z.string(), values: z.array(z.string()).min(1) }),
   /** key `<lf resource>#<tag key>`, with `#columns` where it is on columns. One value per tag key and resource. */
-  LfTagAttachment: z.object({ resource: lfResource, key: z.string(), value: z.string(), columns: z.array(z.string()).optional() }),
+  LfTagAttachment: z.object({
+    resource: lfResource,
+    key: z.string(),
+    value: z.string(),
+    columns: z.array(z.string()).optional(),
+  }),
   /** key `<principal> on <lf resource>`. Permissions of many claims are united. */
-  LfGrant: z.object({ principal: z.string(), resource: lfResource, permissions: permissionMap, grantable: permissionMap }),
+  LfGrant: z.object({
+    principal: z.string(),
+    resource: lfResource,
+    permissions: permissionMap,
+    grantable: permissionMap,
+  }),
   /** key `<principal> from <lf resource>`. READY when the RAM share that Lake Formation made is active for the principal (an ARN or an account). */
   ShareAcceptance: z.object({ resource: lfResource, principal: z.string() }),
   /** key: the bus's name. */
@@ -112,7 +126,8 @@ const keys: { [K in Kind]: (spec: SpecOf<K>) => string } = {
   GlueTable: (spec) => `${spec.database}/${spec.name}`,
   TableLink: (spec) => `${spec.database}/${spec.name}`,
   LfTag: (spec) => spec.key,
-  LfTagAttachment: (spec) => `${lfResourceText(spec.resource)}#${spec.key}${spec.columns === undefined ? '' : '#columns'}`,
+  LfTagAttachment: (spec) =>
+    `${lfResourceText(spec.resource)}#${spec.key}${spec.columns === undefined ? '' : '#columns'}`,
   LfGrant: (spec) => `${spec.principal} on ${lfResourceText(spec.resource)}`,
   ShareAcceptance: (spec) => `${spec.principal} from ${lfResourceText(spec.resource)}`,
   EventBus: (spec) => spec.name,
@@ -121,12 +136,21 @@ const keys: { [K in Kind]: (spec: SpecOf<K>) => string } = {
 };
 
 /** States one desired resource: the key is derived from the spec. */
-export function desire<K extends Kind>(kind: K, at: { account: string; region: string }, spec: SpecOf<K>): DesiredResource<K> {
+export function desire<K extends Kind>(
+  kind: K,
+  at: { account: string; region: string },
+  spec: SpecOf<K>,
+): DesiredResource<K> {
   return { kind, account: at.account, region: at.region, key: keys[kind](spec), spec };
 }
 
 type At = { account: string; region: string };
-const on = (kind: Kind, at: At, key: string): ResourceIdentity => ({ kind, account: at.account, region: at.region, key });
+const on = (kind: Kind, at: At, key: string): ResourceIdentity => ({
+  kind,
+  account: at.account,
+  region: at.region,
+  key,
+});
 
 /** What a Lake Formation resource stands on, seen from the account that is called: a table of another account is there once its share is. */
 function ground(at: At, resource: LfResource, principal?: string): ResourceIdentity[] {
@@ -138,7 +162,10 @@ function ground(at: At, resource: LfResource, principal?: string): ResourceIdent
     return [on('GlueTable', at, key), on('TableLink', at, key)];
   }
   const text = lfResourceText(resource);
-  return [on('ShareAcceptance', at, `${at.account} from ${text}`), ...(principal ? [on('ShareAcceptance', at, `${principal} from ${text}`)] : [])];
+  return [
+    on('ShareAcceptance', at, `${at.account} from ${text}`),
+    ...(principal ? [on('ShareAcceptance', at, `${principal} from ${text}`)] : []),
+  ];
 }
 
 const dependencies: { [K in Kind]: (at: At, spec: SpecOf<K>) => ResourceIdentity[] } = {
@@ -161,7 +188,13 @@ const dependencies: { [K in Kind]: (at: At, spec: SpecOf<K>) => ResourceIdentity
   ShareAcceptance: (at, spec) =>
     spec.resource.type === 'CATALOG'
       ? []
-      : [on('LfGrant', { account: spec.resource.catalogId, region: at.region }, `${spec.principal} on ${lfResourceText(spec.resource)}`)],
+      : [
+          on(
+            'LfGrant',
+            { account: spec.resource.catalogId, region: at.region },
+            `${spec.principal} on ${lfResourceText(spec.resource)}`,
+          ),
+        ],
   EventBus: () => [],
   BusPermission: (at, spec) => [on('EventBus', at, spec.bus)],
   EventRule: (at, spec) => [on('EventBus', at, spec.bus)],
@@ -172,3 +205,6 @@ export function dependenciesOf(resource: DesiredResource): ResourceIdentity[] {
   const of = dependencies[resource.kind] as (at: At, spec: unknown) => ResourceIdentity[];
   return of(resource, resource.spec);
 }
+
+/** Kinds that AWS makes and takes away by itself: their removal makes no call, they go with what they stand on. */
+export const MADE_BY_AWS: ReadonlySet<Kind> = new Set(['ShareAcceptance']);

@@ -1,0 +1,180 @@
+import { Prisma } from '../generated/prisma/client.js';
+import {
+  type Action,
+  type ClaimRow,
+  type Owner,
+  type Reckoning,
+  type ResourceRow,
+  reckon,
+  type Wish,
+  wishesOf,
+} from './reckon.js';
+import type { DesiredResource } from './resource.js';
+
+export { type Action, ClaimConflict, type Owner } from './reckon.js';
+
+/** Transaction of the caller; the owner's own row is locked in it (lock order: request, grant, product, then resources). */
+export type Tx = Prisma.TransactionClient;
+
+/** An account that is called, and a region: what a reconciler works on alone. */
+export interface LaneKey {
+  account: string;
+  region: string;
+}
+
+/** What a declaration did: lanes to wake after the commit, and each resource of the owner with what becomes of it. */
+export interface Declared {
+  /** Empty: nothing changes in AWS, so no worker will call `settled` for this owner. */
+  changedLanes: LaneKey[];
+  resources: { id: string; action: Action }[];
+}
+
+export interface Declaration {
+  owner: Owner;
+  resources: DesiredResource[];
+  correlationId: string;
+}
+
+/**
+ * Replaces everything that an owner claims. Locks the rows in ascending identity order, reads all their claims anew, merges, and
+ * bumps a generation only where spec or desire changed. Throws ClaimConflict where a kind has room for one spec and another owner
+ * claims another. Six statements however many resources. Call it once a transaction, or rows are locked out of order.
+ */
+export async function declare(tx: Tx, { owner, resources, correlationId }: Declaration): Promise<Declared> {
+  const wishes = wishesOf(resources);
+  const inserted = await insertMissing(tx, wishes, correlationId);
+  const rows = await readRows(tx, { owner, wishes, lock: true });
+  // A statement of its own: it sees what committed while the locks were waited for.
+  const claims = await readClaims(tx, rows);
+  const reckonings = reckon({ owner, wishes, rows: rows.filter((row) => !inserted.has(row.id)), claims });
+  await writeClaims(tx, owner, reckonings);
+  await writeResources(
+    tx,
+    reckonings.filter((reckoning) => !inserted.has(reckoning.id)),
+    correlationId,
+  );
+  return {
+    changedLanes: lanesOf(reckonings.filter(({ action }) => action !== 'NOOP').map(({ resource }) => resource)),
+    resources: reckonings.map(({ id, action }) => ({ id, action })),
+  };
+}
+
+/** Withdraws every claim of an owner: what nobody else needs is removed from AWS. */
+export function release(tx: Tx, { owner, correlationId }: Omit<Declaration, 'resources'>): Promise<Declared> {
+  return declare(tx, { owner, resources: [], correlationId });
+}
+
+/** Makes a FAILED or STUCK resource due at once, its tries forgotten. Returns the lane to wake, null where nothing was to retry. */
+export async function retryResource(tx: Tx, id: string): Promise<LaneKey | null> {
+  const [lane] = await tx.$queryRaw<LaneKey[]>`
+    UPDATE "Resource"
+    SET "status" = 'PENDING', "attempts" = 0, "lastError" = NULL, "nextAttemptAt" = now(), "updatedAt" = now()
+    WHERE "id" = ${id} AND "status" IN ('FAILED', 'STUCK')
+    RETURNING "account", "region"`;
+  return lane ?? null;
+}
+
+/** Each lane once. */
+export function lanesOf(lanes: LaneKey[]): LaneKey[] {
+  return [...new Map(lanes.map(({ account, region }) => [`${account}/${region}`, { account, region }])).values()];
+}
+
+async function insertMissing(tx: Tx, wishes: Wish[], correlationId: string): Promise<Set<string>> {
+  if (wishes.length === 0) return new Set();
+  const values = JSON.stringify(reckonAlone(wishes));
+  const inserted = await tx.$queryRaw<{ id: string }[]>`
+    INSERT INTO "Resource" ("id", "kind", "account", "region", "key", "spec", "dependsOn", "correlationId")
+    SELECT "id", "kind", "account", "region", "key", "spec", "dependsOn", ${correlationId}
+    FROM jsonb_to_recordset(${values}::jsonb)
+      AS wish("id" text, "kind" text, "account" text, "region" text, "key" text, "spec" jsonb, "dependsOn" text[])
+    ORDER BY "id"
+    ON CONFLICT DO NOTHING
+    RETURNING "id"`;
+  return new Set(inserted.map(({ id }) => id));
+}
+
+/** Wishes as rows that do not exist yet. */
+function reckonAlone(wishes: Wish[]) {
+  const nobody: Owner = { type: 'DOMAIN', id: '' };
+  return reckon({ owner: nobody, wishes, rows: [], claims: [] }).map(({ id, resource, dependsOn }) => ({
+    ...resource,
+    id,
+    dependsOn,
+  }));
+}
+
+interface Reading {
+  owner: Owner;
+  wishes: Wish[];
+  lock: boolean;
+}
+
+/** The rows of the wishes and of all that the owner claims so far, in order of identity. */
+export function readRows(tx: Tx, { owner, wishes, lock }: Reading): Promise<ResourceRow[]> {
+  const ids = wishes.map((wish) => wish.id);
+  return tx.$queryRaw<ResourceRow[]>`
+    SELECT "id", "kind", "account", "region", "key", "spec", "desired", "generation", "status" FROM "Resource"
+    WHERE "id" = ANY (${ids}::text[]) OR "id" IN (
+      SELECT "resourceId" FROM "ResourceClaim"
+      WHERE "ownerType" = ${owner.type}::"ClaimOwner" AND "ownerId" = ${owner.id}::uuid
+    )
+    ORDER BY "id" ${lock ? Prisma.sql`FOR UPDATE` : Prisma.empty}`;
+}
+
+/** Every owner's claims on the rows. */
+export function readClaims(tx: Tx, rows: ResourceRow[]): Promise<ClaimRow[]> {
+  return tx.$queryRaw<ClaimRow[]>`
+    SELECT "resourceId", "ownerType", "ownerId"::text, "spec", "releasedAtGeneration" FROM "ResourceClaim"
+    WHERE "resourceId" = ANY (${rows.map((row) => row.id)}::text[])`;
+}
+
+async function writeClaims(tx: Tx, owner: Owner, reckonings: Reckoning[]): Promise<void> {
+  const held = reckonings.flatMap(({ id, claim }) => (claim.state === 'HELD' ? [{ id, spec: claim.spec }] : []));
+  if (held.length > 0) {
+    await tx.$executeRaw`
+      INSERT INTO "ResourceClaim" ("resourceId", "ownerType", "ownerId", "spec")
+      SELECT "id", ${owner.type}::"ClaimOwner", ${owner.id}::uuid, "spec"
+      FROM jsonb_to_recordset(${JSON.stringify(held)}::jsonb) AS held("id" text, "spec" jsonb)
+      ON CONFLICT ("resourceId", "ownerType", "ownerId")
+      DO UPDATE SET "spec" = excluded."spec", "releasedAtGeneration" = NULL`;
+  }
+  const released = reckonings.filter(({ claim }) => claim.state === 'RELEASED' || claim.state === 'GONE');
+  if (released.length === 0) return;
+  const values = JSON.stringify(
+    released.map(({ id, generation, claim }) => ({ id, generation, gone: claim.state === 'GONE' })),
+  );
+  // One statement: what made no difference goes, the rest waits for AWS.
+  await tx.$executeRaw`
+    WITH withdrawn AS (
+      SELECT * FROM jsonb_to_recordset(${values}::jsonb) AS withdrawn("id" text, "generation" int, "gone" boolean)
+    ), gone AS (
+      DELETE FROM "ResourceClaim" claim USING withdrawn
+      WHERE withdrawn."gone" AND claim."resourceId" = withdrawn."id"
+        AND claim."ownerType" = ${owner.type}::"ClaimOwner" AND claim."ownerId" = ${owner.id}::uuid
+    )
+    UPDATE "ResourceClaim" claim SET "releasedAtGeneration" = withdrawn."generation" FROM withdrawn
+    WHERE NOT withdrawn."gone" AND claim."resourceId" = withdrawn."id"
+      AND claim."ownerType" = ${owner.type}::"ClaimOwner" AND claim."ownerId" = ${owner.id}::uuid`;
+}
+
+async function writeResources(tx: Tx, reckonings: Reckoning[], correlationId: string): Promise<void> {
+  const changed = reckonings.filter(({ action }) => action !== 'NOOP');
+  if (changed.length === 0) return;
+  const values = JSON.stringify(
+    changed.map(({ id, resource, after, dependsOn, generation }) => ({
+      id,
+      spec: resource.spec,
+      desired: after === null ? 'ABSENT' : 'PRESENT',
+      dependsOn,
+      generation,
+    })),
+  );
+  await tx.$executeRaw`
+    UPDATE "Resource" resource
+    SET "spec" = change."spec", "desired" = change."desired"::"Desired", "dependsOn" = change."dependsOn",
+      "generation" = change."generation", "status" = 'PENDING', "attempts" = 0, "nextAttemptAt" = now(), "lastError" = NULL,
+      "correlationId" = ${correlationId}, "updatedAt" = now()
+    FROM jsonb_to_recordset(${values}::jsonb)
+      AS change("id" text, "spec" jsonb, "desired" text, "dependsOn" text[], "generation" int)
+    WHERE resource."id" = change."id"`;
+}

@@ -1,0 +1,67 @@
+import canonicalize from 'canonicalize';
+import type { Kind, PermissionMap, SpecOf } from './kinds.js';
+
+/** Two claims on one resource ask for things that cannot both be. `why` names the field. */
+export class MergeConflict extends Error {
+  constructor(readonly why: string) {
+    super(why);
+  }
+}
+
+/** RFC 8785 text: two specs are the same exactly when their texts are. */
+export function specText(spec: unknown): string {
+  return canonicalize(spec) as string;
+}
+
+type Merge<K extends Kind> = (a: SpecOf<K>, b: SpecOf<K>) => SpecOf<K>;
+
+const merges: { [K in Kind]?: Merge<K> } = {
+  LfGrant: (a, b) => ({
+    ...a,
+    permissions: unitePermissions(a.permissions, b.permissions),
+    grantable: unitePermissions(a.grantable, b.grantable),
+  }),
+  LfTag: (a, b) => ({ ...a, values: unite(a.values, b.values) }),
+  CatalogPolicy: (a, b) => ({ statements: uniteStatements(a.statements, b.statements) }),
+};
+
+/**
+ * The one spec that serves all claims on a resource: grants, tag values and policy statements are united, everything else must be
+ * the same. Commutative, associative and idempotent, so the order of claims never matters. Throws MergeConflict.
+ */
+export function mergeSpecs<K extends Kind>(kind: K, specs: [SpecOf<K>, ...SpecOf<K>[]]): SpecOf<K> {
+  const merge = merges[kind] as Merge<K> | undefined;
+  const [first, ...rest] = specs;
+  if (!merge) return rest.reduce((spec, other) => same(spec, other), first);
+  // Merging the first with itself brings lists into order also where there is one claim alone.
+  return rest.reduce(merge, merge(first, first));
+}
+
+function same<T>(a: T, b: T): T {
+  if (specText(a) === specText(b)) return a;
+  throw new MergeConflict('only one spec is possible');
+}
+
+/** Permission by permission; every column absorbs a list of columns. */
+function unitePermissions(a: PermissionMap, b: PermissionMap): PermissionMap {
+  const united: PermissionMap = {};
+  for (const permission of unite(Object.keys(a), Object.keys(b))) {
+    const [left, right] = [a[permission] ?? [], b[permission] ?? []];
+    united[permission] = left === 'ALL_COLUMNS' || right === 'ALL_COLUMNS' ? 'ALL_COLUMNS' : unite(left, right);
+  }
+  return united;
+}
+
+function uniteStatements<T>(a: Record<string, T>, b: Record<string, T>): Record<string, T> {
+  for (const [sid, statement] of Object.entries(b)) {
+    const other = a[sid];
+    if (other !== undefined && specText(other) !== specText(statement)) {
+      throw new MergeConflict(`statement ${sid} is claimed with two texts`);
+    }
+  }
+  return { ...a, ...b };
+}
+
+function unite(a: string[], b: string[]): string[] {
+  return [...new Set([...a, ...b])].sort();
+}

@@ -1,0 +1,191 @@
+import { append, type NewEvent } from '../events/append.js';
+import { SYSTEM_ACTOR } from '../events/types.js';
+import type { Prisma, PrismaClient } from '../generated/prisma/client.js';
+import type { LaneKey } from './declare.js';
+import type { DueRow } from './due.js';
+import { type Lease, underFence } from './lane.js';
+import type { Owner } from './reckon.js';
+import type { Verdict } from './verdict.js';
+
+type Tx = Prisma.TransactionClient;
+
+/** Whom events about a resource name and reach: governance knows domains and global ids, provisioning does not. */
+export type AboutResource = (
+  tx: Tx,
+  resource: { id: string; kind: string; account: string; region: string; key: string },
+) => Promise<Pick<NewEvent, 'subject' | 'subjectId' | 'domainId' | 'productId' | 'audience'>>;
+
+/** What followed from recording: owners to settle and lanes to wake. */
+export interface Recorded {
+  owners: Owner[];
+  dependents: LaneKey[];
+  /** Resources that drifted and agree again. */
+  repaired: string[];
+}
+
+/** Marks rows as in flight before their call. Returns those that still are what was read; a newer generation waits for the next pass. */
+export async function markInFlight(db: PrismaClient, lease: Lease, rows: DueRow[]): Promise<DueRow[]> {
+  const values = JSON.stringify(rows.map(({ id, generation }) => ({ id, generation })));
+  const marked = await underFence(
+    db,
+    lease,
+    (tx) => tx.$queryRaw<{ id: string }[]>`
+      UPDATE "Resource" r
+      SET "status" = CASE WHEN r."status" = 'STUCK' THEN r."status" WHEN r."desired" = 'PRESENT' THEN 'APPLYING' ELSE 'REMOVING' END
+            ::"ResourceStatus", "updatedAt" = now()
+      FROM (
+        SELECT r."id" FROM "Resource" r
+        JOIN jsonb_to_recordset(${values}::jsonb) AS due("id" text, "generation" int) USING ("id")
+        WHERE r."generation" = due."generation" ORDER BY r."id" FOR UPDATE OF r
+      ) locked
+      WHERE r."id" = locked."id"
+      RETURNING r."id"`,
+  );
+  const ids = new Set(marked.map(({ id }) => id));
+  return rows.filter((row) => ids.has(row.id));
+}
+
+/**
+ * Records verdicts under the fence, with their events, in one transaction; a row whose generation moved on is left as `declare` put
+ * it. Claims that AWS now agrees to be gone are deleted. Owners are settled afterwards, by the caller, each in a transaction of its
+ * own: they are locked before resources, and a crash in between is healed by the sweep.
+ */
+export async function record(
+  db: PrismaClient,
+  lease: Lease,
+  { verdicts, aboutResource }: { verdicts: Verdict[]; aboutResource: AboutResource },
+): Promise<Recorded> {
+  return underFence(db, lease, async (tx) => {
+    const written = new Set(await writeVerdicts(tx, verdicts));
+    const kept = verdicts.filter(({ row }) => written.has(row.id));
+    const changed = kept.filter(({ row, status }) => status !== 'PENDING' && status !== row.status);
+    const owners = changed.length > 0 ? await settleClaims(tx, changed) : [];
+    const dependents = await lanesAbove(
+      tx,
+      lease,
+      changed.filter(({ status }) => status === 'READY'),
+    );
+    for (const verdict of kept) await appendEvent(tx, verdict, aboutResource);
+    const repaired = kept.filter(({ event }) => event === 'ResourceRepaired').map(({ row }) => row.id);
+    return { owners, dependents, repaired };
+  });
+}
+
+async function writeVerdicts(tx: Tx, verdicts: Verdict[]): Promise<string[]> {
+  const values = JSON.stringify(
+    verdicts.map(({ row, status, attempts, delayMs, lastError, observed }) => ({
+      id: row.id,
+      generation: row.generation,
+      status,
+      attempts,
+      delayMs,
+      lastError,
+      observed,
+    })),
+  );
+  const written = await tx.$queryRaw<{ id: string }[]>`
+    UPDATE "Resource" r
+    SET "status" = locked."status"::"ResourceStatus", "attempts" = locked."attempts", "lastError" = locked."lastError",
+      "nextAttemptAt" = clock_timestamp() + locked."delayMs" * interval '1 millisecond',
+      "observedGeneration" = CASE WHEN locked."status" IN ('READY', 'REMOVED') THEN r."generation" ELSE r."observedGeneration" END,
+      "observed" = coalesce(locked."observed", r."observed"),
+      "observedAt" = CASE WHEN locked."observed" IS NULL AND locked."status" NOT IN ('READY', 'REMOVED') THEN r."observedAt"
+        ELSE clock_timestamp() END,
+      "updatedAt" = now()
+    FROM (
+      SELECT verdict.* FROM "Resource" r
+      JOIN jsonb_to_recordset(${values}::jsonb) AS verdict("id" text, "generation" int, "status" text, "attempts" int,
+        "delayMs" float8, "lastError" jsonb, "observed" jsonb) USING ("id")
+      WHERE r."generation" = verdict."generation" ORDER BY r."id" FOR UPDATE OF r
+    ) locked
+    WHERE r."id" = locked."id"
+    RETURNING r."id"`;
+  return written.map(({ id }) => id);
+}
+
+/** Every owner of the changed rows, those included whose released claims end here. One statement: the select sees them before they go. */
+async function settleClaims(tx: Tx, changed: Verdict[]): Promise<Owner[]> {
+  const ids = changed.map(({ row }) => row.id);
+  return tx.$queryRaw<Owner[]>`
+    WITH gone AS (
+      DELETE FROM "ResourceClaim" c USING "Resource" r
+      WHERE r."id" = c."resourceId" AND c."resourceId" = ANY (${ids}::text[]) AND r."status" IN ('READY', 'REMOVED')
+        AND c."releasedAtGeneration" <= r."observedGeneration"
+    )
+    SELECT DISTINCT "ownerType" AS "type", "ownerId"::text AS "id" FROM "ResourceClaim" WHERE "resourceId" = ANY (${ids}::text[])
+    ORDER BY 1, 2`;
+}
+
+/** Other lanes in which something stands on what became READY; the run's own looks again by itself. */
+async function lanesAbove(tx: Tx, lease: Lease, ready: Verdict[]): Promise<LaneKey[]> {
+  if (ready.length === 0) return [];
+  return tx.$queryRaw<LaneKey[]>`
+    SELECT DISTINCT "account", "region" FROM "Resource"
+    WHERE "dependsOn" && ${ready.map(({ row }) => row.id)}::text[] AND "status" NOT IN ('REMOVED', 'FAILED')
+      AND NOT ("account" = ${lease.account} AND "region" = ${lease.region})`;
+}
+
+async function appendEvent(tx: Tx, verdict: Verdict, aboutResource: AboutResource): Promise<void> {
+  const { row, event, lastError, differences } = verdict;
+  if (!event) return;
+  const about = await aboutResource(tx, row);
+  await append(tx, {
+    ...about,
+    type: event,
+    actor: SYSTEM_ACTOR,
+    correlationId: row.correlationId,
+    data: {
+      kind: row.kind,
+      account: row.account,
+      region: row.region,
+      key: row.key,
+      ...(event === 'ResourceDrifted' ? { differences } : {}),
+      ...(event === 'ResourceStuck' && lastError ? { code: lastError.code, message: lastError.message } : {}),
+    },
+  });
+}
+
+/**
+ * For a worker that finds its fence lost with calls in flight: what they did is unknown, so the rows are due for observation. Not
+ * under the fence, but it records nothing. A row that another worker found REMOVED is looked at once more.
+ */
+export async function observeAgain(db: PrismaClient, ids: string[]): Promise<void> {
+  if (ids.length === 0) return;
+  await db.$executeRaw`
+    UPDATE "Resource" r
+    SET "nextAttemptAt" = now(), "updatedAt" = now(),
+      "status" = CASE WHEN r."status" = 'REMOVED' THEN 'PENDING' ELSE r."status" END
+    FROM (SELECT "id" FROM "Resource" WHERE "id" = ANY (${ids}::text[]) ORDER BY "id" FOR UPDATE) locked
+    WHERE r."id" = locked."id"`;
+}
+
+/** What stands on a repaired object may have gone with it (grants go with their table): it is observed again at once. */
+export async function observeAbove(db: PrismaClient, repaired: string[]): Promise<void> {
+  if (repaired.length === 0) return;
+  await db.$executeRaw`
+    UPDATE "Resource" r SET "nextAttemptAt" = now(), "updatedAt" = now()
+    FROM (
+      SELECT "id" FROM "Resource" WHERE "dependsOn" && ${repaired}::text[] AND "status" = 'READY' ORDER BY "id" FOR UPDATE
+    ) locked
+    WHERE r."id" = locked."id"`;
+}
+
+/**
+ * AWS answered everything in this run: rows of the lane that were put off because it did not answer are due now, as the outage
+ * that their backoff was for is over. Returns how many.
+ */
+export function endBackoff(db: PrismaClient, lease: Lease): Promise<number> {
+  return underFence(
+    db,
+    lease,
+    (tx) => tx.$executeRaw`
+      UPDATE "Resource" r SET "nextAttemptAt" = now(), "updatedAt" = now()
+      FROM (
+        SELECT "id" FROM "Resource"
+        WHERE "account" = ${lease.account} AND "region" = ${lease.region} AND "status" IN ('PENDING', 'STUCK')
+          AND "lastError" ->> 'treatment' IN ('RETRY', 'OBSERVE') AND "nextAttemptAt" > now()
+        ORDER BY "id" FOR UPDATE
+      ) locked
+      WHERE r."id" = locked."id"`,
+  );
+}

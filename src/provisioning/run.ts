@@ -1,0 +1,240 @@
+import type { Logger } from 'pino';
+import type { PrismaClient } from '../generated/prisma/client.js';
+import { type DueRow, dueRows } from './due.js';
+import { groupBy } from './group.js';
+import { type Kind, MADE_BY_AWS } from './kinds.js';
+import { ensureLease, FenceLost, type Lease, type LeaseTimes } from './lane.js';
+import type { Aws, Item, Observation, OpenLane, Outcome, Provider, ProviderError } from './provider.js';
+import { type AboutResource, endBackoff, markInFlight, observeAgain, type Recorded, record } from './record.js';
+import {
+  agreed,
+  drifted,
+  failed,
+  notYetVisible,
+  postponed,
+  type Verdict,
+  type VerdictOptions,
+  waiting,
+} from './verdict.js';
+
+/** Everything that a lane run needs; the same for every lane. */
+export interface RunContext<Session> {
+  db: PrismaClient;
+  aws: Aws<Session>;
+  /** The role registered for an account; null for the governance account. */
+  roleOf: (account: string) => Promise<OpenLane['role']>;
+  aboutResource: AboutResource;
+  times: LeaseTimes;
+  verdicts: VerdictOptions;
+  log: Logger;
+  /** True once the process is to stop: no further batch is sent. */
+  stopping: () => boolean;
+  /** Called after each record is committed. */
+  recorded: (recorded: Recorded) => void;
+}
+
+/** One run on one lane, under one lease. */
+interface Run<Session> extends RunContext<Session> {
+  lease: Lease;
+  session: Session;
+  /** Rows marked and not yet recorded. */
+  inFlight: string[];
+  /** Calls in a row that failed as a whole, retryably. */
+  failuresInARow: number;
+  failures: number;
+  successes: number;
+}
+
+/** Rows observed and recorded together. */
+const CHUNK = 500;
+/** After so many failed calls in a row AWS counts as not answering: the rest waits for a later run. */
+const OUTAGE = 3;
+
+/** Works on a lane until nothing is due, or until the process stops. Throws FenceLost where another worker took it. */
+export async function runLane<Session>(context: RunContext<Session>, lease: Lease): Promise<void> {
+  let rows = await dueRows(context.db, lease, CHUNK);
+  if (rows.length === 0) return;
+  const run = await open(context, lease, rows);
+  if (!run) return;
+  try {
+    while (rows.length > 0 && !context.stopping() && run.failuresInARow < OUTAGE) {
+      // Rows come revokes first; what was read together is of one pass, so every group of it may be worked on.
+      for (const [kind, group] of groupBy(rows, (row) => row.kind)) await reconcileGroup(run, kind, group);
+      rows = await dueRows(context.db, lease, CHUNK);
+      const calm = rows.length === 0 && run.failures === 0 && run.successes > 0;
+      if (calm && (await endBackoff(context.db, lease)) > 0) rows = await dueRows(context.db, lease, CHUNK);
+    }
+  } catch (error) {
+    if (error instanceof FenceLost) await observeAgain(context.db, run.inFlight);
+    throw error;
+  }
+}
+
+/** Opens the clients of the lane's account. A failure counts for every row that is due. */
+async function open<Session>(context: RunContext<Session>, lease: Lease, rows: DueRow[]): Promise<Run<Session> | null> {
+  const log = context.log.child({ lane: `${lease.account}/${lease.region}`, runId: lease.holder });
+  const counters = { inFlight: [], failuresInARow: 0, failures: 0, successes: 0 };
+  try {
+    const session = await context.aws.open({
+      account: lease.account,
+      region: lease.region,
+      role: await context.roleOf(lease.account),
+      sessionName: lease.holder,
+      beforeCall: () => ensureLease(context.db, lease, context.times),
+    });
+    return { ...context, ...counters, log, lease, session };
+  } catch (error) {
+    if (lease.lost || error instanceof FenceLost) throw new FenceLost(lease);
+    const classified = context.aws.classify(error);
+    log.warn({ err: error, treatment: classified.treatment }, 'account could not be opened');
+    const verdicts = rows.map((row) => failed(row, classified, context.verdicts));
+    context.recorded(await record(context.db, lease, { verdicts, aboutResource: context.aboutResource }));
+    return null;
+  }
+}
+
+/** Observes rows of one kind, changes what does not agree, and records every row. */
+async function reconcileGroup<Session>(run: Run<Session>, kind: Kind, rows: DueRow[]): Promise<void> {
+  const provider = run.aws.providers[kind] as unknown as Provider<Session>;
+  const verdicts: Verdict[] = [];
+  const changes: { row: DueRow; observation: Observation }[] = [];
+  const forgotten = rows.filter((row) => row.desired === 'ABSENT' && MADE_BY_AWS.has(kind));
+  for (const row of forgotten) verdicts.push(agreed(row, {}, run.verdicts));
+  const looked = rows.filter((row) => !forgotten.includes(row));
+  for (const { row, observation } of await observe(run, provider, looked)) {
+    const verdict = judge(run, row, observation);
+    if (verdict) verdicts.push(verdict);
+    else changes.push({ row, observation });
+  }
+  if (changes.length > 0) verdicts.push(...(await change(run, provider, changes)));
+  const recorded = await record(run.db, run.lease, { verdicts, aboutResource: run.aboutResource });
+  run.inFlight = [];
+  for (const { row, status, lastError } of verdicts) {
+    const { id, key, correlationId } = row;
+    run.log.info({ resource: id, kind, key, correlationId, status, error: lastError?.code }, 'resource reconciled');
+  }
+  run.recorded(recorded);
+}
+
+/** The verdict on what was observed first; null where AWS has to be changed. */
+function judge<Session>(run: Run<Session>, row: DueRow, observation: Observation): Verdict | null {
+  if (observation.state === 'FAILED') return failed(row, observation.error, run.verdicts);
+  const agrees = observation.state === (row.desired === 'PRESENT' ? 'AGREES' : 'MISSING');
+  if (agrees) return agreed(row, observation.state === 'AGREES' ? observation.observed : {}, run.verdicts);
+  if (row.status === 'READY' && observation.state !== 'AGREES') return drifted(row, observation);
+  return null;
+}
+
+interface Pending {
+  row: DueRow;
+  observation: Observation;
+}
+
+/** Marks, removes and applies in batches, and observes what went well once more: READY means that AWS was seen to agree. */
+async function change<Session>(run: Run<Session>, provider: Provider<Session>, pending: Pending[]): Promise<Verdict[]> {
+  const marked = new Set(
+    await markInFlight(
+      run.db,
+      run.lease,
+      pending.map(({ row }) => row),
+    ),
+  );
+  run.inFlight = [...marked].map(({ id }) => id);
+  const verdicts: Verdict[] = [];
+  const succeeded: DueRow[] = [];
+  // Removals first: an access that ends never waits for one that begins.
+  for (const desired of ['ABSENT', 'PRESENT'] as const) {
+    const todo = pending.filter(({ row }) => row.desired === desired && marked.has(row));
+    for (let start = 0; start < todo.length; start += provider.batchSize) {
+      const batch = todo.slice(start, start + provider.batchSize);
+      const outcomes = await send(run, provider, { desired, batch });
+      batch.forEach(({ row }, index) => {
+        const outcome = outcomes?.[index];
+        if (!outcome) verdicts.push(postponed(row, run.verdicts));
+        else if (outcome.ok) succeeded.push(row);
+        else verdicts.push(failed(row, outcome.error, run.verdicts));
+      });
+    }
+  }
+  for (const { row, observation } of await observe(run, provider, succeeded)) {
+    verdicts.push(judgeAfter(run, row, observation));
+  }
+  return verdicts;
+}
+
+function judgeAfter<Session>(run: Run<Session>, row: DueRow, observation: Observation): Verdict {
+  if (observation.state === 'FAILED') return failed(row, observation.error, run.verdicts);
+  if (row.desired === 'PRESENT' && observation.state === 'AGREES')
+    return agreed(row, observation.observed, run.verdicts);
+  if (row.desired === 'ABSENT' && observation.state === 'MISSING') return agreed(row, {}, run.verdicts);
+  if (row.desired === 'PRESENT' && observation.state === 'WAITING') return waiting(row, observation);
+  return notYetVisible(row, run.verdicts);
+}
+
+interface Batch {
+  desired: 'PRESENT' | 'ABSENT';
+  batch: Pending[];
+}
+
+/** One call; null where it was not made, as the process stops or AWS does not answer. */
+async function send<Session>(
+  run: Run<Session>,
+  provider: Provider<Session>,
+  { desired, batch }: Batch,
+): Promise<Outcome[] | null> {
+  if (run.stopping() || run.failuresInARow >= OUTAGE) return null;
+  const items = batch.map(({ row }) => itemOf(row));
+  const resources = batch.map(({ row }) => row.id);
+  const correlationIds = [...new Set(batch.map(({ row }) => row.correlationId))];
+  run.log.info({ kind: provider.kind, resources, correlationIds }, desired === 'PRESENT' ? 'applying' : 'removing');
+  const answer = await attempt(run, () =>
+    desired === 'ABSENT'
+      ? provider.remove(run.session, items)
+      : provider.apply(
+          run.session,
+          batch.flatMap(({ observation }, index) =>
+            observation.state === 'AGREES' || observation.state === 'FAILED'
+              ? []
+              : [{ item: items[index]!, observation }],
+          ),
+        ),
+  );
+  return answer.ok ? answer.value : batch.map(() => ({ ok: false, error: answer.error }));
+}
+
+/** Observations by row; a call that failed as a whole is a FAILED observation of each. */
+async function observe<Session>(run: Run<Session>, provider: Provider<Session>, rows: DueRow[]): Promise<Pending[]> {
+  if (rows.length === 0) return [];
+  const answer = await attempt(run, () => provider.observe(run.session, rows.map(itemOf)));
+  return rows.map((row, index) => {
+    const observation = answer.ok ? answer.value[index] : ({ state: 'FAILED', error: answer.error } as const);
+    if (!observation)
+      throw new Error(`The ${provider.kind} provider answered for fewer items than it was asked about.`);
+    return { row, observation };
+  });
+}
+
+type Attempt<T> = { ok: true; value: T } | { ok: false; error: ProviderError };
+
+/** Calls a provider. Whatever it answers counts for nothing once the fence is lost, also where the provider swallowed that error. */
+async function attempt<Session, T>(run: Run<Session>, call: () => Promise<T>): Promise<Attempt<T>> {
+  try {
+    const value = await call();
+    if (run.lease.lost) throw new FenceLost(run.lease);
+    run.failuresInARow = 0;
+    run.successes += 1;
+    return { ok: true, value };
+  } catch (thrown) {
+    if (run.lease.lost || thrown instanceof FenceLost) throw new FenceLost(run.lease);
+    const error = run.aws.classify(thrown);
+    run.log.warn({ err: thrown, treatment: error.treatment }, 'AWS call failed');
+    run.failures += 1;
+    const retryable = error.treatment === 'RETRY' || error.treatment === 'OBSERVE';
+    run.failuresInARow = retryable ? run.failuresInARow + 1 : 0;
+    return { ok: false, error };
+  }
+}
+
+function itemOf(row: DueRow): Item {
+  return { id: row.id, key: row.key, spec: row.spec };
+}

@@ -1,0 +1,179 @@
+import type { ResourceStatus } from '../generated/prisma/client.js';
+import type { DueRow, LastError } from './due.js';
+import type { Observation, ProviderError } from './provider.js';
+
+/** What is recorded about a row after it was observed, applied or removed; pure, so that every rule can be read here. */
+export interface Verdict {
+  row: DueRow;
+  status: ResourceStatus;
+  attempts: number;
+  /** When the row is due again, from now by the database's clock. */
+  delayMs: number;
+  lastError: LastError | null;
+  /** null: what was observed last stays. */
+  observed: Record<string, unknown> | null;
+  event: 'ResourceStuck' | 'ResourceDrifted' | 'ResourceRepaired' | null;
+  /** Differences that a drift event names. */
+  differences: string[];
+}
+
+/** Chance and periods, handed in so that tests can fix them. */
+export interface VerdictOptions {
+  /** A READY row is observed again within this time, milliseconds. */
+  driftPeriodMs: number;
+  /** Uniform in [0, 1). */
+  random: () => number;
+}
+
+const RETRY_BASE_MS = 1_000;
+const RETRY_CAP_MS = 300_000;
+/** Six tries, one to sixteen seconds apart: half a minute for a role, a permission or a location to become known. */
+const PROPAGATION_TRIES = 6;
+const PROPAGATION_CAP_MS = 16_000;
+const STUCK_TRIES = 6;
+/** Calls succeeded, yet the listing is still the old one: two thirds of a minute before that counts as stuck. */
+const INVISIBLE_TRIES = 12;
+const POLL_BASE_MS = 200;
+const POLL_CAP_MS = 5_000;
+/** Beyond this many polls (three minutes) nothing quick is expected any more. */
+const QUICK_POLLS = 40;
+const SLOW_POLL_MS = 30_000;
+
+/** AWS agrees: READY or REMOVED. */
+export function agreed(row: DueRow, observed: Record<string, unknown> | null, options: VerdictOptions): Verdict {
+  return {
+    row,
+    status: row.desired === 'PRESENT' ? 'READY' : 'REMOVED',
+    attempts: 0,
+    // A little early, so that what is found is also repaired within the period.
+    delayMs: options.driftPeriodMs * 0.9,
+    lastError: null,
+    observed,
+    event: row.lastError?.drifted ? 'ResourceRepaired' : null,
+    differences: [],
+  };
+}
+
+/** A READY row no longer agrees: somebody changed or removed it out of band. It is PENDING, thus repaired. */
+export function drifted(row: DueRow, observation: Exclude<Observation, { state: 'AGREES' | 'FAILED' }>): Verdict {
+  const differences = differencesOf(observation);
+  return {
+    row,
+    status: 'PENDING',
+    attempts: 0,
+    delayMs: 0,
+    lastError: {
+      code: 'Drifted',
+      message: `Changed outside Meshgate: ${differences.join('; ')}.`,
+      awsRequestId: null,
+      treatment: 'WAITING',
+      tries: 0,
+      drifted: true,
+    },
+    observed: observation.state === 'MISSING' ? {} : observation.observed,
+    event: 'ResourceDrifted',
+    differences,
+  };
+}
+
+function differencesOf(observation: Exclude<Observation, { state: 'AGREES' | 'FAILED' }>): string[] {
+  if (observation.state === 'DIFFERS') return observation.differences;
+  return [observation.state === 'MISSING' ? 'it is missing' : `waiting for ${observation.waitingFor}`];
+}
+
+/** Nothing is wrong, but something else must happen first: polled from 0.2 s to 5 s apart, later every half minute. */
+export function waiting(row: DueRow, observation: Extract<Observation, { state: 'WAITING' }>): Verdict {
+  const lastError = errorAfter(row, {
+    code: 'Waiting',
+    message: `Waiting for ${observation.waitingFor}.`,
+    awsRequestId: null,
+    treatment: 'WAITING',
+  });
+  return { ...unsettled(row, lastError), delayMs: pollDelay(lastError.tries), observed: observation.observed };
+}
+
+/** The call succeeded, yet AWS still shows the state before: listings are eventually consistent. */
+export function notYetVisible(row: DueRow, options: VerdictOptions): Verdict {
+  const lastError = errorAfter(row, {
+    code: 'NotYetVisible',
+    message: 'AWS accepted the change but does not show it yet.',
+    awsRequestId: null,
+    treatment: 'WAITING',
+  });
+  const late = lastError.tries - INVISIBLE_TRIES;
+  if (late < 0) return { ...unsettled(row, lastError), delayMs: pollDelay(lastError.tries) };
+  const delayMs = POLL_CAP_MS + fullJitter(late, options);
+  return { ...(row.revoking ? stuck(row, lastError) : unsettled(row, lastError)), delayMs };
+}
+
+/** A call failed. Only what gives access may end as FAILED: what takes it away is STUCK, seen, and retried for ever. */
+export function failed(row: DueRow, error: ProviderError, options: VerdictOptions): Verdict {
+  const lastError = errorAfter(row, error);
+  // A drift check that failed says nothing about the resource.
+  if (row.status === 'READY') {
+    return {
+      ...unsettled(row, null),
+      status: 'READY',
+      delayMs: RETRY_BASE_MS + fullJitter(RETRY_TRIES_OF_A_CHECK, options),
+    };
+  }
+  const attempts = row.attempts + 1;
+  if (row.revoking) {
+    const verdict = attempts >= STUCK_TRIES ? stuck(row, lastError) : unsettled(row, lastError);
+    return { ...verdict, delayMs: fullJitter(lastError.tries, options) };
+  }
+  const final =
+    error.treatment === 'PERMANENT' || (error.treatment === 'PROPAGATION' && lastError.tries >= PROPAGATION_TRIES);
+  if (final) return { ...unsettled(row, lastError), status: 'FAILED', delayMs: 0 };
+  const delayMs =
+    error.treatment === 'PROPAGATION'
+      ? propagationDelay(lastError.tries, options)
+      : fullJitter(lastError.tries, options);
+  return { ...unsettled(row, lastError), delayMs };
+}
+
+/** Checks that fail come back within half a minute. */
+const RETRY_TRIES_OF_A_CHECK = 5;
+
+/** Not tried in this run, as AWS answers nothing at present: due again soon, its tries not counted. */
+export function postponed(row: DueRow, options: VerdictOptions): Verdict {
+  const status = row.status === 'STUCK' || row.status === 'READY' ? row.status : 'PENDING';
+  const delayMs = RETRY_BASE_MS + fullJitter(2, options);
+  return { ...unsettled(row, row.lastError), status, attempts: row.attempts, delayMs };
+}
+
+function unsettled(row: DueRow, lastError: LastError | null): Verdict {
+  const status = row.status === 'STUCK' ? 'STUCK' : 'PENDING';
+  return {
+    row,
+    status,
+    attempts: row.attempts + 1,
+    delayMs: 0,
+    lastError,
+    observed: null,
+    event: null,
+    differences: [],
+  };
+}
+
+function stuck(row: DueRow, lastError: LastError): Verdict {
+  return { ...unsettled(row, lastError), status: 'STUCK', event: row.status === 'STUCK' ? null : 'ResourceStuck' };
+}
+
+function errorAfter(row: DueRow, { code, message, awsRequestId, treatment }: Omit<LastError, 'tries'>): LastError {
+  const tries = row.lastError?.treatment === treatment ? row.lastError.tries + 1 : 1;
+  return { code, message, awsRequestId, treatment, tries, ...(row.lastError?.drifted ? { drifted: true } : {}) };
+}
+
+/** Exponential backoff with full jitter (AWS Architecture Blog, Exponential Backoff And Jitter): 1 s doubling up to 5 min. */
+function fullJitter(tries: number, { random }: VerdictOptions): number {
+  return random() * Math.min(RETRY_CAP_MS, RETRY_BASE_MS * 2 ** Math.min(tries - 1, 20));
+}
+
+function propagationDelay(tries: number, { random }: VerdictOptions): number {
+  return (0.5 + random() / 2) * Math.min(PROPAGATION_CAP_MS, RETRY_BASE_MS * 2 ** (tries - 1));
+}
+
+function pollDelay(tries: number): number {
+  return tries > QUICK_POLLS ? SLOW_POLL_MS : Math.min(POLL_CAP_MS, POLL_BASE_MS * 2 ** (tries - 1));
+}
