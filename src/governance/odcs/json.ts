@@ -36,3 +36,10 @@ export function scalarTextOf(value: unknown): string | undefined {
 export function textsOf(value: unknown): string[] {
   return [...new Set(listOf(value).flatMap((item) => textOf(item) ?? []))];
 }
+
+/** A text that is equal for equal JSON whatever the order of its members; it takes every value. */
+export function stableText(value: unknown): string {
+  const sorted = (_: string, member: unknown): unknown =>
+    isObject(member) ? Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1))) : member;
+  return JSON.stringify(value, sorted) ?? 'undefined';
+}

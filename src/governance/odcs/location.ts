@@ -11,16 +11,18 @@ export interface Storage {
   problem: string | undefined;
 }
 
-const FORMATS: Record<string, ContractTableFormat> = {
-  parquet: 'PARQUET',
-  orc: 'ORC',
-  avro: 'AVRO',
-  json: 'JSON',
-  jsonl: 'JSON',
-  ndjson: 'JSON',
-  csv: 'CSV',
-  iceberg: 'ICEBERG',
-};
+const FORMATS = new Map<string, ContractTableFormat>(
+  Object.entries({
+    parquet: 'PARQUET',
+    orc: 'ORC',
+    avro: 'AVRO',
+    json: 'JSON',
+    jsonl: 'JSON',
+    ndjson: 'JSON',
+    csv: 'CSV',
+    iceberg: 'ICEBERG',
+  }),
+);
 
 /** The server that holds the files: the first in S3 of a production environment, else the first in S3. */
 export function storageServer(document: unknown): JsonObject | undefined {
@@ -47,7 +49,7 @@ export function storageOf({ table, name, server, tables }: TableOnServer): Stora
   const shared =
     server === undefined ? undefined : folderOnServer({ location: textOf(server.location) ?? '', name, tables });
   const stated = customText(table, 'format') ?? textOf(memberOf(server, 'format'));
-  const format = stated === undefined ? undefined : FORMATS[stated.toLowerCase()];
+  const format = stated === undefined ? undefined : FORMATS.get(stated.toLowerCase());
   return {
     location: own === undefined ? shared : folderOf(own),
     format,

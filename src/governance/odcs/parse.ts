@@ -92,6 +92,7 @@ function readsAsJson(source: string): boolean {
 function explain(message: string): string {
   if (message.startsWith('Source contains multiple documents'))
     return 'The text holds several documents; a contract is one';
+  if (message.startsWith('Maximum call stack')) return TOO_DEEP;
   if (message.startsWith('Unresolved tag')) return `${message}: tags are not part of a contract`;
   return message;
 }
