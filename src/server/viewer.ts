@@ -43,8 +43,7 @@ const longestToken = 8_192;
 
 /** A request without a token that holds. The reason given is one that helps an honest caller and no other. */
 export function unauthenticated(message: string): GraphQLError {
-  const headers = new Map([['www-authenticate', 'Bearer realm="meshgate"']]);
-  return new GraphQLError(message, { extensions: { code: 'UNAUTHENTICATED', http: { status: 401, headers } } });
+  return new GraphQLError(message, { extensions: { code: 'UNAUTHENTICATED', http: { status: 401 } } });
 }
 
 /** Builds the verifier of the configured issuers' tokens (RFC 8725, RFC 9068). */
@@ -125,42 +124,90 @@ function strings(claim: unknown): string[] {
   return Array.isArray(claim) ? claim.filter((item) => typeof item === 'string') : [];
 }
 
+/** A viewer who stays: `current` is he with the memberships that were read last. */
+export interface WatchedViewer {
+  current(): Viewer;
+  stop(): void;
+}
+
 /** Memberships of those who ask, read again after a second at the latest. */
 export interface Viewers {
   viewerOf(identity: Identity): Promise<Viewer>;
+  /** For sockets, which outlive a request: `refresh` keeps what they see up to date. */
+  watch(identity: Identity): Promise<WatchedViewer>;
   /** Forgets what was read: call when memberships may have changed. */
   forget(): void;
+  /** Reads the memberships of all who are watched anew, in one statement. */
+  refresh(): Promise<void>;
 }
 
 type Memberships = ReadonlyMap<string, DomainRole>;
 
-/** Reads memberships by one statement; requests that come together share it. */
+/** Reads memberships by one statement; requests of a subject that come together share it. `freshFor` is in ms. */
 export function createViewers(pool: pg.Pool, freshFor = 1_000): Viewers {
   const cache = new Map<string, { memberships: Promise<Memberships>; readAt: number }>();
+  const watched = new Map<string, { memberships: Memberships; watchers: number }>();
+  let refreshes = 0;
 
   function membershipsOf(subject: string): Promise<Memberships> {
     const known = cache.get(subject);
     if (known && Date.now() - known.readAt < freshFor) return known.memberships;
     if (cache.size > 10_000) cache.clear();
-    const memberships = readMemberships(pool, subject);
+    const memberships = readMemberships(pool, [subject]).then((read) => read.get(subject) ?? new Map());
     cache.set(subject, { memberships, readAt: Date.now() });
     memberships.catch(() => cache.delete(subject));
     return memberships;
   }
 
+  async function watch(identity: Identity): Promise<WatchedViewer> {
+    const { subject } = identity;
+    const entry = watched.get(subject) ?? { memberships: new Map(), watchers: 0 };
+    watched.set(subject, entry);
+    entry.watchers += 1;
+    // Read again where a refresh came in between: what was read may be older than what it found.
+    for (let before = -1; before !== refreshes; ) {
+      before = refreshes;
+      entry.memberships = await membershipsOf(subject);
+    }
+    let stopped = false;
+    return {
+      current: () => viewerWith(identity, entry.memberships),
+      stop: () => {
+        if (stopped) return;
+        stopped = true;
+        entry.watchers -= 1;
+        if (entry.watchers === 0) watched.delete(subject);
+      },
+    };
+  }
+
   return {
-    viewerOf: async ({ subject, name, groups, admin }) => {
-      return { subject, name, groups, admin, memberships: await membershipsOf(subject) };
-    },
+    viewerOf: async (identity) => viewerWith(identity, await membershipsOf(identity.subject)),
+    watch,
     forget: () => cache.clear(),
+    refresh: async () => {
+      refreshes += 1;
+      cache.clear();
+      if (watched.size === 0) return;
+      const read = await readMemberships(pool, [...watched.keys()]);
+      for (const [subject, entry] of watched) entry.memberships = read.get(subject) ?? new Map();
+    },
   };
 }
 
-async function readMemberships(pool: pg.Pool, subject: string): Promise<Memberships> {
-  const { rows } = await pool.query<{ domainId: string; role: DomainRole }>({
+function viewerWith({ subject, name, groups, admin }: Identity, memberships: Memberships): Viewer {
+  return { subject, name, groups, admin, memberships };
+}
+
+async function readMemberships(pool: pg.Pool, subjects: string[]): Promise<Map<string, Map<string, DomainRole>>> {
+  const { rows } = await pool.query<{ subject: string; domainId: string; role: DomainRole }>({
     name: 'memberships',
-    text: 'SELECT "domainId", "role" FROM "DomainMember" WHERE "subject" = $1',
-    values: [subject],
+    text: 'SELECT "subject", "domainId", "role" FROM "DomainMember" WHERE "subject" = ANY ($1)',
+    values: [subjects],
   });
-  return new Map(rows.map(({ domainId, role }) => [domainId, role]));
+  const read = new Map<string, Map<string, DomainRole>>();
+  for (const { subject, domainId, role } of rows) {
+    read.set(subject, (read.get(subject) ?? new Map<string, DomainRole>()).set(domainId, role));
+  }
+  return read;
 }
