@@ -53,7 +53,18 @@ describe('identity', () => {
       status: 200,
       error: null,
     });
-    expect(JSON.stringify(calls)).not.toContain(credentials.sessionToken);
+  });
+
+  test('the call log shows parameters, but no credentials', async () => {
+    const input = {
+      RoleArn: `arn:aws:iam::${P}:role/a`,
+      RoleSessionName: 'run',
+      ExternalId: 'mesh-1',
+      TokenCode: '987654',
+    };
+    await sts.send(new AssumeRoleCommand(input));
+    const { parameters } = (await control(sandbox, '/calls')).at(-1);
+    expect(parameters).toEqual({ ...input, TokenCode: '***' });
   });
 
   test('a role of an unknown account or a malformed role is AccessDenied with status 403', async () => {
