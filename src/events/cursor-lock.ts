@@ -19,14 +19,18 @@ export interface CursorLock {
  */
 export async function takeCursor(pool: Pool, reader: string): Promise<CursorLock | undefined> {
   const connection = await pool.connect();
-  let released = false;
-  const release = () => {
-    // Destroyed rather than returned: closing the session is what gives the lock back.
-    if (!released) connection.release(true);
-    released = true;
-  };
   // pg would raise it as uncaught while no query runs; the next query finds the connection lost.
-  connection.on('error', () => undefined);
+  const ignore = () => undefined;
+  connection.on('error', ignore);
+  let released = false;
+  const release = (close: boolean) => {
+    if (released) return;
+    released = true;
+    connection.off('error', ignore);
+    connection.release(close);
+  };
+  // Closed rather than returned to the pool: the end of the session is what gives the lock back.
+  const giveUp = () => release(true);
   try {
     const { rows } = await connection.query<{ held: boolean }>(
       within10Seconds({
@@ -34,13 +38,11 @@ export async function takeCursor(pool: Pool, reader: string): Promise<CursorLock
         values: [LOCK_CLASS, reader],
       }),
     );
-    if (!rows[0]!.held) {
-      release();
-      return undefined;
-    }
-    return await openCursor({ connection, reader, release });
+    if (rows[0]!.held) return await openCursor({ connection, reader, release: giveUp });
+    release(false);
+    return undefined;
   } catch (error) {
-    release();
+    giveUp();
     throw error;
   }
 }

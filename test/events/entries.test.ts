@@ -1,0 +1,99 @@
+import { randomUUID } from 'node:crypto';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { cutIntoRequests, sizeOf, toEntry } from '../../src/events/entries.js';
+import type { LogEvent } from '../../src/events/types.js';
+import { someEvent } from './log.js';
+
+const COMMERCE = 'd0000000-0000-4000-8000-000000000001';
+
+function event(change: Partial<LogEvent> = {}): LogEvent {
+  const { type, subject, subjectId, domainId, audience, actor, correlationId, data } = someEvent();
+  const subjectOf = { type, subject, subjectId, domainId, audience, actor, correlationId, data };
+  const rest = {
+    id: randomUUID(),
+    version: 1,
+    productId: null,
+    causationId: null,
+    occurredAt: new Date('2026-11-21T08:00:00.123Z'),
+  };
+  return { seq: 1n, ...subjectOf, ...rest, ...change };
+}
+
+function outgoing(change: Partial<LogEvent>) {
+  const one = event(change);
+  return { event: one, entry: toEntry(one, { bus: 'central', names: new Map() }) };
+}
+
+test('an entry says what happened, to whom it matters, and nothing of the token or the address', () => {
+  const arn = 'arn:aws:glue:eu-west-1:111111111111:table/commerce/orders';
+  const told = event({
+    seq: 42n,
+    type: 'AccessGranted',
+    audience: { public: false, domains: [COMMERCE, randomUUID()], subjects: ['ana'] },
+    actor: { kind: 'USER', subject: 'ana', name: 'Ana', tokenId: 'jti-1', address: '10.0.0.1' },
+    data: { resources: [arn], purpose: 'churn' },
+  });
+  const { detail, ...entry } = toEntry(told, { bus: 'central', names: new Map([[COMMERCE, 'commerce']]) });
+  expect(entry).toEqual({
+    bus: 'central',
+    source: 'meshgate',
+    detailType: 'AccessGranted',
+    resources: [arn],
+    time: told.occurredAt,
+  });
+  expect(JSON.parse(detail)).toEqual({
+    version: 1,
+    id: told.id,
+    sequence: '42',
+    occurredAt: '2026-11-21T08:00:00.123Z',
+    actor: { kind: 'USER', subject: 'ana', name: 'Ana' },
+    correlationId: told.correlationId,
+    subject: told.subject,
+    audience: ['commerce'],
+    data: { resources: [arn], purpose: 'churn' },
+  });
+});
+
+test('bytes are counted as AWS counts them', () => {
+  const entry = {
+    bus: 'central',
+    source: 'é',
+    detailType: 'ab',
+    detail: '{"a":"€"}',
+    resources: ['arn', 'x'],
+    time: new Date(),
+  };
+  expect(sizeOf(entry)).toBe(14 + 2 + 2 + 11 + 4);
+});
+
+test('requests are runs of the log within both limits, without two events of one subject', () => {
+  const some = fc.array(
+    fc.record({ subject: fc.nat(30), bytes: fc.oneof(fc.nat(2_000), fc.integer({ min: 50_000, max: 300_000 })) }),
+    {
+      maxLength: 60,
+    },
+  );
+  fc.assert(
+    fc.property(some, (wanted) => {
+      const all = wanted.map(({ subject, bytes }) =>
+        outgoing({ subjectId: `s${subject}`, data: { text: 'x'.repeat(bytes) } }),
+      );
+      const requests = cutIntoRequests(all);
+      expect(requests.flat()).toEqual(all);
+      for (const request of requests) {
+        expect(request.length).toBeGreaterThan(0);
+        expect(request.length).toBeLessThanOrEqual(10);
+        expect(new Set(request.map((one) => one.event.subjectId)).size).toBe(request.length);
+        const bytes = request.reduce((sum, one) => sum + sizeOf(one.entry), 0);
+        expect(bytes <= 256 * 1024 || request.length === 1).toBe(true);
+      }
+    }),
+    { numRuns: 40 },
+  );
+});
+
+test('requests are as large as they may be', () => {
+  const all = Array.from({ length: 95 }, (_, n) => outgoing({ subjectId: `s${n}` }));
+  expect(cutIntoRequests(all).map((request) => request.length)).toEqual([...Array(9).fill(10), 5]);
+});

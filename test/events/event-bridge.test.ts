@@ -1,0 +1,111 @@
+import { CreateEventBusCommand, EventBridgeClient } from '@aws-sdk/client-eventbridge';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { createPutEvents } from '../../src/aws/event-bridge.js';
+import type { NewEvent } from '../../src/events/append.js';
+import { startPublisher } from '../../src/events/publisher.js';
+import { clientOf, control, G, P, sandboxOfTest } from '../sandbox/testkit.js';
+import { createDomain, headOf, openTestLog, silent, someEvent, someEvents, type TestLog, until, write } from './log.js';
+
+interface Arrival {
+  event: {
+    id: string;
+    source: string;
+    account: string;
+    time: string;
+    'detail-type': string;
+    detail: { sequence: string; audience: string[] };
+  };
+}
+
+const sandbox = await sandboxOfTest();
+const client = clientOf(EventBridgeClient, sandbox);
+const BUS = 'central-mesh-bus';
+let log: TestLog;
+beforeAll(async () => {
+  await client.send(new CreateEventBusCommand({ Name: BUS }));
+  log = await openTestLog();
+});
+afterAll(() => log.close());
+beforeEach(async () => {
+  await control(sandbox, '/faults', undefined, 'DELETE');
+});
+
+async function arrivals(after = 0): Promise<Arrival[]> {
+  const deliveries: (Arrival & { kind: string })[] = await control(sandbox, `/deliveries?bus=${BUS}&account=${G}`);
+  return deliveries.filter(({ event }) => Number(event.detail.sequence) > after);
+}
+
+/** Writes events, publishes them with the real client, and answers what arrived at the bus. */
+async function published(events: NewEvent[]): Promise<Arrival[]> {
+  const head = await headOf(log);
+  await write(log, events);
+  const publisher = startPublisher({
+    pool: log.pool,
+    listener: log.listener,
+    put: createPutEvents(client),
+    bus: BUS,
+    log: silent,
+    retry: { baseMs: 5, capMs: 50, refusedCapMs: 50 },
+  });
+  await until(() => publisher.position === BigInt(head + events.length), 15_000);
+  await publisher.stop();
+  return arrivals(head);
+}
+
+test('events reach the central bus as EventBridge events', async () => {
+  const commerce = await createDomain(log, 'commerce');
+  const occurred = someEvent({
+    type: 'DataProductReady',
+    audience: { public: false, domains: [commerce], subjects: [] },
+  });
+  const events = await published([occurred, ...someEvents(24)]);
+  expect(events).toHaveLength(25);
+  expect(events[0]!.event).toMatchObject({
+    source: 'meshgate',
+    account: G,
+    'detail-type': 'DataProductReady',
+    detail: { sequence: '1', version: 1, audience: ['commerce'], subject: occurred.subject },
+  });
+});
+
+test('requests that fail in part arrive in full, every entry once', async () => {
+  await control(sandbox, '/faults', [
+    { service: 'events', operation: 'PutEvents', kind: 'partial', rate: 0.5, seed: 3 },
+  ]);
+  const head = await headOf(log);
+  const events = await published(someEvents(60));
+  const sequences = events.map(({ event }) => Number(event.detail.sequence)).sort((a, b) => a - b);
+  expect(sequences).toEqual(Array.from({ length: 60 }, (_, n) => head + n + 1));
+});
+
+test('throttled and failing calls are outlasted', async () => {
+  await control(sandbox, '/faults', [
+    { service: 'events', operation: 'PutEvents', kind: 'throttle', count: 2 },
+    { service: 'events', operation: 'PutEvents', kind: 'timeout-not-applied', latencyMs: 20, count: 1 },
+    { service: 'events', operation: 'PutEvents', kind: 'internal', count: 1 },
+  ]);
+  expect(await published(someEvents(15))).toHaveLength(15);
+});
+
+test('a refusal is told apart from a failure that passes', async () => {
+  const entry = {
+    bus: BUS,
+    source: 'meshgate',
+    detailType: 'DomainReady',
+    detail: '{}',
+    resources: [],
+    time: new Date(),
+  };
+  const put = createPutEvents(client);
+  expect(await put([{ ...entry, detail: 'not JSON' }, entry])).toEqual([
+    { ok: false, code: 'MalformedDetail', message: expect.any(String), permanent: true },
+    { ok: true },
+  ]);
+  const foreign = await put([{ ...entry, bus: `arn:aws:events:us-east-1:${P}:event-bus/default` }]);
+  expect(foreign).toMatchObject([{ ok: false, permanent: true }]);
+  await control(sandbox, '/faults', [{ service: 'events', operation: 'PutEvents', kind: 'throttle', rate: 1 }]);
+  expect(await put([entry, entry])).toMatchObject([
+    { ok: false, permanent: false },
+    { ok: false, permanent: false },
+  ]);
+});

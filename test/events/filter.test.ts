@@ -1,0 +1,89 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type MeshEventFilter, matches, mayGet } from '../../src/events/filter.js';
+import { readEvents } from '../../src/events/read.js';
+import type { EventType, LogEvent } from '../../src/events/types.js';
+import { headReaches, openTestLog, someEvent, type TestLog, write } from './log.js';
+
+const DOMAINS = ['d0000000-0000-4000-8000-000000000001', 'd0000000-0000-4000-8000-000000000002'];
+const PRODUCTS = ['f0000000-0000-4000-8000-000000000001', 'f0000000-0000-4000-8000-000000000002'];
+const TYPES: EventType[] = ['DomainReady', 'AccessRequested', 'DataProductUpdated'];
+const SUBJECTS = ['ana', 'ben'];
+const TAGS = ['pii', 'orders'];
+
+const anyOf = <T>(values: readonly T[]) => fc.option(fc.subarray([...values]), { nil: undefined });
+const filters: fc.Arbitrary<MeshEventFilter> = fc.record({
+  types: anyOf(TYPES),
+  domains: anyOf(DOMAINS),
+  dataProducts: anyOf(PRODUCTS),
+  tags: anyOf(TAGS),
+  mine: fc.option(fc.boolean(), { nil: null }),
+});
+const viewers = fc.record({
+  admin: fc.boolean(),
+  memberships: fc.subarray(DOMAINS).map((ids) => new Map(ids.map((id) => [id, 'MEMBER']))),
+  subject: fc.constantFrom(...SUBJECTS, 'nobody'),
+});
+
+let log: TestLog;
+let events: LogEvent[];
+beforeAll(async () => {
+  log = await openTestLog();
+  const some = fc.record({
+    type: fc.constantFrom(...TYPES),
+    domainId: fc.constantFrom(null, ...DOMAINS),
+    productId: fc.constantFrom(null, ...PRODUCTS),
+    actor: fc
+      .constantFrom(...SUBJECTS)
+      .map((subject) => ({ kind: 'USER' as const, subject, name: null, tokenId: null, address: null })),
+    audience: fc.record({ public: fc.boolean(), domains: fc.subarray(DOMAINS), subjects: fc.subarray(SUBJECTS) }),
+    data: fc.oneof(fc.constant({}), fc.constant({ tags: 'pii' }), fc.record({ tags: fc.subarray(TAGS) })),
+  });
+  await write(log, fc.sample(some, { numRuns: 150, seed: 7 }).map(someEvent));
+  await headReaches(log, 150);
+  events = await readEvents(log.pool, { after: 0n, limit: 1_000 });
+});
+afterAll(() => log.close());
+
+async function select(condition: string, values: unknown[]): Promise<bigint[]> {
+  const { rows } = await log.pool.query<{ seq: string }>(
+    `SELECT "seq" FROM "Event" WHERE ${condition} ORDER BY "seq"`,
+    values,
+  );
+  return rows.map(({ seq }) => BigInt(seq));
+}
+
+test('a filter means in the process what it means in SQL', async () => {
+  await fc.assert(
+    fc.asyncProperty(filters, fc.constantFrom(...SUBJECTS), async (filter, subject) => {
+      const selected = await select(
+        `($1::text[] IS NULL OR "type" = ANY ($1)) AND ($2::uuid[] IS NULL OR "domainId" = ANY ($2))
+         AND ($3::uuid[] IS NULL OR "productId" = ANY ($3))
+         AND ($4::text[] IS NULL OR (jsonb_typeof("data" -> 'tags') = 'array' AND "data" -> 'tags' ?| $4))
+         AND (NOT $5 OR "actor" ->> 'subject' = $6 OR $6 = ANY ("audienceSubjects"))`,
+        [filter.types, filter.domains, filter.dataProducts, filter.tags, filter.mine ?? false, subject],
+      );
+      expect(events.filter(matches(filter, subject)).map((event) => event.seq)).toEqual(selected);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test('who may get an event is in the process what it is in SQL', async () => {
+  await fc.assert(
+    fc.asyncProperty(viewers, async (viewer) => {
+      const selected = await select(
+        '$1 OR "audiencePublic" OR "audienceDomains" && $2::uuid[] OR $3 = ANY ("audienceSubjects")',
+        [viewer.admin, [...viewer.memberships.keys()], viewer.subject],
+      );
+      expect(events.filter((event) => mayGet(viewer, event)).map((event) => event.seq)).toEqual(selected);
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test('outsiders get public events alone, admins every event', () => {
+  const outsider = { admin: false, memberships: new Map(), subject: 'nobody' };
+  expect(events.filter((event) => mayGet(outsider, event))).toEqual(events.filter((event) => event.audience.public));
+  expect(events.filter((event) => mayGet({ ...outsider, admin: true }, event))).toEqual(events);
+});

@@ -1,0 +1,253 @@
+import { randomUUID } from 'node:crypto';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type Publisher, startPublisher } from '../../src/events/publisher.js';
+import type { PutEvents, PutEventsOutcome } from '../../src/events/put-events.js';
+import {
+  createDomain,
+  headReaches,
+  openTestLog,
+  silent,
+  someEvent,
+  someEvents,
+  type TestLog,
+  until,
+  write,
+} from './log.js';
+
+const ok: PutEventsOutcome = { ok: true };
+const throttled: PutEventsOutcome = { ok: false, code: 'ThrottlingException', message: 'slow down', permanent: false };
+const refused: PutEventsOutcome = { ok: false, code: 'MalformedDetail', message: 'not JSON', permanent: true };
+const retry = { baseMs: 1, capMs: 5, refusedCapMs: 5 };
+
+interface Sent {
+  id: string;
+  sequence: number;
+  subject: string;
+  audience: string[];
+}
+
+let log: TestLog;
+let publishers: Publisher[];
+let requests: Sent[][];
+let arrived: Sent[];
+beforeEach(async () => {
+  log = await openTestLog();
+  publishers = [];
+  requests = [];
+  arrived = [];
+});
+afterEach(async () => {
+  await Promise.all(publishers.map((publisher) => publisher.stop()));
+  await log.close();
+});
+
+/** A bus of ours that notes what arrives; `judge` decides what becomes of each entry, by its index. */
+function bus(judge: (sent: Sent, index: number) => PutEventsOutcome | Promise<PutEventsOutcome> = () => ok): PutEvents {
+  return async (entries) => {
+    const sent = entries.map(({ detail }) => {
+      const { id, sequence, subject, audience } = JSON.parse(detail);
+      return { id, sequence: Number(sequence), subject: subject.id, audience };
+    });
+    requests.push(sent);
+    const outcomes: PutEventsOutcome[] = [];
+    for (const [index, one] of sent.entries()) {
+      const outcome = await judge(one, index);
+      if (outcome.ok) arrived.push(one);
+      outcomes.push(outcome);
+    }
+    return outcomes;
+  };
+}
+
+function publish(put: PutEvents): Publisher {
+  const publisher = startPublisher({
+    pool: log.pool,
+    listener: log.listener,
+    put,
+    bus: 'central',
+    log: silent,
+    retry,
+  });
+  publishers.push(publisher);
+  return publisher;
+}
+
+async function cursor(): Promise<number> {
+  const row = await log.owner.prisma.eventCursor.findUnique({ where: { reader: 'eventbridge' } });
+  return Number(row?.seq ?? 0);
+}
+
+async function fill(count: number): Promise<void> {
+  await write(log, someEvents(count));
+  await headReaches(log, count);
+}
+
+const sequences = (sent: Sent[]) => sent.map(({ sequence }) => sequence);
+const upTo = (last: number) => Array.from({ length: last }, (_, index) => index + 1);
+
+test('everything in the log and everything that comes is sent once, in order, ten at a time', async () => {
+  await fill(45);
+  const publisher = publish(bus());
+  await until(async () => (await cursor()) === 45);
+  expect(requests.map((request) => request.length)).toEqual([10, 10, 10, 10, 5]);
+  await write(log, someEvents(3));
+  await until(async () => (await cursor()) === 48);
+  expect(sequences(arrived)).toEqual(upTo(48));
+  expect(publisher).toMatchObject({ publishing: true, position: 48n });
+});
+
+test('audiences are told by the names of the domains', async () => {
+  const domains = [await createDomain(log, 'commerce'), await createDomain(log, 'finance')];
+  await write(log, [someEvent({ audience: { public: false, domains, subjects: [] } })]);
+  publish(bus());
+  await until(() => arrived.length === 1);
+  expect(arrived[0]!.audience.sort()).toEqual(['commerce', 'finance']);
+});
+
+test('whichever entries of a request fail, exactly they are sent again', async () => {
+  await fill(100);
+  const failing = new Map<number, number>();
+  for (let n = 1; n <= 10; n += 1) {
+    for (let index = 0; index < n; index += 1) failing.set((n - 1) * 10 + 1 + ((index * 3) % 10), 1 + (index % 3));
+  }
+  const left = new Map(failing);
+  publish(
+    bus(({ sequence }) => {
+      const failures = left.get(sequence) ?? 0;
+      left.set(sequence, failures - 1);
+      return failures > 0 ? throttled : ok;
+    }),
+  );
+  await until(async () => (await cursor()) === 100);
+  expect(sequences(arrived).sort((a, b) => a - b)).toEqual(upTo(100));
+  const attempts = sequences(requests.flat());
+  for (const sequence of upTo(100)) {
+    expect(attempts.filter((other) => other === sequence).length).toBe(1 + (failing.get(sequence) ?? 0));
+  }
+});
+
+test('events of one subject arrive in their order though entries keep failing', async () => {
+  const subjects = [randomUUID(), randomUUID(), randomUUID()];
+  await write(
+    log,
+    Array.from({ length: 60 }, (_, n) => someEvent({ subjectId: subjects[n % 3]! })),
+  );
+  await headReaches(log, 60);
+  let calls = 0;
+  publish(bus(() => (++calls % 3 === 0 ? throttled : ok)));
+  await until(async () => (await cursor()) === 60);
+  for (const subject of subjects) {
+    const order = sequences(arrived.filter((one) => one.subject === `product:${subject}`));
+    expect(order).toHaveLength(20);
+    expect(order).toEqual([...order].sort((a, b) => a - b));
+  }
+});
+
+test('a call that fails as a whole, or answers too little, is sent again as a whole', async () => {
+  await fill(10);
+  let calls = 0;
+  const sound = bus();
+  publish(async (entries) => {
+    calls += 1;
+    if (calls === 1) throw new Error('socket hang up');
+    return calls === 2 ? [] : sound(entries);
+  });
+  await until(async () => (await cursor()) === 10);
+  expect(calls).toBe(3);
+  expect(sequences(arrived)).toEqual(upTo(10));
+});
+
+test('an entry that AWS refuses holds the cursor, is logged as an error, and is not lost', async () => {
+  await fill(30);
+  const errors: unknown[] = [];
+  let refuses = true;
+  const publisher = startPublisher({
+    pool: log.pool,
+    listener: log.listener,
+    put: bus(({ sequence }) => (sequence === 15 && refuses ? refused : ok)),
+    bus: 'central',
+    log: {
+      ...silent,
+      warn: () => undefined,
+      info: () => undefined,
+      error: (entry: unknown) => errors.push(entry),
+    } as typeof silent,
+    retry,
+  });
+  publishers.push(publisher);
+  await until(() => errors.length >= 3);
+  expect(await cursor()).toBe(10);
+  expect(Math.max(...sequences(arrived))).toBe(20);
+  expect(errors[0]).toMatchObject({ entries: [{ sequence: '15', code: 'MalformedDetail' }] });
+  refuses = false;
+  await until(async () => (await cursor()) === 30);
+  expect(sequences(arrived).sort((a, b) => a - b)).toEqual(upTo(30));
+});
+
+test('a publisher that dies between sending and its cursor repeats one request at most, with the same ids', async () => {
+  await fill(60);
+  let cut = false;
+  publish(
+    bus(async ({ sequence }, index) => {
+      if (index === 9 && sequence === 20 && !cut) {
+        cut = true;
+        await cutPublisher();
+      }
+      return ok;
+    }),
+  );
+  await until(async () => (await cursor()) === 60);
+  expect(new Set(sequences(arrived))).toEqual(new Set(upTo(60)));
+  expect(arrived.length).toBeGreaterThan(60);
+  expect(arrived.length).toBeLessThanOrEqual(70);
+  expect(new Set(arrived.map(({ id }) => id)).size).toBe(60);
+});
+
+test('one process publishes at a time, and another takes over when it dies', async () => {
+  let under = 0;
+  let most = 0;
+  const put = bus(async () => {
+    most = Math.max(most, ++under);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    under -= 1;
+    return ok;
+  });
+  const [first, second] = [publish(put), publish(put)];
+  await until(() => first.publishing || second.publishing);
+  const [leader, standby] = first.publishing ? [first, second] : [second, first];
+  await fill(40);
+  await until(async () => (await cursor()) === 40);
+  expect(standby).toMatchObject({ publishing: false, position: null });
+  expect(standby.lastRunAt).not.toBeNull();
+  await leader.stop();
+  await write(log, someEvents(20));
+  await until(async () => (await cursor()) === 60);
+  expect(standby.publishing).toBe(true);
+  expect(sequences(arrived)).toEqual(upTo(60));
+  expect(most).toBe(1);
+});
+
+test('stopping does not wait for an entry that keeps failing', async () => {
+  await fill(1);
+  const publisher = startPublisher({
+    pool: log.pool,
+    listener: log.listener,
+    put: bus(() => throttled),
+    bus: 'central',
+    log: silent,
+    retry: { baseMs: 60_000, capMs: 60_000, refusedCapMs: 60_000 },
+  });
+  await until(() => requests.length === 1);
+  const began = performance.now();
+  await publisher.stop();
+  expect(performance.now() - began).toBeLessThan(1_000);
+  expect(await cursor()).toBe(0);
+});
+
+/** Ends the session that holds the publisher's lock: what Postgres sees when its process is killed. */
+async function cutPublisher(): Promise<void> {
+  await log.pool.query(
+    `SELECT pg_terminate_backend(pid) FROM pg_locks
+     WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+  );
+}
