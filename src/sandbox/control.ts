@@ -9,13 +9,10 @@ import { AwsError } from './service.js';
 export type ControlAnswer = { status: number; body: unknown } | { status: number; json: string };
 
 /** Asks whether a principal can read; names as the consumer's account sees them. */
-export type CanRead = (query: {
-  principal: string;
-  account: string;
-  database: string;
-  table: string;
-  column?: string;
-}) => { allowed: boolean; reason: string };
+type CanRead = (query: { principal: string; account: string; database: string; table: string; column?: string }) => {
+  allowed: boolean;
+  reason: string;
+};
 
 /** What the control endpoints steer. */
 export interface Control extends Front {

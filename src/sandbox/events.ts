@@ -5,7 +5,7 @@ import type { LineLog } from './line-log.js';
 import { AwsError, type Call, type Service, type World } from './service.js';
 
 /** The event envelope (EventBridge user guide, "Events in Amazon EventBridge"); the service sets everything but source to detail. */
-export interface EventEnvelope {
+interface EventEnvelope {
   version: '0';
   id: string;
   'detail-type': string;
@@ -21,7 +21,7 @@ export interface EventEnvelope {
  * One line of the delivery log. `arrival`: the event stood at the bus (rule: the rule that brought it, null for PutEvents).
  * `bus` and `sqs`: what became of one matched target of a rule on that bus.
  */
-export interface Delivery {
+interface Delivery {
   at: string;
   kind: 'arrival' | 'bus' | 'sqs';
   account: string;

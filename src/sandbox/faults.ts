@@ -11,10 +11,10 @@ const KINDS = [
   'access-denied',
 ] as const;
 
-export type FaultKind = (typeof KINDS)[number];
+type FaultKind = (typeof KINDS)[number];
 
 /** A fault as asked for: `rate` is a probability per call (per batch entry for `partial`), `count` the most times it fires. */
-export interface Fault {
+interface Fault {
   service: string;
   operation: string;
   kind: FaultKind;

@@ -18,9 +18,9 @@ export interface Issuer {
   issueToken(request: TokenRequest): Promise<string>;
 }
 
-/** The `iss` and `aud` of every token of the sandbox. */
+/** The `iss` of every token of the sandbox. */
 export const ISSUER = 'urn:meshgate:sandbox';
-export const AUDIENCE = 'meshgate';
+const AUDIENCE = 'meshgate';
 const ALGORITHM = 'ES256';
 
 /** Opens the issuer of a data folder; its key is made when first needed and readable by its owner alone. */
