@@ -249,6 +249,13 @@ describe('the owner of a contract', () => {
 });
 
 describe('the reading of a contract', () => {
+  it('takes the owner from a custom property where no member has that role', () => {
+    const customProperties = [{ property: 'owner', value: 'fulfillment' }];
+    const team = [{ username: 'boss', role: 'Owner' }];
+    expect(read({ customProperties, team: [{ username: 'admin' }] }).owner).toBe('fulfillment');
+    expect(read({ customProperties, team }).owner).toBe('boss');
+  });
+
   it('takes promises with their default element', () => {
     const { sla, problems } = read({
       slaDefaultElement: 'orders.at',

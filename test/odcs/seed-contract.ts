@@ -62,18 +62,28 @@ function servers(version: string): Json[] {
     server('trino', { host: 'h', port: 8080, catalog: 'c', schema: 's' }),
     server('vertica', withSchema),
     server('custom', {
+      ...withSchema,
       account: 'a',
+      catalog: 'c',
+      dataset: 'd',
+      delimiter: ';',
       endpointUrl: 'http://x.example.com',
+      format: 'csv',
       location: 'urn:a:b',
-      port: 1,
+      path: '/p',
+      project: 'p',
+      region: 'r',
+      regionName: 'r',
+      serviceName: 's',
       stagingDir: 'not a uri',
+      warehouse: 'w',
     }),
   ];
   const added = [
     server('hive', hostPortDatabase),
     server('impala', { host: 'h', database: 'd', id: 'impala_1' }),
     server('zen', hostPortDatabase),
-    server('custom', { stream: 's', warehouse: 'w' }),
+    server('custom', { stream: 's' }),
   ];
   return newest ? [...list, ...added] : list;
 }

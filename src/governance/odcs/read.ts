@@ -53,7 +53,7 @@ export function readDataContract(document: unknown): DataContractReading {
     apiVersion: field('apiVersion'),
     domain: field('domain'),
     description: descriptionOf(memberOf(document, 'description')),
-    owner: ownerOf(memberOf(document, 'team')),
+    owner: ownerOf(document),
     tags: textsOf(memberOf(document, 'tags')),
     tables: tables.map(({ table }) => table),
     sla: readSla(document, problems),
