@@ -1,0 +1,70 @@
+/** Where calls are logged; pino fits. */
+export interface CallLog {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+}
+
+/** What happens around each call of a session's clients. */
+export interface CallWatch {
+  log: CallLog;
+  /** Asks for leave: throws where the lane's lease would not outlast the request. */
+  beforeCall: () => Promise<void>;
+  /** Drops the session's credentials, as AWS no longer takes them. */
+  forget: () => void;
+  /** Account, region, run: in each line. Parameters are not logged. */
+  fields: Record<string, unknown>;
+}
+
+/** The parts of the SDK's middleware that are used here, the same for all clients. */
+interface Answer {
+  response: unknown;
+  output: { $metadata?: { requestId?: string | undefined } };
+}
+type Next = (args: { input: object }) => Promise<Answer>;
+interface Context {
+  clientName?: string;
+  commandName?: string;
+}
+interface Stack {
+  add(
+    middleware: (next: Next, context: Context) => Next,
+    options: { step: 'initialize'; name: string; priority: 'high' },
+  ): void;
+}
+
+const READS = /^(Get|List|Describe)/;
+const EXPIRED = /^(ExpiredToken|UnrecognizedClient|InvalidClientTokenId|RequestExpired)/;
+
+/** Makes a client ask for leave before each call and log what came of it, outside of everything that the SDK does. */
+export function watchCalls<T extends { middlewareStack: object }>(client: T, watch: CallWatch): T {
+  (client.middlewareStack as Stack).add(
+    (next, context) => async (args) => {
+      await watch.beforeCall();
+      return logged(watch, context, () => next(args));
+    },
+    { step: 'initialize', name: 'meshgateCallWatch', priority: 'high' },
+  );
+  return client;
+}
+
+async function logged(watch: CallWatch, context: Context, call: () => Promise<Answer>): Promise<Answer> {
+  const operation = context.commandName?.replace(/Command$/, '') ?? '';
+  const service = context.clientName?.replace(/Client$/, '') ?? '';
+  const startedAt = performance.now();
+  const fields = () => ({ ...watch.fields, service, operation, ms: Math.round(performance.now() - startedAt) });
+  try {
+    const answer = await call();
+    const level = READS.test(operation) ? 'debug' : 'info';
+    watch.log[level]({ ...fields(), awsRequestId: answer.output.$metadata?.requestId ?? null }, 'AWS call');
+    return answer;
+  } catch (error) {
+    const { name, message, $metadata } = error as Error & { $metadata?: { requestId?: string } };
+    if (EXPIRED.test(name)) watch.forget();
+    watch.log.warn(
+      { ...fields(), awsRequestId: $metadata?.requestId ?? null, error: name, message },
+      'AWS call failed',
+    );
+    throw error;
+  }
+}

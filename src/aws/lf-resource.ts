@@ -1,0 +1,62 @@
+import {
+  ListPermissionsCommand,
+  type ListPermissionsCommandInput,
+  type PrincipalResourcePermissions,
+  type Resource,
+} from '@aws-sdk/client-lakeformation';
+import type { LfResource } from '../provisioning/kinds.js';
+import type { AwsSession } from './session.js';
+
+/** The group that stands for "IAM policies alone decide": a row of it on an object bypasses Lake Formation there. */
+export const IAM_ALLOWED_PRINCIPALS = 'IAM_ALLOWED_PRINCIPALS';
+
+/** The `Resource` of Lake Formation's requests; CatalogId is always the owner's. */
+export function lfResource(resource: LfResource): Resource {
+  switch (resource.type) {
+    case 'CATALOG':
+      return { Catalog: {} };
+    case 'DATABASE':
+      return { Database: { CatalogId: resource.catalogId, Name: resource.database } };
+    case 'TABLE':
+      return { Table: { CatalogId: resource.catalogId, DatabaseName: resource.database, Name: resource.table } };
+  }
+}
+
+/** Some columns of a table as a `Resource`. */
+export function columnsResource(resource: LfResource & { type: 'TABLE' }, columns: string[]): Resource {
+  const { catalogId, database, table } = resource;
+  return { TableWithColumns: { CatalogId: catalogId, DatabaseName: database, Name: table, ColumnNames: columns } };
+}
+
+/** Every page of a ListPermissions: never an incomplete listing, as revokes are decided on it. */
+export async function listPermissions(
+  session: AwsSession,
+  query: Pick<ListPermissionsCommandInput, 'Resource' | 'Principal' | 'ResourceType'>,
+): Promise<PrincipalResourcePermissions[]> {
+  const rows: PrincipalResourcePermissions[] = [];
+  let token: string | undefined;
+  do {
+    const page = await session.lakeFormation.send(
+      new ListPermissionsCommand({
+        ...query,
+        CatalogId: session.account,
+        MaxResults: 1000,
+        ...(token ? { NextToken: token } : {}),
+      }),
+    );
+    rows.push(...(page.PrincipalResourcePermissions ?? []));
+    token = page.NextToken;
+  } while (token);
+  return rows;
+}
+
+/** The databases (`db`) or tables (`db/table`) of the account on which IAM_ALLOWED_PRINCIPALS holds a permission. */
+export async function openToIam(session: AwsSession, type: 'DATABASE' | 'TABLE'): Promise<Set<string>> {
+  const principal = { DataLakePrincipalIdentifier: IAM_ALLOWED_PRINCIPALS };
+  const rows = await listPermissions(session, { Principal: principal, ResourceType: type });
+  const names = rows.map(({ Resource: resource }) => {
+    const table = resource?.Table ?? resource?.TableWithColumns;
+    return type === 'DATABASE' ? resource?.Database?.Name : `${table?.DatabaseName}/${table?.Name}`;
+  });
+  return new Set(names.filter((name) => name !== undefined));
+}
