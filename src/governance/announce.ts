@@ -1,0 +1,175 @@
+import { append } from '../events/append.js';
+import type { Actor, Audience, EventType } from '../events/types.js';
+import type { DataContract, Domain } from '../generated/prisma/client.js';
+import { globalId } from './global-id.js';
+import type { GrantRow, ProductRow, RequestRow } from './rows.js';
+import type { Tx } from './transaction.js';
+
+/** Says what happened to whom, with the audience that the object has. Call after the object's row is locked or inserted. */
+
+/** Who did it, and in which request. */
+export interface Author {
+  actor: Actor;
+  correlationId: string;
+}
+
+type Data = Record<string, unknown>;
+type TypesOf<Noun extends string> = Extract<EventType, `${Noun}${string}`>;
+
+interface DomainNews {
+  type: TypesOf<'Domain'>;
+  domain: Domain;
+  /** Membership is the domain's own affair; `subjects` are those it touches. Without them everybody signed in hears it. */
+  subjects?: string[];
+  data: Data;
+}
+
+export async function announceDomain(
+  tx: Tx,
+  author: Author,
+  { type, domain, subjects, data }: DomainNews,
+): Promise<void> {
+  const audience = { public: subjects === undefined, domains: [domain.id], subjects: subjects ?? [] };
+  const subject = {
+    type: 'Domain' as const,
+    id: globalId('Domain', domain.id),
+    name: domain.name,
+    domain: domain.name,
+  };
+  await append(tx, {
+    type,
+    subject,
+    subjectId: domain.id,
+    domainId: domain.id,
+    audience,
+    ...authorship(author),
+    data: bounded(data),
+  });
+}
+
+interface ProductNews {
+  type: TypesOf<'DataProduct'> | 'SchemaChanged';
+  product: ProductRow;
+  /** Whether it is (or was until now) part of the published catalogue, which everybody sees; else the domain's members alone hear it. */
+  published: boolean;
+  data: Data;
+}
+
+export async function announceProduct(
+  tx: Tx,
+  author: Author,
+  { type, product, published, data }: ProductNews,
+): Promise<void> {
+  await append(tx, {
+    type,
+    subject: {
+      type: 'DataProduct',
+      id: globalId('DataProduct', product.id),
+      name: product.name,
+      domain: product.domain.name,
+    },
+    subjectId: product.id,
+    domainId: product.domainId,
+    productId: product.id,
+    audience: productAudience(product, published),
+    ...authorship(author),
+    data: bounded(data),
+  });
+}
+
+interface ContractNews {
+  type: TypesOf<'DataContract'>;
+  contract: Pick<DataContract, 'id' | 'version' | 'odcsId'>;
+  product: ProductRow;
+  published: boolean;
+  data?: Data;
+}
+
+export async function announceContract(tx: Tx, author: Author, news: ContractNews): Promise<void> {
+  const { type, contract, product, published } = news;
+  await append(tx, {
+    type,
+    subject: {
+      type: 'DataContract',
+      id: globalId('DataContract', contract.id),
+      name: `${product.domain.name}/${product.name} ${contract.version}`,
+      domain: product.domain.name,
+    },
+    subjectId: contract.id,
+    domainId: product.domainId,
+    productId: product.id,
+    audience: productAudience(product, published),
+    ...authorship(author),
+    data: bounded({
+      dataProduct: globalId('DataProduct', product.id),
+      odcsId: contract.odcsId,
+      version: contract.version,
+      ...news.data,
+    }),
+  });
+}
+
+interface AccessNews {
+  type: TypesOf<'Access'>;
+  /** A request or a grant: the one that the event is about. */
+  access: RequestRow | GrantRow;
+  data: Data;
+}
+
+/** Both domains and the requester hear of access. */
+export async function announceAccess(tx: Tx, author: Author, { type, access, data }: AccessNews): Promise<void> {
+  const request = 'request' in access ? access.request : access;
+  const { product, consumerDomain } = access;
+  const noun = 'request' in access ? 'AccessGrant' : 'AccessRequest';
+  await append(tx, {
+    type,
+    subject: {
+      type: noun,
+      id: globalId(noun, access.id),
+      name: `${product.domain.name}/${product.name} for ${consumerDomain.name}`,
+      domain: product.domain.name,
+    },
+    subjectId: access.id,
+    domainId: product.domainId,
+    productId: product.id,
+    audience: { public: false, domains: [product.domainId, consumerDomain.id], subjects: [request.requestedBy] },
+    ...authorship(author),
+    data: bounded({
+      accessRequest: globalId('AccessRequest', request.id),
+      dataProduct: globalId('DataProduct', product.id),
+      consumerDomain: globalId('Domain', consumerDomain.id),
+      ...data,
+    }),
+  });
+}
+
+function productAudience(product: ProductRow, published: boolean): Audience {
+  return { public: published, domains: [product.domainId], subjects: [] };
+}
+
+/** An event must fit into one EventBridge entry: long lists are cut, and say so. The object itself has all of it. */
+function bounded(data: Data): Data {
+  return cut(data) as Data;
+}
+
+const LONGEST_LIST = 500;
+
+function cut(value: unknown): unknown {
+  if (value instanceof Date) return value.toISOString();
+  if (Array.isArray(value)) {
+    const shown = value.slice(0, LONGEST_LIST).map(cut);
+    return value.length > shown.length ? [...shown, `... and ${value.length - shown.length} more`] : shown;
+  }
+  if (value === null || typeof value !== 'object') return value;
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, cut(member)]));
+}
+
+const authorship = ({ actor, correlationId }: Author) => ({ actor, correlationId });
+
+/** The fields that differ, as they were and as they are; null when none does. */
+export function changes<T extends Data>(before: T, after: T): { before: Partial<T>; after: Partial<T> } | null {
+  const changed = Object.keys(after).filter((key) => JSON.stringify(before[key]) !== JSON.stringify(after[key]));
+  if (changed.length === 0) return null;
+  const pick = (from: T) => Object.fromEntries(changed.map((key) => [key, from[key]])) as Partial<T>;
+  return { before: pick(before), after: pick(after) };
+}

@@ -1,0 +1,165 @@
+import type { DataProductStatus, DomainRole } from '../generated/prisma/client.js';
+import type { Viewer } from './context.js';
+import { forbidden, notFound } from './error.js';
+
+/**
+ * Who may do what (design: security.md, Authorization). One closed list of actions, one table of rules, one `assertCan`.
+ *
+ * Who sees what; the read side states the same in SQL:
+ *
+ * | object                     | seen by                                                                               |
+ * | -------------------------- | ------------------------------------------------------------------------------------- |
+ * | Domain                     | everybody signed in                                                                   |
+ * | DataProduct, DataContract  | PUBLISHED and DEPRECATED: everybody signed in; DRAFT, PUBLISHING and RETIRED: members |
+ * |                            | of its domain, whatever their role, and admins                                        |
+ * | AccessRequest, AccessGrant | the requester, members of the product's and of the consumer's domain, admins          |
+ * | Resource                   | owners and stewards of a domain that claims it: by itself, by a product, or by a grant |
+ * |                            | that it gives or has; admins                                                          |
+ */
+export interface Subjects {
+  Mesh: { type: 'Mesh' };
+  Domain: { type: 'Domain'; id: string };
+  DataProduct: { type: 'DataProduct'; domainId: string; status: DataProductStatus };
+  /** A request or the grant that came of it. */
+  Access: { type: 'Access'; requestedBy: string; productDomainId: string; consumerDomainId: string };
+  /** `domainIds`: the domains that claim it; of a grant, both. */
+  Resource: { type: 'Resource'; domainIds: readonly string[] };
+}
+
+type Rule<S extends keyof Subjects> = { on: S; may: (viewer: Viewer, subject: Subjects[S]) => boolean };
+const rule = <S extends keyof Subjects>(on: S, may: Rule<S>['may']): Rule<S> => ({ on, may });
+
+const STEERS: readonly DomainRole[] = ['OWNER', 'STEWARD'];
+const roleIn = (viewer: Viewer, domainId: string) => viewer.memberships.get(domainId);
+const belongs = (viewer: Viewer, domainId: string) => viewer.admin || viewer.memberships.has(domainId);
+const owns = (viewer: Viewer, domainId: string) => viewer.admin || roleIn(viewer, domainId) === 'OWNER';
+const steers = (viewer: Viewer, domainId: string) => {
+  const role = roleIn(viewer, domainId);
+  return viewer.admin || (role !== undefined && STEERS.includes(role));
+};
+
+const steersProduct = rule('DataProduct', (viewer, { domainId }) => steers(viewer, domainId));
+/** Nobody decides his own request, admins included. */
+const decides = rule(
+  'Access',
+  (viewer, { requestedBy, productDomainId }) => viewer.subject !== requestedBy && steers(viewer, productDomainId),
+);
+const seesAccess = rule(
+  'Access',
+  (viewer, { requestedBy, productDomainId, consumerDomainId }) =>
+    viewer.subject === requestedBy || belongs(viewer, productDomainId) || belongs(viewer, consumerDomainId),
+);
+const steersResource = rule(
+  'Resource',
+  (viewer, { domainIds }) => viewer.admin || domainIds.some((id) => steers(viewer, id)),
+);
+
+const RULES = {
+  'domain:register': rule('Mesh', (viewer) => viewer.admin),
+  'domain:read': rule('Domain', () => true),
+  'domain:read-members': rule('Domain', (viewer, { id }) => belongs(viewer, id)),
+  'domain:change-members': rule('Domain', (viewer, { id }) => owns(viewer, id)),
+  /** The external id and what else only those who set up the account's role need. */
+  'domain:read-setup': rule('Domain', (viewer, { id }) => owns(viewer, id)),
+  'data-product:register': rule('Domain', (viewer, { id }) => steers(viewer, id)),
+  'data-product:read': rule(
+    'DataProduct',
+    (viewer, { status, domainId }) => status === 'PUBLISHED' || status === 'DEPRECATED' || belongs(viewer, domainId),
+  ),
+  'data-product:update': steersProduct,
+  'data-product:publish': steersProduct,
+  'data-product:deprecate': steersProduct,
+  'data-product:retire': steersProduct,
+  'data-contract:import': steersProduct,
+  'data-contract:activate': steersProduct,
+  /** On the domain that the request is made for. */
+  'access-request:create': rule('Domain', (viewer, { id }) => belongs(viewer, id)),
+  'access-request:read': seesAccess,
+  'access-request:approve': decides,
+  'access-request:reject': decides,
+  'access-request:cancel': rule('Access', (viewer, { requestedBy }) => viewer.admin || viewer.subject === requestedBy),
+  'access-grant:read': seesAccess,
+  /** The consumer's owner may give a grant up. */
+  'access-grant:revoke': rule(
+    'Access',
+    (viewer, { productDomainId, consumerDomainId }) =>
+      steers(viewer, productDomainId) || owns(viewer, consumerDomainId),
+  ),
+  'resource:read': steersResource,
+  'resource:retry': steersResource,
+};
+
+/** The closed list of actions. */
+export type Action = keyof typeof RULES;
+/** What an action is done to. */
+export type SubjectOf<A extends Action> = (typeof RULES)[A] extends Rule<infer S> ? Subjects[S] : never;
+export const ACTIONS = Object.keys(RULES) as Action[];
+
+/** Whether the viewer may do this to that: the `viewerCan...` fields. Says nothing about the state that the object is in. */
+export function can<A extends Action>(viewer: Viewer, action: A, subject: SubjectOf<A>): boolean {
+  const { may } = RULES[action] as unknown as { may: (viewer: Viewer, subject: SubjectOf<A>) => boolean };
+  return may(viewer, subject);
+}
+
+/** The action that seeing a subject is; the mesh itself hides from nobody. */
+const SEEING = {
+  Mesh: null,
+  Domain: 'domain:read',
+  DataProduct: 'data-product:read',
+  Access: 'access-request:read',
+  Resource: 'resource:read',
+} as const satisfies Record<keyof Subjects, Action | null>;
+
+/**
+ * Throws unless the viewer may. What he may not see is NOT_FOUND, like what is not there; what he sees and may not
+ * change is FORBIDDEN.
+ */
+export function assertCan<A extends Action>(viewer: Viewer, action: A, subject: SubjectOf<A>): void {
+  if (can(viewer, action, subject)) return;
+  const seeing = SEEING[subject.type];
+  if (action.endsWith(':read') || (seeing !== null && !can(viewer, seeing, subject as never)))
+    throw notFound(NAMES[subject.type]);
+  const decided = subject.type === 'Access' && subject.requestedBy === viewer.subject && DECISIONS.has(action);
+  throw forbidden(
+    decided ? 'Nobody decides his own request: ask another owner or steward of the domain.' : REFUSALS[action],
+  );
+}
+
+const DECISIONS: ReadonlySet<Action> = new Set(['access-request:approve', 'access-request:reject']);
+
+/** How a message calls what is not there. */
+export const NAMES: Record<keyof Subjects, string> = {
+  Mesh: 'The mesh',
+  Domain: 'The domain',
+  DataProduct: 'The data product',
+  Access: 'The access request or grant',
+  Resource: 'The resource',
+};
+
+const DOMAIN_STEERS = "only owners and stewards of the product's domain and platform admins may.";
+const REFUSALS: Record<Action, string> = {
+  'domain:register': 'You may not register domains: only platform admins may.',
+  'domain:read': 'You may not see this domain.',
+  'domain:read-members': 'You may not see the members of this domain: only its members and platform admins may.',
+  'domain:change-members': 'You may not change the members of this domain: only its owners and platform admins may.',
+  'domain:read-setup': 'You may not see how this domain is connected: only its owners and platform admins may.',
+  'data-product:register':
+    'You may not register products here: only owners and stewards of the domain and platform admins may.',
+  'data-product:read': 'You may not see this data product.',
+  'data-product:update': `You may not change this data product: ${DOMAIN_STEERS}`,
+  'data-product:publish': `You may not publish this data product: ${DOMAIN_STEERS}`,
+  'data-product:deprecate': `You may not deprecate this data product: ${DOMAIN_STEERS}`,
+  'data-product:retire': `You may not retire this data product: ${DOMAIN_STEERS}`,
+  'data-contract:import': `You may not import contracts of this data product: ${DOMAIN_STEERS}`,
+  'data-contract:activate': `You may not activate contracts of this data product: ${DOMAIN_STEERS}`,
+  'access-request:create': 'You may not request access for this domain: only its members and platform admins may.',
+  'access-request:read': 'You may not see this access request.',
+  'access-request:approve': `You may not approve this request: ${DOMAIN_STEERS}`,
+  'access-request:reject': `You may not reject this request: ${DOMAIN_STEERS}`,
+  'access-request:cancel': 'You may not cancel this request: only the requester and platform admins may.',
+  'access-grant:read': 'You may not see this access grant.',
+  'access-grant:revoke':
+    "You may not revoke this grant: only owners and stewards of the product's domain, owners of the consumer's domain and platform admins may.",
+  'resource:read': 'You may not see this resource.',
+  'resource:retry': 'You may not retry this resource: only owners and stewards of its domain and platform admins may.',
+};

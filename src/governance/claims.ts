@@ -1,0 +1,30 @@
+import type { ClaimOwner } from '../generated/prisma/client.js';
+import { ClaimConflict, declare } from '../provisioning/declare.js';
+import type { DesiredResource } from '../provisioning/resource.js';
+import { conflict } from './error.js';
+import type { LaneAddress, Tx } from './transaction.js';
+
+interface Claims {
+  owner: { type: ClaimOwner; id: string };
+  /** Everything that the owner needs; what he claimed before and is not here is released. */
+  resources: DesiredResource[];
+  correlationId: string;
+}
+
+/** Declares what an owner needs of AWS; a claim that contradicts another's is a CONFLICT. Returns the lanes to wake. */
+export async function claim(tx: Tx, claims: Claims): Promise<LaneAddress[]> {
+  try {
+    return (await declare(tx, claims)).changedLanes;
+  } catch (error) {
+    if (error instanceof ClaimConflict) throw conflict(error.message);
+    throw error;
+  }
+}
+
+/** Locks all that several owners claim, in order of identity, before their claims change one after another. */
+export async function lockClaims(tx: Tx, owners: Claims['owner'][]): Promise<void> {
+  const ids = owners.map(({ id }) => id);
+  await tx.$queryRaw`
+    SELECT 1 FROM "Resource" WHERE "id" IN (SELECT "resourceId" FROM "ResourceClaim" WHERE "ownerId" = ANY (${ids}::uuid[]))
+    ORDER BY "id" FOR UPDATE`;
+}

@@ -1,0 +1,99 @@
+import type { Domain, Prisma } from '../generated/prisma/client.js';
+import type { Subjects } from './authorization.js';
+import { notFound } from './error.js';
+import type { Tx } from './transaction.js';
+
+/**
+ * Locked reads. Order everywhere: request, grant, product, then resources by identity, then EventPending. NO KEY UPDATE excludes other
+ * writers of the row, yet lets foreign keys point at it.
+ */
+
+/** A product with what the rules need to know of it. */
+export const PRODUCT = { domain: true } as const satisfies Prisma.DataProductInclude;
+export type ProductRow = Prisma.DataProductGetPayload<{ include: typeof PRODUCT }>;
+
+/** A product with its tables and columns in order. */
+export const PRODUCT_TABLES = {
+  domain: true,
+  tables: { orderBy: { position: 'asc' }, include: { columns: { orderBy: { position: 'asc' } } } },
+} as const satisfies Prisma.DataProductInclude;
+export type ProductWithTables = Prisma.DataProductGetPayload<{ include: typeof PRODUCT_TABLES }>;
+export type TableRow = ProductWithTables['tables'][number];
+
+const ACCESS = { product: { include: PRODUCT }, consumerDomain: true } as const;
+export type RequestRow = Prisma.AccessRequestGetPayload<{ include: typeof ACCESS }>;
+export const GRANT = { ...ACCESS, request: true } as const;
+export type GrantRow = Prisma.AccessGrantGetPayload<{ include: typeof GRANT }>;
+
+/** Reads a domain; nothing is locked. */
+export async function readDomain(tx: Tx, id: string): Promise<Domain> {
+  const domain = await tx.domain.findUnique({ where: { id } });
+  if (domain === null) throw notFound('The domain');
+  return domain;
+}
+
+export async function lockDomain(tx: Tx, id: string): Promise<Domain> {
+  await tx.$queryRaw`SELECT 1 FROM "Domain" WHERE "id" = ${id}::uuid FOR NO KEY UPDATE`;
+  return readDomain(tx, id);
+}
+
+export async function lockProduct(tx: Tx, id: string): Promise<ProductRow> {
+  await tx.$queryRaw`SELECT 1 FROM "DataProduct" WHERE "id" = ${id}::uuid FOR NO KEY UPDATE`;
+  const product = await tx.dataProduct.findUnique({ where: { id }, include: PRODUCT });
+  if (product === null) throw notFound('The data product');
+  return product;
+}
+
+/** The tables of a product whose row is locked: nobody else changes them. */
+export async function readTables(tx: Tx, product: ProductRow): Promise<ProductWithTables> {
+  return tx.dataProduct.findUniqueOrThrow({ where: { id: product.id }, include: PRODUCT_TABLES });
+}
+
+export async function lockRequest(tx: Tx, id: string): Promise<RequestRow> {
+  await tx.$queryRaw`SELECT 1 FROM "AccessRequest" WHERE "id" = ${id}::uuid FOR NO KEY UPDATE`;
+  const request = await tx.accessRequest.findUnique({ where: { id }, include: ACCESS });
+  if (request === null) throw notFound('The access request');
+  return request;
+}
+
+export async function lockGrant(tx: Tx, id: string): Promise<GrantRow> {
+  await tx.$queryRaw`SELECT 1 FROM "AccessGrant" WHERE "id" = ${id}::uuid FOR NO KEY UPDATE`;
+  const grant = await tx.accessGrant.findUnique({ where: { id }, include: GRANT });
+  if (grant === null) throw notFound('The access grant');
+  return grant;
+}
+
+/** The grants of a product that are or may come alive, locked in order of id. */
+export async function lockLiveGrants(tx: Tx, productId: string): Promise<GrantRow[]> {
+  const locked = await tx.$queryRaw<{ id: string }[]>`
+    SELECT "id" FROM "AccessGrant"
+    WHERE "productId" = ${productId}::uuid AND "status" IN ('PROVISIONING', 'ACTIVE', 'FAILED')
+    ORDER BY "id" FOR NO KEY UPDATE`;
+  if (locked.length === 0) return [];
+  const ids = locked.map(({ id }) => id);
+  return tx.accessGrant.findMany({ where: { id: { in: ids } }, include: GRANT, orderBy: { id: 'asc' } });
+}
+
+/** The database's clock: what `now()` is in this transaction. */
+export async function databaseNow(tx: Tx): Promise<Date> {
+  const [row] = await tx.$queryRaw<{ now: Date }[]>`SELECT now() AS now`;
+  return (row as { now: Date }).now;
+}
+
+export const domainSubject = (domain: { id: string }): Subjects['Domain'] => ({ type: 'Domain', id: domain.id });
+
+export const productSubject = (product: Pick<ProductRow, 'domainId' | 'status'>): Subjects['DataProduct'] => ({
+  type: 'DataProduct',
+  domainId: product.domainId,
+  status: product.status,
+});
+
+/** A request, or a grant by the request that it came of. */
+export function accessSubject(access: RequestRow | GrantRow): Subjects['Access'] {
+  return {
+    type: 'Access',
+    requestedBy: 'request' in access ? access.request.requestedBy : access.requestedBy,
+    productDomainId: access.product.domainId,
+    consumerDomainId: access.consumerDomainId,
+  };
+}

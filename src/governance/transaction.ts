@@ -1,0 +1,132 @@
+import { createHash } from 'node:crypto';
+import canonicalize from 'canonicalize';
+import type { Prisma, PrismaClient } from '../generated/prisma/client.js';
+import type { Context } from './context.js';
+import { conflict } from './error.js';
+
+/** A transaction of the business: what every rule is given to read and write with. */
+export type Tx = Prisma.TransactionClient;
+
+/** A lane whose desired state changed: it is woken after the commit. */
+export interface LaneAddress {
+  account: string;
+  region: string;
+}
+
+/** What an action answers with: the ids that the resolver reads the objects by, and the lanes to wake. */
+export interface Outcome<Ids> {
+  ids: Ids;
+  lanes?: LaneAddress[];
+}
+
+interface Mutation {
+  /** The mutation's name in the API: part of the idempotency key's scope. */
+  mutation: string;
+  idempotencyKey?: string | null | undefined;
+  /** Without the key itself; another input under the same key is refused. */
+  input: unknown;
+}
+
+const LIMITS = { timeout: 15_000, maxWait: 10_000 };
+
+/**
+ * Runs one action in one transaction (READ COMMITTED; rules lock the rows they judge), under the caller's idempotency key where
+ * he gave one, and wakes the lanes after the commit. A deadlock or serialization failure is tried once more.
+ */
+export async function mutate<Ids extends Record<string, string>>(
+  ctx: Context,
+  { mutation, idempotencyKey, input }: Mutation,
+  action: (tx: Tx) => Promise<Outcome<Ids>>,
+): Promise<Ids> {
+  if (idempotencyKey === undefined || idempotencyKey === null) {
+    const { ids, lanes } = await inTransaction(ctx.db, action);
+    ctx.committed(lanes ?? []);
+    return ids;
+  }
+  if (idempotencyKey.length < 1 || idempotencyKey.length > 255)
+    throw conflict('An idempotency key has 1 to 255 characters.');
+  const key = { subject: ctx.viewer.subject, mutation, key: idempotencyKey, inputHash: hashOf(input) };
+  const { ids, lanes } = await inTransaction(ctx.db, async (tx) => {
+    const earlier = await takeKey<Ids>(tx, key);
+    if (earlier !== null) return { ids: earlier, lanes: [] };
+    const outcome = await action(tx);
+    await tx.idempotencyKey.update({
+      where: { subject_mutation_key: { subject: key.subject, mutation, key: idempotencyKey } },
+      data: { resultId: JSON.stringify(outcome.ids) },
+      select: { key: true },
+    });
+    return outcome;
+  });
+  ctx.committed(lanes ?? []);
+  return ids;
+}
+
+/** Runs work of Meshgate itself in a transaction with the same limits and the same second try. */
+export async function inTransaction<T>(db: PrismaClient, work: (tx: Tx) => Promise<T>): Promise<T> {
+  try {
+    return await db.$transaction(work, LIMITS);
+  } catch (error) {
+    if (failureOf(error) !== 'TransactionWriteConflict') throw translated(error);
+  }
+  try {
+    return await db.$transaction(work, LIMITS);
+  } catch (error) {
+    throw translated(error);
+  }
+}
+
+/** Forgets the keys that are older than a day, by the database's clock. Returns how many. */
+export function forgetIdempotencyKeys(db: PrismaClient): Promise<number> {
+  return db.$executeRaw`DELETE FROM "IdempotencyKey" WHERE "createdAt" < now() - interval '24 hours'`;
+}
+
+/**
+ * Takes the key, or returns what it led to. The insert waits for a concurrent twin's transaction: if that commits, its result is
+ * read; if it fails, the key is free. A key older than a day counts as free.
+ */
+async function takeKey<Ids>(
+  tx: Tx,
+  key: { subject: string; mutation: string; key: string; inputHash: string },
+): Promise<Ids | null> {
+  const taken = await tx.$executeRaw`
+    INSERT INTO "IdempotencyKey" AS held ("subject", "mutation", "key", "inputHash")
+    VALUES (${key.subject}, ${key.mutation}, ${key.key}, ${key.inputHash})
+    ON CONFLICT ("subject", "mutation", "key") DO UPDATE
+      SET "inputHash" = excluded."inputHash", "resultId" = NULL, "createdAt" = now()
+      WHERE held."createdAt" < now() - interval '24 hours'`;
+  if (taken === 1) return null;
+  const held = await tx.idempotencyKey.findUniqueOrThrow({
+    where: { subject_mutation_key: { subject: key.subject, mutation: key.mutation, key: key.key } },
+  });
+  if (held.inputHash !== key.inputHash) {
+    throw conflict(
+      `The idempotency key was used for another input of ${key.mutation}: take a new key, or repeat the input.`,
+    );
+  }
+  return JSON.parse(held.resultId as string) as Ids;
+}
+
+function hashOf(input: unknown): string {
+  const plain: unknown = JSON.parse(JSON.stringify(input));
+  if (plain !== null && typeof plain === 'object') delete (plain as { idempotencyKey?: unknown }).idempotencyKey;
+  return createHash('sha256')
+    .update(canonicalize(plain) as string)
+    .digest('hex');
+}
+
+/** The driver adapter's name for what went wrong; Prisma carries it in `meta` for model calls and raw SQL alike. */
+function failureOf(error: unknown): string | null {
+  if (!(error instanceof Error)) return null;
+  const { code, meta } = error as Error & {
+    code?: string;
+    meta?: { driverAdapterError?: { cause?: { kind?: string } } };
+  };
+  if (code === 'P2034') return 'TransactionWriteConflict';
+  if (code === 'P2002') return 'UniqueConstraintViolation';
+  return meta?.driverAdapterError?.cause?.kind ?? null;
+}
+
+function translated(error: unknown): unknown {
+  if (failureOf(error) !== 'UniqueConstraintViolation') return error;
+  return conflict('Somebody else made an object of that name at the same moment: read it, or choose another name.');
+}

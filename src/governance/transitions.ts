@@ -1,0 +1,82 @@
+import type {
+  AccessGrantStatus,
+  AccessRequestStatus,
+  DataContractStatus,
+  DataProductStatus,
+} from '../generated/prisma/client.js';
+import { wrongState } from './error.js';
+
+/** What can happen to one kind of object: verb -> state before -> state after. A pair that is not there is refused. */
+export interface TransitionTable<State extends string, Verb extends string> {
+  noun: string;
+  moves: Record<Verb, Partial<Record<State, State>>>;
+}
+
+const table = <State extends string>() => {
+  return <Verb extends string>(noun: string, moves: Record<Verb, Partial<Record<State, State>>>) =>
+    ({ noun, moves }) satisfies TransitionTable<State, Verb>;
+};
+
+/** `request` and `approve` change no state: they ask whether access to the product can still begin. */
+export const DATA_PRODUCT = table<DataProductStatus>()('data product', {
+  change: { DRAFT: 'DRAFT', PUBLISHING: 'PUBLISHING', PUBLISHED: 'PUBLISHED', DEPRECATED: 'DEPRECATED' },
+  publish: { DRAFT: 'PUBLISHING' },
+  settle: { PUBLISHING: 'PUBLISHED' },
+  request: { PUBLISHED: 'PUBLISHED' },
+  approve: { PUBLISHED: 'PUBLISHED', DEPRECATED: 'DEPRECATED' },
+  deprecate: { PUBLISHED: 'DEPRECATED' },
+  retire: { DRAFT: 'RETIRED', PUBLISHING: 'RETIRED', PUBLISHED: 'RETIRED', DEPRECATED: 'RETIRED' },
+});
+
+export const DATA_CONTRACT = table<DataContractStatus>()('data contract', {
+  replace: { PROPOSED: 'PROPOSED' },
+  activate: { PROPOSED: 'ACTIVE' },
+  supersede: { ACTIVE: 'DEPRECATED' },
+});
+
+export const ACCESS_REQUEST = table<AccessRequestStatus>()('access request', {
+  approve: { PENDING: 'APPROVED' },
+  reject: { PENDING: 'REJECTED' },
+  cancel: { PENDING: 'CANCELLED' },
+});
+
+/** `settle` and `fail` are what AWS answered; a grant that failed comes back when its cause is cured. */
+export const ACCESS_GRANT = table<AccessGrantStatus>()('access grant', {
+  settle: { PROVISIONING: 'ACTIVE', FAILED: 'ACTIVE' },
+  fail: { PROVISIONING: 'FAILED', ACTIVE: 'FAILED' },
+  revoke: { PROVISIONING: 'REVOKING', ACTIVE: 'REVOKING', FAILED: 'REVOKING' },
+  expire: { PROVISIONING: 'REVOKING', ACTIVE: 'REVOKING', FAILED: 'REVOKING' },
+  confirmRevoked: { REVOKING: 'REVOKED' },
+  confirmExpired: { REVOKING: 'EXPIRED' },
+});
+
+/** The state after the verb; a STATE error that says what is possible when the object's state does not allow it. */
+export function step<State extends string, Verb extends string>(
+  { noun, moves }: TransitionTable<State, Verb>,
+  from: State,
+  verb: Verb,
+): State {
+  const to = moves[verb][from];
+  if (to !== undefined) return to;
+  const needed = Object.keys(moves[verb]).join(' or ');
+  const possible = (Object.keys(moves) as Verb[]).filter((other) => moves[other][from] !== undefined);
+  const now = possible.length === 0 ? 'nothing can be done with it any more' : `possible now: ${possible.join(', ')}`;
+  throw wrongState(from, `The ${noun} is ${from}; to ${verb} it, it must be ${needed} (${now}).`);
+}
+
+/** Whether the verb is possible now. */
+export function canStep<State extends string, Verb extends string>(
+  { moves }: TransitionTable<State, Verb>,
+  from: State,
+  verb: Verb,
+): boolean {
+  return moves[verb][from] !== undefined;
+}
+
+/** The states from which the verb is possible: for SQL. */
+export function statesBefore<State extends string, Verb extends string>(
+  { moves }: TransitionTable<State, Verb>,
+  verb: Verb,
+): State[] {
+  return Object.keys(moves[verb]) as State[];
+}
