@@ -1,0 +1,203 @@
+import {
+  type ApproveAccessRequestInput,
+  approveAccessRequest as approveAccessRequestInput,
+  askedScope,
+  type CancelAccessRequestInput,
+  cancelAccessRequest as cancelAccessRequestInput,
+  checkFuture,
+  checkPrincipals,
+  type RejectAccessRequestInput,
+  type RequestAccessInput,
+  refuseUnsupported,
+  rejectAccessRequest as rejectAccessRequestInput,
+  requestAccess as requestAccessInput,
+} from './access-request.input.js';
+import { announceAccess } from './announce.js';
+import { assertCan } from './authorization.js';
+import { claim } from './claims.js';
+import type { Context } from './context.js';
+import { askedTables, desiredAccess } from './desired-access.js';
+import { conflict, invalid, wrongState } from './error.js';
+import { globalId } from './global-id.js';
+import {
+  accessSubject,
+  databaseNow,
+  domainSubject,
+  lockProduct,
+  lockRequest,
+  type ProductWithTables,
+  productSubject,
+  type RequestRow,
+  readDomain,
+  readTables,
+} from './rows.js';
+import { settled } from './settled.js';
+import { mutate, type Tx } from './transaction.js';
+import { ACCESS_REQUEST, DATA_PRODUCT, step } from './transitions.js';
+import { read } from './validation.js';
+
+/** Asks, for a domain, that principals of its account may read a published product. */
+export function requestAccess(ctx: Context, input: RequestAccessInput): Promise<{ accessRequestId: string }> {
+  const asked = read(requestAccessInput, input);
+  return mutate(ctx, { mutation: 'requestAccess', idempotencyKey: input.idempotencyKey, input }, async (tx) => {
+    const product = await lockProduct(tx, asked.dataProduct);
+    assertCan(ctx.viewer, 'data-product:read', productSubject(product));
+    const consumer = await readDomain(tx, asked.consumerDomain);
+    assertCan(ctx.viewer, 'access-request:create', domainSubject(consumer));
+    step(DATA_PRODUCT, product.status, 'request');
+    refuseUnsupported(asked);
+    checkPrincipals(asked.principals, consumer.awsAccountId);
+    checkFuture(asked.expiresAt, await databaseNow(tx));
+    const scope = askedScope(asked, await readTables(tx, product));
+    if (scope.columns.length > 0 && !asked.permissions.includes('SELECT')) {
+      throw invalid('permissions', 'permissions: on chosen columns there is SELECT only; ask for it.');
+    }
+    const row = await tx.accessRequest.create({
+      data: {
+        productId: product.id,
+        consumerDomainId: consumer.id,
+        requestedBy: ctx.viewer.subject,
+        principals: asked.principals.sort(),
+        permissions: asked.permissions,
+        ...scope,
+        purpose: asked.purpose,
+        accessMode: product.accessMode,
+        expiresAt: asked.expiresAt ?? null,
+      },
+    });
+    const { principals, permissions, purpose, expiresAt, status, requestedBy } = row;
+    await announceAccess(tx, ctx, {
+      type: 'AccessRequested',
+      access: { ...row, product, consumerDomain: consumer },
+      data: { requestedBy, principals, permissions, ...scope, purpose, expiresAt, after: { status } },
+    });
+    return { ids: { accessRequestId: row.id } };
+  });
+}
+
+/** Approves: the grant comes to be and what it needs of AWS is declared. Nobody approves his own request. */
+export function approveAccessRequest(
+  ctx: Context,
+  input: ApproveAccessRequestInput,
+): Promise<{ accessRequestId: string; accessGrantId: string }> {
+  const { accessRequest: id, comment, expiresAt } = read(approveAccessRequestInput, input);
+  return mutate(ctx, { mutation: 'approveAccessRequest', idempotencyKey: input.idempotencyKey, input }, async (tx) => {
+    const request = await lockRequest(tx, id);
+    assertCan(ctx.viewer, 'access-request:approve', accessSubject(request));
+    const status = step(ACCESS_REQUEST, request.status, 'approve');
+    const locked = await lockProduct(tx, request.productId);
+    step(DATA_PRODUCT, locked.status, 'approve');
+    const product = await readTables(tx, locked);
+    refuseVanished(request, product);
+    const end = grantedUntil(request, { expiresAt: expiresAt ?? null, now: await databaseNow(tx) });
+    await decide(ctx, tx, { request, status, comment });
+    const grant = await tx.accessGrant.create({
+      data: { requestId: id, productId: product.id, consumerDomainId: request.consumerDomainId, expiresAt: end },
+    });
+    const owner = { type: 'ACCESS_GRANT' as const, id: grant.id };
+    const resources = desiredAccess(ctx.mesh, { request, product, consumer: request.consumerDomain });
+    const lanes = await claim(tx, { owner, resources, correlationId: ctx.correlationId });
+    await announceAccess(tx, ctx, {
+      type: 'AccessApproved',
+      access: request,
+      data: {
+        ...decision(ctx, { request, status, comment }),
+        accessGrant: globalId('AccessGrant', grant.id),
+        expiresAt: end,
+      },
+    });
+    await settled(ctx.mesh, tx, owner);
+    return { ids: { accessRequestId: id, accessGrantId: grant.id }, lanes };
+  });
+}
+
+/** The product may have changed since it was asked for: what is not there any more cannot be granted. */
+function refuseVanished(request: RequestRow, product: ProductWithTables): void {
+  const there = askedTables(request, product);
+  const tables = request.tables.filter((name) => !there.some((table) => table.name === name));
+  const columns = request.columns.filter(
+    (column) => !there.some(({ name, columns }) => columns?.some((one) => `${name}.${one}` === column)),
+  );
+  const missing = [...tables, ...columns];
+  if (missing.length > 0) {
+    throw conflict(
+      `The product has no ${missing.join(', ')} any more: reject the request, and let him ask for what there is.`,
+    );
+  }
+}
+
+/** An approval may shorten what was asked, never lengthen it. */
+function grantedUntil(
+  { expiresAt: asked }: RequestRow,
+  { expiresAt, now }: { expiresAt: Date | null; now: Date },
+): Date | null {
+  checkFuture(expiresAt, now);
+  if (asked !== null && asked <= now) {
+    throw wrongState(
+      'PENDING',
+      `Access was asked for until ${asked.toISOString()}, which has passed: reject the request.`,
+    );
+  }
+  if (asked !== null && expiresAt !== null && expiresAt > asked) {
+    throw invalid(
+      'expiresAt',
+      `expiresAt: access was asked for until ${asked.toISOString()}; an approval may only shorten that.`,
+    );
+  }
+  return expiresAt ?? asked;
+}
+
+/** Rejects. Nobody rejects his own request: he cancels it. */
+export function rejectAccessRequest(
+  ctx: Context,
+  input: RejectAccessRequestInput,
+): Promise<{ accessRequestId: string }> {
+  const { accessRequest: id, comment } = read(rejectAccessRequestInput, input);
+  return mutate(ctx, { mutation: 'rejectAccessRequest', idempotencyKey: input.idempotencyKey, input }, async (tx) => {
+    const request = await lockRequest(tx, id);
+    assertCan(ctx.viewer, 'access-request:reject', accessSubject(request));
+    const status = step(ACCESS_REQUEST, request.status, 'reject');
+    await decide(ctx, tx, { request, status, comment });
+    const data = decision(ctx, { request, status, comment });
+    await announceAccess(tx, ctx, { type: 'AccessRejected', access: request, data });
+    return { ids: { accessRequestId: id } };
+  });
+}
+
+/** The requester takes his request back while nobody has decided it. */
+export function cancelAccessRequest(
+  ctx: Context,
+  input: CancelAccessRequestInput,
+): Promise<{ accessRequestId: string }> {
+  const { accessRequest: id, comment } = read(cancelAccessRequestInput, input);
+  return mutate(ctx, { mutation: 'cancelAccessRequest', idempotencyKey: input.idempotencyKey, input }, async (tx) => {
+    const request = await lockRequest(tx, id);
+    assertCan(ctx.viewer, 'access-request:cancel', accessSubject(request));
+    const status = step(ACCESS_REQUEST, request.status, 'cancel');
+    await decide(ctx, tx, { request, status, comment });
+    const data = decision(ctx, { request, status, comment });
+    await announceAccess(tx, ctx, { type: 'AccessCancelled', access: request, data });
+    return { ids: { accessRequestId: id } };
+  });
+}
+
+interface Decision {
+  request: RequestRow;
+  status: RequestRow['status'];
+  comment: string | null | undefined;
+}
+
+async function decide(ctx: Context, tx: Tx, { request, status, comment }: Decision): Promise<void> {
+  const decidedBy = ctx.viewer.subject;
+  await tx.accessRequest.update({
+    where: { id: request.id },
+    data: { status, decidedBy, decidedAt: new Date(), comment: comment ?? null },
+  });
+}
+
+const decision = (ctx: Context, { request, status, comment }: Decision) => ({
+  before: { status: request.status },
+  after: { status },
+  decidedBy: ctx.viewer.subject,
+  comment: comment ?? null,
+});

@@ -1,0 +1,108 @@
+import type { DocumentFormat, Prisma } from '../generated/prisma/client.js';
+import { GovernanceError } from './error.js';
+import { dataContractDigest } from './odcs/digest.js';
+import { parseDataContract } from './odcs/parse.js';
+import { type DataContractReading, readDataContract } from './odcs/read.js';
+import type { ContractTable } from './odcs/read-tables.js';
+import { validateDataContract } from './odcs/validate.js';
+import type { ColumnShape, TableShape } from './tables.js';
+
+/** A contract document as it is kept: the text losslessly, with what was read from it. */
+export interface ContractDocument {
+  odcsId: string;
+  version: string;
+  text: string;
+  format: DocumentFormat;
+  /** Content hash: the same for the same content, however it is written. */
+  digest: string;
+  document: Prisma.InputJsonValue;
+  apiVersion: string;
+  reading: DataContractReading;
+  tables: TableShape[];
+  /** What a lenient import kept, and what could not be mapped to Glue. */
+  warnings: { path: string; reason: string }[];
+}
+
+interface Given {
+  text: string;
+  /** The input field that the text came in, for messages. */
+  path: string;
+  /** Keeps what breaks the standard as warnings. */
+  lenient: boolean;
+}
+
+/** Reads a contract; what breaks the standard is refused with every path and reason, unless lenient. */
+export function readContract({ text, path, lenient }: Given): ContractDocument {
+  const { format, document, problems } = parseDataContract(text);
+  if (problems.length > 0) {
+    throw refused(
+      path,
+      problems.map(({ message, line, column }) => ({
+        path: line === undefined ? '' : `line ${line}, column ${column ?? 1}`,
+        reason: message,
+      })),
+    );
+  }
+  const { apiVersion, violations } = validateDataContract(document);
+  if (violations.length > 0 && !lenient) throw refused(path, violations);
+  const reading = readDataContract(document);
+  const digest = dataContractDigest(document);
+  return {
+    // The standard demands both; a lenient import gets by without.
+    odcsId: bounded(reading.odcsId ?? reading.name ?? digest),
+    version: bounded(reading.version ?? 'unversioned'),
+    text,
+    format,
+    digest,
+    document: document as Prisma.InputJsonValue,
+    apiVersion: apiVersion ?? 'unknown',
+    reading,
+    tables: reading.tables.map(shapeOf),
+    warnings: [
+      ...violations.map(({ path, reason }) => ({ path, reason })),
+      ...reading.problems.map((reason) => ({ path: '', reason })),
+    ],
+  };
+}
+
+/** Ids and versions are parts of index keys. */
+function bounded(value: string): string {
+  if (value.length <= 500) return value;
+  throw refused('document', [{ path: '', reason: 'The id or version is longer than 500 characters.' }]);
+}
+
+function refused(path: string, violations: { path: string; reason: string }[]): GovernanceError {
+  const shown = violations
+    .slice(0, 20)
+    .map((violation) => (violation.path ? `${violation.path}: ` : '') + violation.reason);
+  const more = violations.length > shown.length ? ` and ${violations.length - shown.length} more` : '';
+  return new GovernanceError('VALIDATION', `The contract does not hold: ${shown.join('; ')}${more}.`, {
+    path,
+    violations,
+  });
+}
+
+function shapeOf(table: ContractTable): TableShape {
+  return {
+    name: table.name,
+    description: table.description ?? null,
+    location: table.location?.replace(/\/+$/, '') ?? null,
+    format: table.format ?? null,
+    columns: inGlueOrder(table).map((column) => ({
+      name: column.name,
+      type: column.type,
+      description: column.description ?? null,
+      required: column.required,
+      primaryKey: column.primaryKey,
+      partition: column.partition,
+      pii: column.pii || table.pii,
+      classification: column.classification ?? null,
+    })),
+  };
+}
+
+/** Glue lists partition keys after the columns, in an order of their own. */
+function inGlueOrder({ columns, partitionKeys }: ContractTable): ContractTable['columns'] {
+  const place = ({ name }: Pick<ColumnShape, 'name'>) => partitionKeys.indexOf(name);
+  return [...columns].sort((one, other) => place(one) - place(other));
+}

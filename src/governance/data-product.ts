@@ -1,0 +1,243 @@
+import type { Prisma } from '../generated/prisma/client.js';
+import { announceProduct, changes } from './announce.js';
+import { type Action, assertCan } from './authorization.js';
+import { claim, lockClaims } from './claims.js';
+import type { Context } from './context.js';
+import { type ContractDocument, readContract } from './contract-document.js';
+import { enforceContract, inCatalogue, proposeContract } from './contract-store.js';
+import {
+  checkLocations,
+  type DataProductInput,
+  type DeprecateDataProductInput,
+  dataProductInput,
+  deprecateDataProduct as deprecateDataProductInput,
+  type RegisterDataProductInput,
+  type RetireDataProductInput,
+  readNewProduct,
+  retireDataProduct as retireDataProductInput,
+  type UpdateDataProductInput,
+  updateDataProduct as updateDataProductInput,
+} from './data-product.input.js';
+import { conflict, wrongState } from './error.js';
+import { joinTables } from './join-tables.js';
+import { claimAnew, claimProduct } from './product-claims.js';
+import { beginRevoke } from './revoke.js';
+import {
+  domainSubject,
+  lockDomain,
+  lockLiveGrants,
+  lockProduct,
+  PRODUCT,
+  type ProductRow,
+  productSubject,
+  readTables,
+} from './rows.js';
+import { settled } from './settled.js';
+import { replaceTables, schemaChanges, shapesOf, type TableShape } from './tables.js';
+import { type LaneAddress, mutate, type Tx } from './transaction.js';
+import { DATA_PRODUCT, step } from './transitions.js';
+import { read } from './validation.js';
+
+type Answer = Promise<{ dataProductId: string }>;
+
+/** Registers a draft product from fields, from a contract, or from both where they agree; the contract is in force at once. */
+export function registerDataProduct(ctx: Context, input: RegisterDataProductInput): Answer {
+  const { domain: domainId, tables: fields, contract: text, idempotencyKey: _, ...row } = readNewProduct(input);
+  return mutate(ctx, { mutation: 'registerDataProduct', idempotencyKey: input.idempotencyKey, input }, async (tx) => {
+    const domain = await lockDomain(tx, domainId);
+    assertCan(ctx.viewer, 'data-product:register', domainSubject(domain));
+    checkLocations(fields, domain.dataLocation);
+    const contract =
+      (text ?? null) === null ? null : readContract({ text: text as string, path: 'contract', lenient: false });
+    const product = await insertProduct(ctx, tx, {
+      row: { ...row, displayName: row.displayName ?? row.name, domainId, odcsId: contract?.odcsId ?? null },
+      tables: contract === null ? fields : joinTables(contract.tables, fields),
+      contract,
+    });
+    if (contract !== null) {
+      const proposed = await proposeContract(ctx, tx, { product, contract });
+      await enforceContract(ctx, tx, { product, contract: proposed, active: null });
+    }
+    return { ids: { dataProductId: product.id } };
+  });
+}
+
+interface NewProduct {
+  row: Omit<Prisma.DataProductCreateManyInput, 'status'> & { tags: string[] };
+  tables: TableShape[];
+  contract: ContractDocument | null;
+}
+
+/** Writes a draft with its tables and says so. The domain's row is locked, so that names are judged one after another. */
+export async function insertProduct(ctx: Context, tx: Tx, { row, tables, contract }: NewProduct): Promise<ProductRow> {
+  const { domainId, name, odcsId } = row;
+  const taken = await tx.dataProduct.findFirst({
+    where: { domainId, OR: [{ name }, ...(odcsId ? [{ odcsId }] : [])] },
+    select: { name: true },
+  });
+  if (taken?.name === name) throw conflict(`The domain has a product ${name} already: choose another name.`);
+  if (taken !== null) {
+    throw conflict(
+      `The contract ${odcsId} belongs to the product ${taken?.name} already: import its new version there.`,
+    );
+  }
+  const product = await tx.dataProduct.create({ data: row, include: PRODUCT });
+  if (tables.length > 0) {
+    await replaceTables(tx, { productId: product.id, tables, source: contract === null ? 'FIELDS' : 'CONTRACT' });
+  }
+  const { description, owner, accessMode, classification, tags } = product;
+  await announceProduct(tx, ctx, {
+    type: 'DataProductRegistered',
+    product,
+    published: false,
+    data: { description, owner, accessMode, classification, tags, tables: tables.map((table) => table.name) },
+  });
+  return product;
+}
+
+/** Changes what a product says of itself, or its tables; what is published is declared anew. */
+export function updateDataProduct(ctx: Context, input: UpdateDataProductInput): Answer {
+  const { dataProduct: id, tables, idempotencyKey: _, ...given } = read(updateDataProductInput, input);
+  return change(ctx, { name: 'updateDataProduct', action: 'data-product:update', input, id }, async (tx, product) => {
+    step(DATA_PRODUCT, product.status, 'change');
+    const described = changes(pickDescribed(product), pickDescribed({ ...product, ...givenOnly(given) }));
+    const shaped = tables ? await changeTables(tx, product, tables) : null;
+    if (described === null && shaped === null) return [];
+    // Also without a change of its own row, the product was updated now.
+    await tx.dataProduct.update({ where: { id }, data: { ...described?.after, updatedAt: new Date() } });
+    const published = inCatalogue(product);
+    if (described !== null)
+      await announceProduct(tx, ctx, { type: 'DataProductUpdated', product, published, data: described });
+    if (shaped !== null) await announceProduct(tx, ctx, { type: 'SchemaChanged', product, published, data: shaped });
+    const inAws = shaped !== null || described?.after.classification !== undefined;
+    if (!inAws || product.status === 'DRAFT') return [];
+    const full = await readTables(tx, product);
+    return claimAnew(ctx, tx, { product: full, grants: await lockLiveGrants(tx, id) });
+  });
+}
+
+const pickDescribed = ({ description, owner, tags, classification }: ProductRow) => ({
+  description,
+  owner,
+  tags,
+  classification,
+});
+
+const givenOnly = <T extends object>(given: T) =>
+  Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null && value !== undefined)) as {
+    [K in keyof T]?: NonNullable<T[K]>;
+  };
+
+/** Replaces the tables where they differ; a contract in force states them instead. */
+async function changeTables(tx: Tx, product: ProductRow, tables: TableShape[]) {
+  checkLocations(tables, product.domain.dataLocation);
+  const active = await tx.dataContract.findFirst({ where: { productId: product.id, status: 'ACTIVE' } });
+  if (active !== null) {
+    throw conflict(
+      `The tables are stated by the contract in force, version ${active.version}: import and activate a new one.`,
+    );
+  }
+  const before = shapesOf((await readTables(tx, product)).tables);
+  if (JSON.stringify(before) === JSON.stringify(tables)) return null;
+  await replaceTables(tx, { productId: product.id, tables, source: 'FIELDS' });
+  return schemaChanges(before, tables);
+}
+
+/** Publishes a draft: its tables are declared; once they stand in AWS it is in everybody's catalogue. */
+export function publishDataProduct(ctx: Context, input: DataProductInput): Answer {
+  const { dataProduct } = read(dataProductInput, input);
+  return change(
+    ctx,
+    { name: 'publishDataProduct', action: 'data-product:publish', input, id: dataProduct },
+    async (tx, product) => {
+      const status = step(DATA_PRODUCT, product.status, 'publish');
+      const full = await readTables(tx, product);
+      const lanes = await claimProduct(ctx, tx, full);
+      await tx.dataProduct.update({ where: { id: product.id }, data: { status } });
+      await announceProduct(tx, ctx, {
+        type: 'DataProductPublished',
+        product,
+        published: false,
+        data: { before: { status: product.status }, after: { status }, tables: full.tables.map(({ name }) => name) },
+      });
+      await settled(ctx.mesh, tx, { type: 'DATA_PRODUCT', id: product.id });
+      return lanes;
+    },
+  );
+}
+
+/** Takes no new requests from now on; what is granted stays. */
+export function deprecateDataProduct(ctx: Context, input: DeprecateDataProductInput): Answer {
+  const { dataProduct, reason } = read(deprecateDataProductInput, input);
+  return change(
+    ctx,
+    { name: 'deprecateDataProduct', action: 'data-product:deprecate', input, id: dataProduct },
+    async (tx, product) => {
+      const status = step(DATA_PRODUCT, product.status, 'deprecate');
+      await tx.dataProduct.update({ where: { id: product.id }, data: { status, deprecatedAt: new Date() } });
+      const data = { before: { status: product.status }, after: { status }, reason: reason ?? null };
+      await announceProduct(tx, ctx, { type: 'DataProductDeprecated', product, published: true, data });
+      return [];
+    },
+  );
+}
+
+/** Takes a product off the mesh for good. While access to it is granted it stays, unless `revokeGrants` ends that too. */
+export function retireDataProduct(ctx: Context, input: RetireDataProductInput): Answer {
+  const { dataProduct, revokeGrants } = read(retireDataProductInput, input);
+  return change(
+    ctx,
+    { name: 'retireDataProduct', action: 'data-product:retire', input, id: dataProduct },
+    async (tx, product) => {
+      const status = step(DATA_PRODUCT, product.status, 'retire');
+      // The product's row is locked, so no grant comes to be; the locked ones are all that are alive.
+      const grants = await lockLiveGrants(tx, product.id);
+      if (grants.length > 0 && !revokeGrants) {
+        const count = grants.length === 1 ? 'One grant gives' : `${grants.length} grants give`;
+        throw wrongState(
+          product.status,
+          `${count} access to the product: revoke first, or retire it with revokeGrants: true.`,
+        );
+      }
+      await tx.dataProduct.update({ where: { id: product.id }, data: { status, retiredAt: new Date() } });
+      await announceProduct(tx, ctx, {
+        type: 'DataProductRetired',
+        product,
+        published: inCatalogue(product),
+        data: { before: { status: product.status }, after: { status }, revokedGrants: grants.length },
+      });
+      await lockClaims(tx, [
+        { type: 'DATA_PRODUCT', id: product.id },
+        ...grants.map(({ id }) => ({ type: 'ACCESS_GRANT' as const, id })),
+      ]);
+      const lanes: LaneAddress[] = [];
+      for (const grant of grants) {
+        lanes.push(...(await beginRevoke(ctx, tx, { grant, reason: 'The product was retired.', endsAs: 'REVOKED' })));
+      }
+      const owner = { type: 'DATA_PRODUCT' as const, id: product.id };
+      return [...lanes, ...(await claim(tx, { owner, resources: [], correlationId: ctx.correlationId }))];
+    },
+  );
+}
+
+interface Change {
+  /** The mutation's name in the API. */
+  name: string;
+  action: Extract<Action, `data-product:${'update' | 'publish' | 'deprecate' | 'retire'}`>;
+  input: { idempotencyKey?: string | null | undefined };
+  id: string;
+}
+
+/** Locks the product, authorizes once, then does the work, which returns the lanes to wake. Grants are locked before their product. */
+function change(
+  ctx: Context,
+  { name, action, input, id }: Change,
+  work: (tx: Tx, product: ProductRow) => Promise<LaneAddress[]>,
+): Answer {
+  return mutate(ctx, { mutation: name, idempotencyKey: input.idempotencyKey, input }, async (tx) => {
+    if (action === 'data-product:retire' || action === 'data-product:update') await lockLiveGrants(tx, id);
+    const product = await lockProduct(tx, id);
+    assertCan(ctx.viewer, action, productSubject(product));
+    return { ids: { dataProductId: id }, lanes: await work(tx, product) };
+  });
+}

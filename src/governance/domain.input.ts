@@ -1,0 +1,95 @@
+import { randomBytes } from 'node:crypto';
+import { z } from 'zod';
+import type { Prisma } from '../generated/prisma/client.js';
+import type { Mesh } from './context.js';
+import { invalid } from './error.js';
+import { DEFAULT_BUS, defaultEventTargetRole } from './names.js';
+import {
+  accountId,
+  checkMesh,
+  checkRole,
+  description,
+  idempotencyKey,
+  read,
+  s3Location,
+  slug,
+  subject,
+  text,
+  uuid,
+} from './validation.js';
+
+const arn = z.string().max(2_048).nullish();
+
+const registerDomain = z.object({
+  name: slug,
+  displayName: text(255),
+  description: description.nullish(),
+  awsAccountId: accountId,
+  awsRegion: text(32),
+  roleArn: z.string(),
+  dataLocation: s3Location,
+  dataAccessRoleArn: arn,
+  workflowRoleArn: arn,
+  crawlerRoleArn: arn,
+  eventTargetRoleArn: arn,
+  kmsKeyArn: z
+    .string()
+    .regex(/^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/[A-Za-z0-9-]+$/, 'Give the ARN of a KMS key.')
+    .nullish(),
+  eventBusName: z
+    .string()
+    .regex(
+      /^(?!aws\.)(?!default$)[A-Za-z0-9._-]{1,256}$/,
+      'Give the name of a custom event bus: letters, digits, . _ -',
+    )
+    .nullish(),
+  manageSettings: z.boolean().nullish(),
+  provisioning: z.enum(['DIRECT', 'DELEGATED']).nullish(),
+  owners: z
+    .array(subject)
+    .min(1, 'Name at least one owner.')
+    .max(50, 'Name at most 50 owners.')
+    .transform((owners) => [...new Set(owners)]),
+  idempotencyKey,
+});
+export type RegisterDomainInput = z.input<typeof registerDomain>;
+
+/** The new domain's row and owners; everything that does not fit this mesh is refused. The external id is made here. */
+export function newDomain(
+  input: RegisterDomainInput,
+  mesh: Mesh,
+): { row: Prisma.DomainCreateManyInput & { name: string }; owners: string[] } {
+  const { owners, idempotencyKey: _, ...fields } = read(registerDomain, input);
+  checkMesh(fields, mesh);
+  for (const path of ['roleArn', 'workflowRoleArn', 'crawlerRoleArn', 'eventTargetRoleArn'] as const) {
+    checkRole(path, fields[path], fields.awsAccountId);
+  }
+  if (fields.provisioning === 'DELEGATED') {
+    throw invalid('provisioning', 'DELEGATED provisioning is not supported in this version: give DIRECT, or nothing.');
+  }
+  const row = {
+    ...fields,
+    description: fields.description ?? null,
+    dataAccessRoleArn: fields.dataAccessRoleArn ?? null,
+    workflowRoleArn: fields.workflowRoleArn ?? null,
+    crawlerRoleArn: fields.crawlerRoleArn ?? null,
+    kmsKeyArn: fields.kmsKeyArn ?? null,
+    externalId: randomBytes(32).toString('base64url'),
+    eventTargetRoleArn: fields.eventTargetRoleArn ?? defaultEventTargetRole(mesh, fields.awsAccountId),
+    eventBusName: fields.eventBusName ?? DEFAULT_BUS,
+    manageSettings: fields.manageSettings ?? false,
+    provisioning: 'DIRECT' as const,
+  };
+  return { row, owners };
+}
+
+export const addDomainMember = z.object({
+  domain: uuid,
+  subject,
+  role: z.enum(['OWNER', 'STEWARD', 'MEMBER']),
+  idempotencyKey,
+});
+export type AddDomainMemberInput = z.input<typeof addDomainMember>;
+
+export const removeDomainMember = z.object({ domain: uuid, subject, idempotencyKey });
+export type RemoveDomainMemberInput = z.input<typeof removeDomainMember>;

@@ -1,0 +1,114 @@
+import type { Domain, DomainRole } from '../generated/prisma/client.js';
+import { announceDomain } from './announce.js';
+import { assertCan } from './authorization.js';
+import { claim } from './claims.js';
+import type { Context } from './context.js';
+import { desiredDomain } from './desired-domain.js';
+import {
+  type AddDomainMemberInput,
+  addDomainMember as addDomainMemberInput,
+  newDomain,
+  type RegisterDomainInput,
+  type RemoveDomainMemberInput,
+  removeDomainMember as removeDomainMemberInput,
+} from './domain.input.js';
+import { conflict, notFound } from './error.js';
+import { domainSubject, lockDomain } from './rows.js';
+import { mutate, type Tx } from './transaction.js';
+import { liesUnder, read } from './validation.js';
+
+/** Registers an AWS account as a domain and declares what the mesh needs in it; the owners become its first members. */
+export function registerDomain(ctx: Context, input: RegisterDomainInput): Promise<{ domainId: string }> {
+  assertCan(ctx.viewer, 'domain:register', { type: 'Mesh' });
+  const { row, owners } = newDomain(input, ctx.mesh);
+  return mutate(ctx, { mutation: 'registerDomain', idempotencyKey: input.idempotencyKey, input }, async (tx) => {
+    await refuseTaken(tx, row);
+    const domain = await tx.domain.create({ data: row });
+    await tx.domainMember.createMany({
+      data: owners.map((subject) => ({ domainId: domain.id, subject, role: 'OWNER', createdBy: ctx.viewer.subject })),
+    });
+    const { awsAccountId, awsRegion, dataLocation, roleArn } = domain;
+    const lanes = await claim(tx, {
+      owner: { type: 'DOMAIN', id: domain.id },
+      resources: desiredDomain(ctx.mesh, domain),
+      correlationId: ctx.correlationId,
+    });
+    await announceDomain(tx, ctx, {
+      type: 'DomainRegistered',
+      domain,
+      data: { displayName: domain.displayName, awsAccountId, awsRegion, dataLocation, roleArn },
+    });
+    return { ids: { domainId: domain.id }, lanes };
+  });
+}
+
+/** Registrations are rare and judged against each other, so they follow one another. */
+async function refuseTaken(tx: Tx, row: Pick<Domain, 'name' | 'awsAccountId' | 'dataLocation'>): Promise<void> {
+  await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended('meshgate.registerDomain', 0))`;
+  const others = await tx.domain.findMany({ select: { name: true, awsAccountId: true, dataLocation: true } });
+  for (const other of others) {
+    if (other.name === row.name) throw conflict(`A domain ${row.name} is registered already.`);
+    if (other.awsAccountId === row.awsAccountId) {
+      throw conflict(
+        `Account ${row.awsAccountId} is the domain ${other.name}'s already: a domain has an account of its own.`,
+      );
+    }
+    if (liesUnder(other.dataLocation, row.dataLocation) || liesUnder(row.dataLocation, other.dataLocation)) {
+      throw conflict(
+        `The data location overlaps with the domain ${other.name}'s, ${other.dataLocation}: give one of its own.`,
+      );
+    }
+  }
+}
+
+/** Makes somebody a member, or changes the role that he has. */
+export function addDomainMember(ctx: Context, input: AddDomainMemberInput): Promise<{ domainId: string }> {
+  const { domain: domainId, subject, role } = read(addDomainMemberInput, input);
+  return mutate(ctx, { mutation: 'addDomainMember', idempotencyKey: input.idempotencyKey, input }, async (tx) => {
+    const domain = await lockDomain(tx, domainId);
+    assertCan(ctx.viewer, 'domain:change-members', domainSubject(domain));
+    const member = await tx.domainMember.findUnique({ where: { domainId_subject: { domainId, subject } } });
+    if (member?.role === role) return { ids: { domainId } };
+    if (member?.role === 'OWNER') await refuseLastOwner(tx, domain);
+    await tx.domainMember.upsert({
+      where: { domainId_subject: { domainId, subject } },
+      create: { domainId, subject, role, createdBy: ctx.viewer.subject },
+      update: { role },
+    });
+    await announceMember(tx, ctx, { domain, subject, before: member?.role ?? null, after: role });
+    return { ids: { domainId } };
+  });
+}
+
+/** Ends a membership; the last owner stays. */
+export function removeDomainMember(ctx: Context, input: RemoveDomainMemberInput): Promise<{ domainId: string }> {
+  const { domain: domainId, subject } = read(removeDomainMemberInput, input);
+  return mutate(ctx, { mutation: 'removeDomainMember', idempotencyKey: input.idempotencyKey, input }, async (tx) => {
+    const domain = await lockDomain(tx, domainId);
+    assertCan(ctx.viewer, 'domain:change-members', domainSubject(domain));
+    const member = await tx.domainMember.findUnique({ where: { domainId_subject: { domainId, subject } } });
+    if (member === null) throw notFound(`A member ${subject} of the domain`);
+    if (member.role === 'OWNER') await refuseLastOwner(tx, domain);
+    await tx.domainMember.delete({ where: { id: member.id } });
+    await announceMember(tx, ctx, { domain, subject, before: member.role, after: null });
+    return { ids: { domainId } };
+  });
+}
+
+/** The domain's row is locked: nobody else takes owners away meanwhile. */
+async function refuseLastOwner(tx: Tx, domain: Domain): Promise<void> {
+  const owners = await tx.domainMember.count({ where: { domainId: domain.id, role: 'OWNER' } });
+  if (owners <= 1) throw conflict(`This is the last owner of ${domain.name}: make somebody else an owner first.`);
+}
+
+interface MemberChange {
+  domain: Domain;
+  subject: string;
+  before: DomainRole | null;
+  after: DomainRole | null;
+}
+
+function announceMember(tx: Tx, ctx: Context, { domain, subject, before, after }: MemberChange): Promise<void> {
+  const data = { member: subject, before: { role: before }, after: { role: after } };
+  return announceDomain(tx, ctx, { type: 'DomainUpdated', domain, subjects: [subject], data });
+}

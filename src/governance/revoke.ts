@@ -1,0 +1,34 @@
+import type { AccessGrantStatus } from '../generated/prisma/client.js';
+import { claim } from './claims.js';
+import type { Mesh } from './context.js';
+import type { GrantRow } from './rows.js';
+import { settled } from './settled.js';
+import type { LaneAddress, Tx } from './transaction.js';
+import { ACCESS_GRANT, step } from './transitions.js';
+
+interface Ending {
+  /** Its row is locked. */
+  grant: GrantRow;
+  reason: string;
+  endsAs: Extract<AccessGrantStatus, 'REVOKED' | 'EXPIRED'>;
+}
+
+/**
+ * Takes a grant's claims away: from the commit on our API denies, and AWS follows, the governance account first. Where AWS has nothing
+ * to do, as others need all of it, the grant is gone at once.
+ */
+export async function beginRevoke(
+  ctx: { mesh: Mesh; actor: { subject: string }; correlationId: string },
+  tx: Tx,
+  { grant, reason, endsAs }: Ending,
+): Promise<LaneAddress[]> {
+  const status = step(ACCESS_GRANT, grant.status, endsAs === 'EXPIRED' ? 'expire' : 'revoke');
+  await tx.accessGrant.update({
+    where: { id: grant.id },
+    data: { status, endsAs, reason, revokedBy: ctx.actor.subject },
+  });
+  const owner = { type: 'ACCESS_GRANT' as const, id: grant.id };
+  const lanes = await claim(tx, { owner, resources: [], correlationId: ctx.correlationId });
+  await settled(ctx.mesh, tx, owner);
+  return lanes;
+}
