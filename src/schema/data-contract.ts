@@ -47,8 +47,25 @@ export class QualityRule {
   @Field(() => String, { nullable: true, description: 'The rule in words.' })
   description!: string | null;
 
-  @Field(() => JSONScalar, { description: 'The rule as the document states it.' })
-  rule!: unknown;
+  @Field(() => String, {
+    nullable: true,
+    description: 'The rule or metric of a library check: rowCount, nullValues ...',
+  })
+  rule!: string | null;
+
+  @Field(() => String, { nullable: true, description: 'The query of an SQL check.' })
+  query!: string | null;
+
+  @Field(() => JSONScalar, {
+    description: 'What must hold, by the operators of the standard: { "mustBeGreaterThan": 0 }.',
+  })
+  thresholds!: unknown;
+
+  @Field(() => String, { nullable: true, description: 'How bad a breach is.' })
+  severity!: string | null;
+
+  @Field(() => String, { nullable: true, description: 'The unit of the thresholds: rows or percent.' })
+  unit!: string | null;
 }
 
 @ObjectType({ implements: Node, description: 'One version of a data contract (Open Data Contract Standard).' })

@@ -1,0 +1,288 @@
+import { randomUUID } from 'node:crypto';
+import { createClient, type Execute, payload, until } from './client.js';
+import { ApproveRequest, Catalogue, GrantById, RequestAccess, RevokeGrant, WhoAmI } from './documents.js';
+import { openStream, type Stream } from './stream.js';
+
+/** One step as it is told: a line for people, or a JSON line `{ step, ok, detail }`. */
+export interface TourStep {
+  step: string;
+  ok: boolean;
+  detail: string;
+}
+
+/** Whom the tour plays and where. `sandbox` is the embedded AWS, where there is one: without it `canRead` and the calls are left out. */
+export interface TourOptions {
+  graphql: string;
+  adminToken: string;
+  requesterToken: string;
+  deciderToken: string;
+  sandbox?: string | undefined;
+}
+
+type Product = Awaited<ReturnType<typeof internalProducts>>[number];
+
+/** What the steps hand on to one another. */
+interface Scene {
+  requester: Execute;
+  decider: Execute;
+  product: Product;
+  consumer: { id: string; name: string; awsAccountId: string };
+  principal: string;
+  table: string;
+  columns: string[];
+  withheld: string | undefined;
+  sandbox: Sandbox | undefined;
+}
+
+/**
+ * Walks the main job against a running server, through its public API: request, approve, read, revoke, with the event stream open
+ * all the while. Tells each step and answers whether all went well; it never throws.
+ */
+export async function runTour(options: TourOptions, tell: (step: TourStep) => void): Promise<boolean> {
+  let stream: Stream | undefined;
+  let doing = 'connect';
+  const step = async <T>(name: string, act: () => Promise<{ detail: string; value: T }>): Promise<T> => {
+    doing = name;
+    const { detail, value } = await act();
+    tell({ step: name, ok: true, detail });
+    return value;
+  };
+  try {
+    stream = await step('connect', async () => {
+      const { viewer } = await createClient(options.graphql, options.adminToken)(WhoAmI);
+      if (!viewer.admin) throw new Error(`${viewer.subject} is not a platform admin.`);
+      const opened = openStream(options.graphql, options.adminToken);
+      return { detail: `${viewer.subject} listens to every event of the mesh over WebSocket`, value: opened };
+    });
+    const scene = await step('choose a product', () => setTheScene(options));
+    const grant = await askAndApprove(step, scene, stream);
+    await readAndRevoke(step, { scene, grant, stream });
+    await step('stream', () => judgeStream(stream as Stream));
+    return true;
+  } catch (error) {
+    tell({ step: doing, ok: false, detail: error instanceof Error ? error.message : String(error) });
+    return false;
+  } finally {
+    await stream?.close();
+  }
+}
+
+type Step = <T>(name: string, act: () => Promise<{ detail: string; value: T }>) => Promise<T>;
+
+async function internalProducts(execute: Execute) {
+  const { dataProducts } = await execute(Catalogue, { after: null });
+  return dataProducts.nodes;
+}
+
+/** Finds a published INTERNAL product that the decider decides on, and a domain of the requester that is not the product's. */
+async function setTheScene(options: TourOptions): Promise<{ detail: string; value: Scene }> {
+  const requester = createClient(options.graphql, options.requesterToken);
+  const decider = createClient(options.graphql, options.deciderToken);
+  const decides = (await decider(WhoAmI)).viewer;
+  const governed = new Set(decides.memberships.filter(({ role }) => role !== 'MEMBER').map(({ domain }) => domain?.id));
+  const product = (await internalProducts(requester)).find(
+    ({ domain, accessMode, tables }) =>
+      accessMode === 'NRAC' && tables.length > 0 && (decides.admin || governed.has(domain?.id)),
+  );
+  if (!product) throw new Error(`${decides.subject} decides on no published INTERNAL product.`);
+  const asks = (await requester(WhoAmI)).viewer;
+  const consumer = asks.memberships
+    .map(({ domain }) => domain)
+    .find((domain) => domain && domain.id !== product.domain?.id);
+  if (!consumer) throw new Error(`${asks.subject} belongs to no domain that could ask for ${product.path}.`);
+  const [table] = product.tables;
+  const names = table?.columns.filter(({ pii }) => !pii).map(({ name }) => name) ?? [];
+  const columns = names.slice(0, Math.max(1, Math.min(3, names.length - 1)));
+  const scene: Scene = {
+    requester,
+    decider,
+    product,
+    consumer,
+    principal: `arn:aws:iam::${consumer.awsAccountId}:role/tour/reader-${randomUUID().slice(0, 8)}`,
+    table: table?.name ?? '',
+    columns,
+    withheld: names.find((name) => !columns.includes(name)),
+    sandbox: options.sandbox ? new Sandbox(options.sandbox) : undefined,
+  };
+  const promises =
+    product.contract?.sla.map(({ property, value, unit }) => `${property} ${value} ${unit ?? ''}`.trim()) ?? [];
+  const detail = `${product.path}: ${product.description} Contract ${product.contract?.version ?? '-'} promises ${promises.join(', ') || 'nothing'}`;
+  return { detail, value: scene };
+}
+
+/** From the question to the grant: nobody can read before, the requester's principal can read just what was asked after. */
+async function askAndApprove(step: Step, scene: Scene, stream: Stream): Promise<string> {
+  const { requester, decider, product, consumer, principal, table, columns } = scene;
+  const link = { account: consumer.awsAccountId, ...linkOf(scene) };
+  if (scene.sandbox) await step('canRead before approval', () => readable(scene, link, { asked: false }));
+  const request = await step('request access', async () => {
+    const purpose = 'To show how access is asked for, given and taken back';
+    const input = {
+      dataProduct: product.id,
+      consumerDomain: consumer.id,
+      principals: [principal],
+      tables: [table],
+      columns,
+      purpose,
+    };
+    const answer = payload((await requester(RequestAccess, { input })).requestAccess);
+    if (!('accessRequest' in answer) || !answer.accessRequest) throw new Error('The request was not answered.');
+    const { id, status } = answer.accessRequest;
+    return {
+      detail: `${consumer.name} asks for ${table} (${columns.join(', ')}) for ${principal}: ${status}`,
+      value: id,
+    };
+  });
+  await stream.hear('AccessRequested', ({ type, subjectId }) => type === 'ACCESS_REQUESTED' && subjectId === request);
+  const callsBefore = await scene.sandbox?.lastCall();
+  const grant = await step('approve', async () => {
+    const answer = payload((await decider(ApproveRequest, { accessRequest: request })).approveAccessRequest);
+    if (!('accessGrant' in answer) || !answer.accessGrant) throw new Error('The approval was not answered.');
+    return {
+      detail: `an owner of ${product.domain?.name} approves: the grant is ${answer.accessGrant.status}`,
+      value: answer.accessGrant.id,
+    };
+  });
+  await step('granted', async () => {
+    const started = Date.now();
+    await stream.hear('AccessGranted', ({ type, subjectId }) => type === 'ACCESS_GRANTED' && subjectId === grant);
+    const found = await grantOf(requester, grant);
+    return { detail: `after ${Date.now() - started} ms; ${found.howToQuery?.athenaSql}`, value: undefined };
+  });
+  const { sandbox } = scene;
+  if (sandbox) {
+    await step('what AWS did', async () => ({ detail: await sandbox.callsSince(callsBefore ?? 0), value: undefined }));
+    await step('canRead after approval', () => readable(scene, link, { asked: true }));
+    await step('EventBridge', async () => ({ detail: await announced(sandbox, scene, grant), value: undefined }));
+  }
+  return grant;
+}
+
+/** The way back: dropped and resumed in between, so that the stream shows that nothing is lost. */
+async function readAndRevoke(
+  step: Step,
+  { scene, grant, stream }: { scene: Scene; grant: string; stream: Stream },
+): Promise<void> {
+  await step('drop and resume', async () => {
+    const after = stream.heard.at(-1)?.sequence ?? '0';
+    stream.dropAndResume();
+    return { detail: `the subscriber drops its socket and goes on after event ${after}`, value: undefined };
+  });
+  await step('revoke', async () => {
+    const answer = payload((await scene.decider(RevokeGrant, { accessGrant: grant })).revokeAccess);
+    const status = 'accessGrant' in answer ? answer.accessGrant?.status : undefined;
+    return { detail: `the grant is ${status}`, value: undefined };
+  });
+  await step('revoked', async () => {
+    await stream.hear('AccessRevoked', ({ type, subjectId }) => type === 'ACCESS_REVOKED' && subjectId === grant);
+    const { status } = await grantOf(scene.requester, grant);
+    return { detail: `the grant is ${status}`, value: undefined };
+  });
+  if (!scene.sandbox) return;
+  const link = { account: scene.consumer.awsAccountId, ...linkOf(scene) };
+  await step('canRead after revoke', () => readable(scene, link, { asked: false }));
+}
+
+async function grantOf(execute: Execute, id: string) {
+  const { node } = await execute(GrantById, { id });
+  if (node?.__typename !== 'AccessGrant') throw new Error('The grant is not to be seen.');
+  return node;
+}
+
+/** The link in the consumer's account, as AccessGrant.howToQuery names it once the grant is there. */
+function linkOf({ product, table }: Scene): { database: string; table: string } {
+  const [domain = '', name = ''] = product.path.split('/');
+  const flat = (slug: string) => slug.replaceAll('-', '_');
+  return { database: 'data_products', table: `${flat(domain)}__${flat(name)}__${table}` };
+}
+
+/** Asks the sandbox for the columns asked for, one that was not, and another principal: only the first may ever be readable. */
+async function readable(
+  { sandbox, principal, columns, withheld }: Scene,
+  link: { account: string; database: string; table: string },
+  { asked }: { asked: boolean },
+): Promise<{ detail: string; value: undefined }> {
+  if (!sandbox) throw new Error('There is no sandbox to ask.');
+  const stranger = principal.replace(/reader-.*$/, 'stranger');
+  const questions = [
+    ...columns.map((column) => ({ principal, column, expected: asked })),
+    ...(withheld ? [{ principal, column: withheld, expected: false }] : []),
+    { principal: stranger, column: columns[0] ?? '', expected: false },
+  ];
+  const told: string[] = [];
+  for (const { expected, ...question } of questions) {
+    const { allowed, reason } = await sandbox.canRead({ ...question, ...link });
+    const who = question.principal === principal ? 'reader' : 'stranger';
+    if (allowed !== expected)
+      throw new Error(`${who} on ${link.table}.${question.column}: ${allowed ? 'can' : 'cannot'} read (${reason})`);
+    told.push(`${who} ${question.column}: ${allowed ? 'yes' : 'no'}`);
+  }
+  return { detail: told.join(', '), value: undefined };
+}
+
+/** The consumer's own bus got the news, forwarded by the rule on the central bus. */
+async function announced(sandbox: Sandbox, { consumer }: Scene, grant: string): Promise<string> {
+  const delivery = await until(
+    `AccessGranted on the bus of ${consumer.name}`,
+    () => sandbox.arrival(consumer.awsAccountId, 'AccessGranted', grant),
+    15_000,
+  );
+  return `AccessGranted reached the bus ${delivery.bus} of account ${consumer.awsAccountId}`;
+}
+
+/** Every event once, in order, without a gap: an admin sees every number. */
+async function judgeStream({ heard }: Stream): Promise<{ detail: string; value: undefined }> {
+  const numbers = heard.map(({ sequence }) => Number(sequence));
+  const gap = numbers.findIndex((number, i) => i > 0 && number !== (numbers[i - 1] ?? 0) + 1);
+  if (gap > 0) throw new Error(`After event ${numbers[gap - 1]} came ${numbers[gap]}.`);
+  return {
+    detail: `${heard.length} events, ${numbers[0]} to ${numbers.at(-1)}, each once and in order`,
+    value: undefined,
+  };
+}
+
+interface Delivery {
+  n: number;
+  kind: string;
+  bus: string;
+  event: { 'detail-type'?: string; detail?: { subject?: { id?: string } } };
+}
+
+/** The embedded AWS, asked over its control endpoints. */
+class Sandbox {
+  constructor(private readonly url: string) {}
+
+  private async get<T>(path: string): Promise<T> {
+    const response = await fetch(new URL(path, this.url));
+    if (!response.ok) throw new Error(`The sandbox answered ${response.status} to ${path}.`);
+    return (await response.json()) as T;
+  }
+
+  canRead(question: Record<string, string>): Promise<{ allowed: boolean; reason: string }> {
+    return this.get(`/_sandbox/can-read?${new URLSearchParams(question)}`);
+  }
+
+  async lastCall(): Promise<number> {
+    const calls = await this.get<{ n: number }[]>('/_sandbox/calls?after=0&limit=100000');
+    return calls.at(-1)?.n ?? 0;
+  }
+
+  /** The calls that changed something, counted by account and operation. */
+  async callsSince(after: number): Promise<string> {
+    const calls = await this.get<{ account: string; operation: string }[]>(`/_sandbox/calls?after=${after}`);
+    const counts = new Map<string, number>();
+    for (const { account, operation } of calls) {
+      if (/^(Get|List|Describe|AssumeRole|PutEvents|ReceiveMessage)/.test(operation)) continue;
+      const key = `${operation} in ${account}`;
+      counts.set(key, (counts.get(key) ?? 0) + 1);
+    }
+    return [...counts].map(([key, count]) => `${count} x ${key}`).join(', ') || 'nothing had to change';
+  }
+
+  async arrival(account: string, type: string, subject: string): Promise<Delivery | undefined> {
+    const deliveries = await this.get<Delivery[]>(`/_sandbox/deliveries?account=${account}`);
+    return deliveries.find(
+      ({ kind, event }) => kind === 'arrival' && event['detail-type'] === type && event.detail?.subject?.id === subject,
+    );
+  }
+}
