@@ -44,8 +44,8 @@ interface Session {
  * effect and may delay it or throw; `refuse` fails single items. A share is there once its grant is.
  */
 export class World implements Aws<Session> {
-  readonly calls: Call[] = [];
-  readonly objects = new Map<string, string>();
+  calls: Call[] = [];
+  objects = new Map<string, string>();
   meddle: (call: Call) => Promise<void> | void = () => {};
   refuse: (call: Call, key: string) => AwsFailure | null = () => null;
   /** Accounts whose role cannot be assumed. */

@@ -1,0 +1,246 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Prisma } from '../../src/generated/prisma/client.js';
+import { ClaimConflict, declare, release, retryResource } from '../../src/provisioning/declare.js';
+import { desire, type PermissionMap } from '../../src/provisioning/kinds.js';
+import { plan } from '../../src/provisioning/plan.js';
+import type { Owner } from '../../src/provisioning/reckon.js';
+import { type DesiredResource, resourceId } from '../../src/provisioning/resource.js';
+import { type Database, openDatabase } from '../../src/server/database.js';
+import { createTestDatabase, type TestDatabase } from '../testkit/database.js';
+import { accessTo, CONSUMER, CORRELATION, GOVERNANCE, grantOf, tableInGovernance } from './desired.js';
+import { owner, World } from './world.js';
+
+let database: TestDatabase;
+let db: Database;
+beforeAll(async () => {
+  database = await createTestDatabase();
+  db = openDatabase(database.serverUrl, { poolSize: 8 });
+});
+afterAll(async () => {
+  await db?.close();
+  await database?.drop();
+});
+
+const inTransaction = <T>(work: (tx: Prisma.TransactionClient) => Promise<T>): Promise<T> =>
+  db.prisma.$transaction(work);
+const declared = (who: Owner, resources: DesiredResource[]) =>
+  inTransaction((tx) => declare(tx, { owner: who, resources, correlationId: CORRELATION }));
+const released = (who: Owner) => inTransaction((tx) => release(tx, { owner: who, correlationId: CORRELATION }));
+const row = (resource: DesiredResource) =>
+  db.prisma.resource.findUniqueOrThrow({ where: { id: resourceId(resource) }, include: { claims: true } });
+/** AWS agrees with what is declared now, as the reconciler would record it. */
+const agree = (resource: DesiredResource) => db.prisma.$executeRaw`
+  UPDATE "Resource" SET "observedGeneration" = "generation",
+    "status" = CASE WHEN "desired" = 'PRESENT' THEN 'READY' ELSE 'REMOVED' END::"ResourceStatus"
+  WHERE "id" = ${resourceId(resource)}`;
+const permissions = (spec: unknown) => (spec as { permissions: PermissionMap }).permissions;
+
+describe('declare', () => {
+  test('makes a row for each resource, with what it stands on, and names the lanes to wake', async () => {
+    const { changedLanes, resources } = await declared(owner(), accessTo('first'));
+    expect(resources.map(({ action }) => action)).toEqual(Array(5).fill('CREATE'));
+    expect(changedLanes).toHaveLength(2);
+    expect(changedLanes).toEqual(expect.arrayContaining([GOVERNANCE, CONSUMER]));
+    const share = await row(accessTo('first')[1]!);
+    expect(share).toMatchObject({ kind: 'ShareAcceptance', desired: 'PRESENT', status: 'PENDING', generation: 1 });
+    expect(share.dependsOn).toEqual([resourceId(grantOf('first'))]);
+  });
+
+  test('the same wishes again change nothing and wake nobody', async () => {
+    const who = owner();
+    await declared(who, accessTo('again'));
+    const { changedLanes, resources } = await declared(who, accessTo('again'));
+    expect(changedLanes).toEqual([]);
+    expect(new Set(resources.map(({ action }) => action))).toEqual(new Set(['NOOP']));
+    expect(await row(grantOf('again'))).toMatchObject({ generation: 1 });
+  });
+
+  test('two owners of one grant are merged, and the first to leave takes only what the other does not need', async () => {
+    const [a, b] = [owner(), owner()];
+    await declared(a, [grantOf('merged', { SELECT: ['x', 'y'] })]);
+    await declared(b, [grantOf('merged', { SELECT: ['y', 'z'], INSERT: 'ALL_COLUMNS' })]);
+    const merged = await row(grantOf('merged'));
+    expect(merged.generation).toBe(2);
+    expect(permissions(merged.spec)).toEqual({ INSERT: 'ALL_COLUMNS', SELECT: ['x', 'y', 'z'] });
+
+    await released(b);
+    const left = await row(grantOf('merged'));
+    expect(left).toMatchObject({ generation: 3, desired: 'PRESENT', status: 'PENDING' });
+    expect(permissions(left.spec)).toEqual({ SELECT: ['x', 'y'] });
+    // b's claim waits until AWS agrees with generation 3.
+    expect(left.claims.find((claim) => claim.ownerId === b.id)?.releasedAtGeneration).toBe(3);
+  });
+
+  test('a claim whose withdrawal makes no difference is gone at once', async () => {
+    const [a, b] = [owner(), owner()];
+    await declared(a, [grantOf('twice')]);
+    await declared(b, [grantOf('twice', { SELECT: ['x'] })]);
+    const { changedLanes } = await released(b);
+    expect(changedLanes).toEqual([]);
+    const left = await row(grantOf('twice'));
+    expect(left.generation).toBe(1);
+    expect(left.claims.map((claim) => claim.ownerId)).toEqual([a.id]);
+  });
+
+  test('without a live claim a resource is unwanted; released claims count no more', async () => {
+    const who = owner();
+    await declared(who, [grantOf('gone')]);
+    await released(who);
+    expect(await row(grantOf('gone'))).toMatchObject({ desired: 'ABSENT', generation: 2, status: 'PENDING' });
+    const { changedLanes } = await released(who);
+    expect(changedLanes).toEqual([]);
+  });
+
+  test('what was removed comes back PENDING when it is claimed again, by the same owner or another', async () => {
+    const who = owner();
+    await declared(who, [grantOf('back')]);
+    await released(who);
+    await agree(grantOf('back'));
+    const { resources } = await declared(owner(), [grantOf('back')]);
+    expect(resources).toMatchObject([{ action: 'CREATE' }]);
+    expect(await row(grantOf('back'))).toMatchObject({ desired: 'PRESENT', generation: 3, status: 'PENDING' });
+    await declared(who, [grantOf('back')]);
+    const again = await row(grantOf('back'));
+    expect(again.generation).toBe(3);
+    expect(again.claims.map((claim) => claim.releasedAtGeneration)).toEqual([null, null]);
+  });
+
+  test('a differing second claim on a kind for one is refused, naming the resource and its owner', async () => {
+    const first = owner('DATA_PRODUCT');
+    const link = (table: string) =>
+      desire('TableLink', CONSUMER, {
+        database: 'data_products',
+        name: 'sales__conflict',
+        target: { catalogId: GOVERNANCE.account, database: 'sales', table },
+      });
+    await declared(first, [link('one')]);
+    const second = declared(owner(), [link('two')]);
+    await expect(second).rejects.toThrow(ClaimConflict);
+    await expect(second).rejects.toMatchObject({ owners: [first], resource: { key: 'data_products/sales__conflict' } });
+    // The only owner may change his mind.
+    await declared(first, [link('two')]);
+    expect(await row(link('two'))).toMatchObject({ generation: 2 });
+  });
+
+  test('a spec that breaks its schema never reaches the database', async () => {
+    const broken = { ...grantOf('broken'), spec: { principal: 'x' } } as unknown as DesiredResource;
+    await expect(declared(owner(), [broken])).rejects.toThrow();
+    expect(await db.prisma.resource.findUnique({ where: { id: resourceId(broken) } })).toBeNull();
+  });
+
+  test('a product of a hundred tables takes fewer than ten statements', async () => {
+    const resources = Array.from({ length: 100 }, (_, n) => [...tableInGovernance(`t${n}`), grantOf(`t${n}`)]).flat();
+    const who = owner('DATA_PRODUCT');
+    let statements = 0;
+    await inTransaction(async (tx) => {
+      const counted = new Proxy(tx, {
+        get: (target, property, receiver) => {
+          if (property === '$queryRaw' || property === '$executeRaw') statements += 1;
+          return Reflect.get(target, property, receiver) as unknown;
+        },
+      });
+      await declare(counted, { owner: who, resources, correlationId: CORRELATION });
+      expect(statements).toBeGreaterThan(3);
+      expect(statements).toBeLessThan(10);
+      statements = 0;
+      await declare(counted, { owner: who, resources: [grantOf('t0', { SELECT: ['x'] })], correlationId: CORRELATION });
+    });
+    expect(statements).toBeLessThan(10);
+    expect(await db.prisma.resourceClaim.count({ where: { ownerId: who.id, releasedAtGeneration: null } })).toBe(1);
+  });
+
+  test('owners who declare at once, over the same resources in any order, neither deadlock nor lose a claim', async () => {
+    const tables = ['p', 'q', 'r', 's', 't'];
+    const owners = Array.from({ length: 24 }, () => owner());
+    await Promise.all(
+      owners.map((who, n) => {
+        const mine = tables.map((_, k) => grantOf(`shared_${tables[(k * 3 + n) % 5]}`, { SELECT: [`c${n}`] }));
+        return declared(who, n % 2 === 0 ? mine : mine.reverse());
+      }),
+    );
+    for (const table of tables) {
+      const shared = await row(grantOf(`shared_${table}`));
+      expect(permissions(shared.spec).SELECT).toHaveLength(24);
+      expect(shared.generation).toBe(24);
+    }
+    await Promise.all(owners.map(released));
+    expect(await row(grantOf('shared_p'))).toMatchObject({ desired: 'ABSENT', generation: 48 });
+  });
+
+  test('any history of claims ends where the surviving claims alone would', async () => {
+    const step = fc.record({ who: fc.nat(2), wish: fc.option(fc.subarray(['a', 'b', 'c'], { minLength: 1 })) });
+    let round = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 8 }), async (history) => {
+        round += 1;
+        const owners = [owner(), owner(), owner()];
+        const surviving = new Map<number, string[]>();
+        const grant = (columns: string[]) => grantOf(`history_${round}`, { SELECT: columns });
+        for (const { who, wish } of history) {
+          await declared(owners[who]!, wish ? [grant(wish)] : []);
+          if (wish) surviving.set(who, wish);
+          else surviving.delete(who);
+        }
+        const found = await db.prisma.resource.findUnique({ where: { id: resourceId(grant(['a'])) } });
+        const expected = [...new Set([...surviving.values()].flat())].sort();
+        expect(found?.desired ?? 'ABSENT').toBe(expected.length > 0 ? 'PRESENT' : 'ABSENT');
+        if (found && expected.length > 0) expect(permissions(found.spec)).toEqual({ SELECT: expected });
+      }),
+      { numRuns: 40 },
+    );
+  });
+});
+
+describe('plan', () => {
+  const world = new World();
+  const planned = (who: Owner, resources: DesiredResource[]) =>
+    inTransaction((tx) =>
+      plan(tx, {
+        owner: who,
+        resources,
+        callsOf: (account, kind, item, action) => world.providers[kind].calls(account, item as never, action),
+      }),
+    );
+
+  test('says what declare then does, and writes nothing', async () => {
+    const [a, b] = [owner(), owner()];
+    await declared(a, [grantOf('planned', { SELECT: ['x'] })]);
+    const before = await db.prisma.resource.count();
+    const wishes = [grantOf('planned', { SELECT: ['y'] }), grantOf('planned_new')];
+    const foreseen = await planned(b, wishes);
+    expect(await db.prisma.resource.count()).toBe(before);
+    expect(await db.prisma.resourceClaim.count({ where: { ownerId: b.id } })).toBe(0);
+
+    const update = foreseen.resources.find(({ action }) => action === 'UPDATE');
+    expect(update?.diff).toEqual(['~ permissions.SELECT: ["x"] -> ["x","y"]']);
+    expect(update?.awsCalls).toHaveLength(1);
+    const done = await declared(b, wishes);
+    expect(done.resources).toEqual(foreseen.resources.map(({ id, action }) => ({ id, action })));
+
+    const next = await planned(b, []);
+    expect(next.resources.map(({ action }) => action).sort()).toEqual(['DELETE', 'UPDATE']);
+    expect(await planned(b, wishes)).toMatchObject({
+      resources: [{ action: 'NOOP', awsCalls: [], diff: [] }, { action: 'NOOP' }],
+    });
+  });
+
+  test('its digest stays while the outcome does, and changes with it', async () => {
+    const [a, b] = [owner(), owner()];
+    const wishes = [grantOf('digest', { SELECT: ['x'] }), grantOf('digest_2')];
+    const first = await planned(a, wishes);
+    expect((await planned(a, wishes.toReversed())).digest).toBe(first.digest);
+    await declared(b, [grantOf('digest', { SELECT: ['z'] })]);
+    expect((await planned(a, wishes)).digest).not.toBe(first.digest);
+  });
+});
+
+test('retrying makes FAILED and STUCK resources due, and nothing else', async () => {
+  const grant = grantOf('retried');
+  await declared(owner(), [grant]);
+  const retry = () => inTransaction((tx) => retryResource(tx, resourceId(grant)));
+  expect(await retry()).toBeNull();
+  await db.prisma.resource.update({ where: { id: resourceId(grant) }, data: { status: 'FAILED', attempts: 4 } });
+  expect(await retry()).toEqual(GOVERNANCE);
+  expect(await row(grant)).toMatchObject({ status: 'PENDING', attempts: 0, generation: 1 });
+});

@@ -1,0 +1,357 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { declare, release, retryResource } from '../../src/provisioning/declare.js';
+import type { LastError } from '../../src/provisioning/due.js';
+import type { Owner } from '../../src/provisioning/reckon.js';
+import type { Reconciler } from '../../src/provisioning/reconcile.js';
+import { type DesiredResource, resourceId } from '../../src/provisioning/resource.js';
+import { type Database, openDatabase } from '../../src/server/database.js';
+import { createTestDatabase, type TestDatabase } from '../testkit/database.js';
+import {
+  ANALYST,
+  accessTo,
+  CONSUMER,
+  CORRELATION,
+  consumerDomain,
+  GOVERNANCE,
+  grantOf,
+  tableInGovernance,
+} from './desired.js';
+import { AwsFailure, eventually, owner, QUICK, reconcilerOf, World } from './world.js';
+
+let database: TestDatabase;
+let db: Database;
+let world: World;
+let running: Reconciler[];
+/** Position of the last event before the test. */
+let before: bigint;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  db = openDatabase(database.serverUrl, { poolSize: 12 });
+});
+afterAll(async () => {
+  await db?.close();
+  await database?.drop();
+});
+beforeEach(async () => {
+  world = new World();
+  running = [];
+  await db.prisma.resourceClaim.deleteMany();
+  await db.prisma.resource.deleteMany();
+  before = (await db.prisma.eventPending.aggregate({ _max: { position: true } }))._max.position ?? 0n;
+});
+afterEach(async () => {
+  await Promise.all(running.map((reconciler) => reconciler.stop()));
+});
+
+/** Starts a reconciler that the test's end stops. */
+function start(...options: Parameters<typeof reconcilerOf> extends [unknown, unknown, ...infer Rest] ? Rest : never) {
+  const reconciler = reconcilerOf(db, world, ...options);
+  running.push(reconciler);
+  return reconciler;
+}
+
+const declared = (who: Owner, resources: DesiredResource[]) =>
+  db.prisma.$transaction((tx) => declare(tx, { owner: who, resources, correlationId: CORRELATION }));
+const released = (who: Owner) =>
+  db.prisma.$transaction((tx) => release(tx, { owner: who, correlationId: CORRELATION }));
+const row = (resource: DesiredResource) =>
+  db.prisma.resource.findUniqueOrThrow({ where: { id: resourceId(resource) } });
+const errorOf = async (resource: DesiredResource) => (await row(resource)).lastError as LastError | null;
+const statuses = async () => (await db.prisma.resource.findMany()).map(({ status }) => status);
+const allAre = (status: string) => async () => (await statuses()).every((found) => found === status);
+const isA = (resource: DesiredResource, status: string) => async () => (await row(resource)).status === status;
+const claimsOf = (who: Owner) => db.prisma.resourceClaim.count({ where: { ownerId: who.id } });
+const eventsOf = (type: string) =>
+  db.prisma.eventPending.findMany({ where: { type, position: { gt: before } }, orderBy: { position: 'asc' } });
+const grants = (count: number, table = 'orders') =>
+  Array.from({ length: count }, (_, n) => grantOf(table, { SELECT: 'ALL_COLUMNS' }, `${ANALYST}-${n}`));
+
+describe('order', () => {
+  test('things are made after what they stand on, across lanes, and removed before it', async () => {
+    const [domain, product, grant] = [owner('DOMAIN'), owner('DATA_PRODUCT'), owner()];
+    const reconciler = start();
+    await declared(domain, consumerDomain());
+    await declared(product, tableInGovernance('orders'));
+    const { changedLanes } = await declared(grant, accessTo('orders'));
+    const since = performance.now();
+    reconciler.wake(changedLanes);
+    await eventually(allAre('READY'), 'everything is READY');
+    expect(performance.now() - since).toBeLessThan(1_500);
+
+    const made = world.changes().filter(({ operation }) => operation === 'apply');
+    const order = made.flatMap(({ account, kind, keys }) => keys.map((key) => `${account} ${kind} ${key}`));
+    const at = (account: string, kind: string, key = '') =>
+      order.findIndex((name) => name.startsWith(`${account} ${kind} ${key}`));
+    const [g, c] = [GOVERNANCE.account, CONSUMER.account];
+    const chain = ['DataLakeSettings', 'DataLocation', 'GlueDatabase', 'GlueTable', 'LfGrant'].map((kind) =>
+      at(g, kind),
+    );
+    expect(chain).toEqual(chain.toSorted((a, b) => a - b));
+    expect(at(c, 'LfGrant', `${ANALYST} on table`)).toBeGreaterThan(at(c, 'TableLink'));
+    expect(reconciler.settled).toContainEqual(grant);
+
+    world.calls.length = 0;
+    reconciler.wake((await released(grant)).changedLanes);
+    await eventually(async () => (await claimsOf(grant)) === 0, 'the released claims settle');
+    const removed = world
+      .changes()
+      .flatMap(({ account, kind, keys }) => keys.map((key) => `${account} ${kind} ${key}`));
+    // ShareAcceptance is removed without a call.
+    expect(removed).toHaveLength(4);
+    const gone = (text: string) => removed.findIndex((name) => name.includes(text));
+    expect(gone(`${c} LfGrant ${ANALYST} on table`)).toBeLessThan(gone(`${c} TableLink`));
+    expect([...world.objects.keys()].filter((name) => name.includes('LfGrant'))).toEqual([]);
+  });
+
+  test("a revoke in the governance account does not wait for the consumer's account", async () => {
+    const grant = owner();
+    const reconciler = start();
+    reconciler.wake((await declared(grant, accessTo('orders'))).changedLanes);
+    await eventually(allAre('READY'), 'granted');
+    world.closed.set(CONSUMER.account, new AwsFailure('AccessDenied', 'PERMANENT'));
+    reconciler.wake((await released(grant)).changedLanes);
+    await eventually(isA(grantOf('orders'), 'REMOVED'), "G's grant is gone");
+    expect((await statuses()).filter((status) => status === 'REMOVED')).toHaveLength(1);
+    await eventually(
+      async () => (await statuses()).includes('STUCK'),
+      'the consumer side is STUCK, not FAILED',
+      15_000,
+    );
+    expect(await statuses()).not.toContain('FAILED');
+  });
+
+  test('a dependency that failed holds back what stands on it', async () => {
+    world.refuse = ({ kind }) => (kind === 'GlueTable' ? new AwsFailure('InvalidInputException', 'PERMANENT') : null);
+    const reconciler = start();
+    const { changedLanes } = await declared(owner(), [...tableInGovernance('orders'), grantOf('orders')]);
+    reconciler.wake(changedLanes);
+    const table = tableInGovernance('orders')[3]!;
+    await eventually(isA(table, 'FAILED'), 'the table is FAILED');
+    expect(await errorOf(table)).toMatchObject({ code: 'InvalidInputException', awsRequestId: 'r-1' });
+    expect((await row(grantOf('orders'))).status).toBe('PENDING');
+    expect(world.changes().some(({ kind }) => kind === 'LfGrant')).toBe(false);
+
+    world.refuse = () => null;
+    const lane = await db.prisma.$transaction((tx) => retryResource(tx, resourceId(table)));
+    reconciler.wake([lane!]);
+    await eventually(allAre('READY'), 'retried');
+  });
+});
+
+describe('calls', () => {
+  test('200 grants go out in ten batches of twenty, and none again when all agree', async () => {
+    const reconciler = start();
+    const who = owner();
+    reconciler.wake((await declared(who, grants(200))).changedLanes);
+    await eventually(allAre('READY'), 'granted');
+    expect(world.changes().map(({ keys }) => keys.length)).toEqual(Array(10).fill(20));
+    expect(new Set(world.calls.map(({ sessionName }) => sessionName)).size).toBe(1);
+
+    world.calls.length = 0;
+    reconciler.wake((await declared(owner(), grants(200))).changedLanes);
+    reconciler.wake([GOVERNANCE]);
+    await eventually(async () => reconciler.status().running.length === 0, 'the lane rests');
+    expect(world.calls).toEqual([]);
+  });
+
+  test('what AWS has already is READY without a change', async () => {
+    const first = start();
+    const who = owner();
+    first.wake((await declared(who, grants(3))).changedLanes);
+    await eventually(allAre('READY'), 'granted');
+    world.calls.length = 0;
+    await db.prisma.resource.updateMany({
+      data: { status: 'APPLYING', observedGeneration: 0, nextAttemptAt: new Date() },
+    });
+    first.wake([GOVERNANCE]);
+    await eventually(allAre('READY'), 'found to agree');
+    expect(world.changes()).toEqual([]);
+  });
+
+  test('of a batch that fails in part, only the failed part is sent again', async () => {
+    const refused = new Set(grants(7).map(({ key }) => key));
+    world.refuse = (call, key) =>
+      call.operation === 'apply' && refused.delete(key) ? new AwsFailure('ThrottlingException', 'RETRY') : null;
+    const reconciler = start();
+    reconciler.wake((await declared(owner(), grants(20))).changedLanes);
+    await eventually(allAre('READY'), 'granted');
+    const [first, ...again] = world.changes();
+    expect(first?.keys).toHaveLength(20);
+    expect(again.flatMap(({ keys }) => keys)).toHaveLength(7);
+  });
+});
+
+describe('claims of several owners', () => {
+  test("the revoke of one keeps the other's access, and settles", async () => {
+    const [a, b] = [owner(), owner()];
+    const reconciler = start();
+    await declared(a, [grantOf('orders', { SELECT: ['x'] })]);
+    reconciler.wake((await declared(b, [grantOf('orders', { SELECT: ['y'] })])).changedLanes);
+    await eventually(allAre('READY'), 'granted');
+    reconciler.wake((await released(b)).changedLanes);
+    await eventually(async () => (await claimsOf(b)) === 0, 'b is settled');
+    expect([...world.objects.values()][0]).toContain('"SELECT":["x"]');
+    await eventually(async () => reconciler.settled.some(({ id }) => id === b.id), 'b was told');
+    reconciler.wake((await released(a)).changedLanes);
+    await eventually(async () => (await claimsOf(a)) === 0, 'a is settled');
+    expect(world.objects.size).toBe(0);
+  });
+
+  test('a permission that cannot be taken away is STUCK and retried, never FAILED', async () => {
+    const [a, b] = [owner(), owner()];
+    const reconciler = start();
+    await declared(a, [grantOf('orders', { SELECT: ['x'] })]);
+    reconciler.wake((await declared(b, [grantOf('orders', { SELECT: ['y'] })])).changedLanes);
+    await eventually(allAre('READY'), 'granted');
+    world.refuse = () => new AwsFailure('AccessDeniedException', 'PERMANENT');
+    reconciler.wake((await released(b)).changedLanes);
+    await eventually(isA(grantOf('orders'), 'STUCK'), 'STUCK', 15_000);
+    expect(await eventsOf('ResourceStuck')).toHaveLength(1);
+    expect(await claimsOf(b)).toBe(1);
+    world.refuse = () => null;
+    await eventually(async () => (await claimsOf(b)) === 0, 'it went at last', 15_000);
+  });
+
+  test('a claim that comes while its removal is under way wins', async () => {
+    const reconciler = start();
+    const [a, b] = [owner(), owner()];
+    reconciler.wake((await declared(a, [grantOf('orders')])).changedLanes);
+    await eventually(allAre('READY'), 'granted');
+    let claimed = false;
+    world.meddle = async ({ operation }) => {
+      if (operation !== 'remove' || claimed) return;
+      claimed = true;
+      await declared(b, [grantOf('orders')]);
+    };
+    reconciler.wake((await released(a)).changedLanes);
+    await eventually(async () => claimed && (await statuses()).includes('READY'), 'granted again');
+    expect(world.objects.size).toBe(1);
+    expect(await row(grantOf('orders'))).toMatchObject({ generation: 3, observedGeneration: 3 });
+  });
+});
+
+describe('failures', () => {
+  test('throttling is retried until it ends, with few more calls than without', async () => {
+    let n = 0;
+    world.meddle = ({ operation }) => {
+      n += 1;
+      if (operation !== 'observe' && n % 3 === 0) throw new AwsFailure('ThrottlingException', 'RETRY');
+    };
+    const reconciler = start();
+    reconciler.wake((await declared(owner(), grants(200))).changedLanes);
+    await eventually(allAre('READY'), 'granted', 15_000);
+    expect(world.changes().length).toBeLessThanOrEqual(30);
+  });
+
+  test('when AWS answers nothing, few calls are made, and its return is noticed for every row at once', async () => {
+    world.meddle = ({ operation }) => {
+      if (operation !== 'observe') throw new AwsFailure('TimeoutError', 'OBSERVE');
+    };
+    const reconciler = start({ random: () => 0.9 });
+    reconciler.wake((await declared(owner(), grants(200))).changedLanes);
+    await eventually(async () => world.changes().length >= 3, 'it was tried');
+    await eventually(async () => reconciler.status().running.length === 0, 'the lane rests');
+    expect(world.changes().length).toBeLessThanOrEqual(4);
+    // Nine rows of ten are put off for long: only the lane's first success can make them due.
+    await db.prisma.$executeRaw`
+      UPDATE "Resource" SET "nextAttemptAt" = now() + interval '1 hour',
+        "lastError" = '{"code":"TimeoutError","message":"","awsRequestId":null,"treatment":"OBSERVE","tries":9}'
+      WHERE "id" <> ${resourceId(grants(1)[0]!)}`;
+    world.meddle = () => {};
+    await eventually(allAre('READY'), 'granted', 10_000);
+  });
+
+  test('a permanent error fails at once, with its reason, and is not tried again', async () => {
+    world.refuse = () => new AwsFailure('InvalidInputException', 'PERMANENT');
+    const reconciler = start();
+    const who = owner();
+    reconciler.wake((await declared(who, [grantOf('orders')])).changedLanes);
+    await eventually(isA(grantOf('orders'), 'FAILED'), 'FAILED');
+    await eventually(async () => reconciler.settled.some(({ id }) => id === who.id), 'the owner was told');
+    reconciler.wake([GOVERNANCE]);
+    await new Promise((resolve) => setTimeout(resolve, 800));
+    expect(world.changes()).toHaveLength(1);
+    expect(await errorOf(grantOf('orders'))).toMatchObject({ code: 'InvalidInputException', treatment: 'PERMANENT' });
+  });
+
+  test('propagation is waited for in bounds', async () => {
+    let refused = 2;
+    world.refuse = () => (refused-- > 0 ? new AwsFailure('Invalid principal', 'PROPAGATION') : null);
+    const reconciler = start();
+    reconciler.wake((await declared(owner(), [grantOf('orders')])).changedLanes);
+    await eventually(allAre('READY'), 'granted');
+    expect(world.changes()).toHaveLength(3);
+  });
+
+  test('an account that cannot be entered fails what is due there, with the reason of AssumeRole', async () => {
+    world.closed.set(CONSUMER.account, new AwsFailure('AccessDenied', 'PERMANENT'));
+    const reconciler = start();
+    reconciler.wake((await declared(owner(), consumerDomain())).changedLanes);
+    await eventually(isA(consumerDomain()[0]!, 'FAILED'), 'FAILED');
+    expect(await errorOf(consumerDomain()[0]!)).toMatchObject({ code: 'AccessDenied' });
+  });
+
+  test('what is waited for is polled, without counting as a failure', async () => {
+    const [, share] = accessTo('orders');
+    const reconciler = start();
+    reconciler.wake((await declared(owner(), [share!])).changedLanes);
+    await eventually(async () => ((await errorOf(share!))?.tries ?? 0) >= 3, 'polled');
+    expect(await row(share!)).toMatchObject({ status: 'PENDING', lastError: { code: 'Waiting' } });
+    reconciler.wake((await declared(owner(), [grantOf('orders')])).changedLanes);
+    await eventually(allAre('READY'), 'the share arrived');
+  });
+
+  test('a wake-up that is lost is found by the sweep', async () => {
+    start();
+    await declared(owner(), accessTo('orders'));
+    await eventually(allAre('READY'), 'found');
+  });
+
+  test('an owner whose settling failed is settled when the sweep names him again', async () => {
+    const told: string[] = [];
+    let failures = 1;
+    const who = owner();
+    const reconciler = start({
+      settled: async (_tx, { id }) => {
+        if (failures-- > 0) throw new Error('connection lost');
+        told.push(id);
+        return undefined;
+      },
+      unsettledOwners: async () => (told.length === 0 ? [who] : []),
+    });
+    reconciler.wake((await declared(who, [grantOf('orders')])).changedLanes);
+    await eventually(async () => told.includes(who.id), 'settled');
+  });
+});
+
+describe('drift', () => {
+  test('what was changed or removed out of band is found within the period, told, and repaired', async () => {
+    const reconciler = start({ times: { ...QUICK, driftPeriodMs: 1_000 } });
+    reconciler.wake((await declared(owner(), [...tableInGovernance('orders'), ...grants(30)])).changedLanes);
+    await eventually(allAre('READY'), 'granted');
+    const names = [...world.objects.keys()].filter((name) => name.includes('LfGrant'));
+    world.objects.delete(names[0]!);
+    world.objects.set(names[1]!, 'something else');
+    world.calls.length = 0;
+    await eventually(async () => (await eventsOf('ResourceRepaired')).length === 2, 'repaired');
+    expect(await eventsOf('ResourceDrifted')).toHaveLength(2);
+    expect(world.changes().flatMap(({ keys }) => keys)).toHaveLength(2);
+    expect(JSON.stringify((await eventsOf('ResourceDrifted')).map(({ data }) => data))).toContain('something else');
+    await eventually(allAre('READY'), 'all READY');
+  });
+
+  test('a check that fails says nothing about the resource', async () => {
+    const reconciler = start({ times: { ...QUICK, driftPeriodMs: 300 } });
+    reconciler.wake((await declared(owner(), grants(2))).changedLanes);
+    await eventually(allAre('READY'), 'granted');
+    const callsBefore = world.calls.length;
+    world.meddle = () => {
+      throw new AwsFailure('ServiceUnavailable', 'RETRY');
+    };
+    await eventually(async () => world.calls.length > callsBefore + 1, 'checked');
+    expect(await statuses()).toEqual(['READY', 'READY']);
+    expect(await eventsOf('ResourceDrifted')).toEqual([]);
+    expect(reconciler.status().sweptAt).not.toBeNull();
+  });
+});
