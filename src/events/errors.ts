@@ -1,5 +1,3 @@
-import { encodeCursor } from './cursor.js';
-
 /** The cursor is not one of ours, or lies beyond the head of the log. */
 export class InvalidCursor extends Error {
   readonly code = 'INVALID_CURSOR';
@@ -16,10 +14,8 @@ export class ResyncRequired extends Error {
 export class SlowSubscriber extends Error {
   readonly code = 'SLOW_SUBSCRIBER';
   override readonly name = 'SlowSubscriber';
-  readonly cursor: string;
 
-  constructor(seq: bigint) {
+  constructor(readonly cursor: string) {
     super('The subscriber fell behind the events it asked for; subscribe again after its cursor.');
-    this.cursor = encodeCursor(seq);
   }
 }

@@ -1,3 +1,4 @@
+import { encodeCursor } from './cursor.js';
 import { ResyncRequired, SlowSubscriber } from './errors.js';
 import type { Page } from './read.js';
 import type { LogEvent } from './types.js';
@@ -63,7 +64,7 @@ export function openSubscriber({ source, after, accepts, onEnd }: SubscriberOpti
       return;
     }
     queue.push(event);
-    if (queue.length > QUEUE_LIMIT) end(new SlowSubscriber(cursor));
+    if (queue.length > QUEUE_LIMIT) end(new SlowSubscriber(encodeCursor(cursor)));
     else wake?.();
   }
 
