@@ -1,7 +1,7 @@
 // Writes prisma/migrations/<timestamp>_<name>/migration.sql from the difference between the committed snapshot
 // (prisma/migrations/snapshot.json) and the schema: no database and no native engine. `--check` fails when they differ.
 // usage: npm run migration:new -- <name>  |  npm run migration:check
-import { mkdirSync, readdirSync, readFileSync, writeFileSync, existsSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';

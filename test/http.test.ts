@@ -107,8 +107,15 @@ beforeAll(async () => {
       if (!databaseUp) throw new Error('no connection');
     },
   });
-  const config = { host: '127.0.0.1', introspection: true, graphiql: true, allowedOrigins: ['https://portal.test'] };
-  http = await createHttp({ schema, config, log, health, port: 0, contextOf: async (request) => subjectOf(request) });
+  const config = {
+    host: '127.0.0.1',
+    port: 0,
+    introspection: true,
+    graphiql: true,
+    allowedOrigins: ['https://portal.test'],
+  };
+  const api = { schema, contextOf: async (request: IncomingRequest) => subjectOf(request) };
+  http = await createHttp({ config, log, health, api });
   sockets = serveWebSockets({
     server: http.app.server,
     schema,

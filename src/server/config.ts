@@ -34,8 +34,13 @@ export interface Config {
   allowedOrigins: string[];
   issuers: Issuer[];
   mesh: Mesh;
-  /** Both null: real AWS, by the SDK's default credential chain. */
-  aws: { endpoint: string | null; credentials: { accessKeyId: string; secretAccessKey: string } | null };
+  /** Endpoint and credentials null: real AWS, by the SDK's default credential chain. */
+  aws: {
+    endpoint: string | null;
+    credentials: { accessKeyId: string; secretAccessKey: string } | null;
+    /** Whether to assume the governance role; else the credentials found are its own already. */
+    assumeGovernanceRole: boolean;
+  };
   driftPeriodSeconds: number;
   logLevel: (typeof logLevels)[number];
   production: boolean;
@@ -127,6 +132,9 @@ const variables = {
     .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'must be an AWS region such as eu-central-1')
     .describe('The region of the mesh.'),
   MESHGATE_GOVERNANCE_ROLE_ARN: iamRole.describe('The IAM role that Meshgate runs as in the governance account.'),
+  MESHGATE_ASSUME_GOVERNANCE_ROLE: flag
+    .default(false)
+    .describe('Whether to assume that role; not needed where the process runs as it already.'),
   MESHGATE_DATA_ACCESS_ROLE_ARN: iamRole.describe(
     'The role in the governance account that Lake Formation reads registered locations with.',
   ),
@@ -219,7 +227,11 @@ export function readConfig(source: Environment = process.env): Config {
       manageSettings: value.MESHGATE_MANAGE_SETTINGS,
       databaseNames: { nrac: value.MESHGATE_NRAC_DATABASE, tbac: value.MESHGATE_TBAC_DATABASE },
     },
-    aws: { endpoint: value.MESHGATE_AWS_ENDPOINT ?? null, credentials: null },
+    aws: {
+      endpoint: value.MESHGATE_AWS_ENDPOINT ?? null,
+      credentials: null,
+      assumeGovernanceRole: value.MESHGATE_ASSUME_GOVERNANCE_ROLE,
+    },
     driftPeriodSeconds: value.MESHGATE_DRIFT_PERIOD,
     logLevel: value.MESHGATE_LOG_LEVEL,
     production: value.MESHGATE_PRODUCTION,

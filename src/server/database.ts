@@ -2,12 +2,15 @@ import { createHash } from 'node:crypto';
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { PrismaClient } from '../generated/prisma/client.js';
+import type { RunStatement } from '../governance/read/select.js';
 import type { Log } from './log.js';
 
 /** Prisma and plain SQL over one pool of connections, with the server's role. */
 export interface Database {
   pool: pg.Pool;
   prisma: PrismaClient;
+  /** Runs one statement of the read side as a prepared one. */
+  run: RunStatement;
   close(): Promise<void>;
 }
 
@@ -37,6 +40,10 @@ export function openDatabase(serverUrl: string, options: DatabaseOptions): Datab
   return {
     pool,
     prisma,
+    run: async ({ text, values }) => {
+      const { rows } = await pool.query<{ answer: unknown }>({ name: statementName(text), text, values });
+      return rows;
+    },
     close: async () => {
       await prisma.$disconnect();
       await pool.end();

@@ -8,8 +8,9 @@ import {
   ApolloServerPluginUsageReportingDisabled,
 } from '@apollo/server/plugin/disabled';
 import { fastifyApolloHandler } from '@as-integrations/fastify';
-import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
 import { type FormattedExecutionResult, GraphQLError, type GraphQLFormattedError, type GraphQLSchema } from 'graphql';
+import { expectedError } from '../resolvers/result.js';
 import { type Config, isLoopbackHost } from './config.js';
 import { buildGraphiqlPage, type GraphiqlPage, graphiqlPolicy } from './graphiql.js';
 import type { Health } from './health.js';
@@ -27,13 +28,18 @@ export interface IncomingRequest {
   log: Log;
 }
 
-/** What the HTTP front is built from. `contextOf` authenticates: no document is even parsed for a stranger. */
-export interface HttpOptions<C extends BaseContext> {
+/** The API. `contextOf` authenticates: no document is even parsed for a stranger. */
+export interface Api<C extends BaseContext> {
   schema: GraphQLSchema;
-  config: Pick<Config, 'host' | 'introspection' | 'graphiql'>;
+  contextOf: (request: IncomingRequest) => Promise<C>;
+}
+
+/** What the HTTP front is built from; a worker has health alone and no API. */
+export interface HttpOptions<C extends BaseContext> {
+  config: Pick<Config, 'host' | 'port' | 'introspection' | 'graphiql'>;
   log: Log;
   health: Health;
-  contextOf: (request: IncomingRequest) => Promise<C>;
+  api?: Api<C>;
 }
 
 /** The HTTP front; `app.server` takes the WebSocket upgrades. */
@@ -51,8 +57,7 @@ export const graphqlPath = '/graphql';
 const largestBody = 1_048_576;
 
 /** Builds the front: GraphQL, GraphiQL, /healthz and /readyz. */
-export async function createHttp<C extends BaseContext>(options: HttpOptions<C> & { port: number }): Promise<Http> {
-  const { config, log, health } = options;
+export async function createHttp<C extends BaseContext>({ config, log, health, api }: HttpOptions<C>): Promise<Http> {
   const app = fastify({
     bodyLimit: largestBody,
     requestTimeout: 30_000,
@@ -60,7 +65,7 @@ export async function createHttp<C extends BaseContext>(options: HttpOptions<C> 
     forceCloseConnections: 'idle',
     genReqId: (request) => correlationIdOf(request.headers),
     loggerInstance: log,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
   }) as unknown as FastifyInstance;
   // JSON alone: what a form or a plain text can carry, a page elsewhere could send without being asked (CSRF).
   app.removeContentTypeParser('text/plain');
@@ -85,23 +90,26 @@ export async function createHttp<C extends BaseContext>(options: HttpOptions<C> 
     const readiness = await health.readiness();
     return reply.code(readiness.ready ? 200 : 503).send(readiness);
   });
-  const apollo = await startApollo(options);
-  serveGraphql(app, apollo, options);
+  const apollo = api && (await startApollo(api, { config, log }));
+  if (apollo) serveGraphql(app, { apollo, api, config, log });
   return {
     app,
     listen: async () => {
-      await app.listen({ host: config.host, port: options.port });
+      await app.listen({ host: config.host, port: config.port });
       const address = app.server.address();
-      return typeof address === 'object' && address ? address.port : options.port;
+      return typeof address === 'object' && address ? address.port : config.port;
     },
     close: async () => {
       await app.close();
-      await apollo.stop();
+      await apollo?.stop();
     },
   };
 }
 
-async function startApollo<C extends BaseContext>({ schema, config, log }: HttpOptions<C>): Promise<ApolloServer<C>> {
+async function startApollo<C extends BaseContext>(
+  { schema }: Api<C>,
+  { config, log }: Pick<HttpOptions<C>, 'config' | 'log'>,
+): Promise<ApolloServer<C>> {
   const ids = new WeakMap<object, string>();
   const apollo = new ApolloServer<C>({
     schema,
@@ -146,6 +154,8 @@ export function maskError(
 ): GraphQLFormattedError {
   if (formatted.extensions?.code && formatted.extensions.code !== 'INTERNAL_SERVER_ERROR') return formatted;
   const cause = unwrapResolverError(error);
+  const expected = expectedError(cause);
+  if (expected) return { ...formatted, message: expected.message, extensions: { ...expected.extensions } };
   const key = typeof cause === 'object' && cause !== null ? cause : {};
   const id = ids.get(key) ?? randomUUID();
   if (!ids.has(key)) log.error({ err: cause, errorId: id, path: formatted.path }, 'internal error');
@@ -157,12 +167,15 @@ export function maskError(
   };
 }
 
-function serveGraphql<C extends BaseContext>(
-  app: FastifyInstance,
-  apollo: ApolloServer<C>,
-  { config, log, contextOf }: HttpOptions<C>,
-): void {
-  const answer = fastifyApolloHandler(apollo, { context: (request) => contextOf(incoming(request, log)) });
+interface Served<C extends BaseContext> {
+  apollo: ApolloServer<C>;
+  api: Api<C>;
+  config: HttpOptions<C>['config'];
+  log: Log;
+}
+
+function serveGraphql<C extends BaseContext>(app: FastifyInstance, { apollo, api, config, log }: Served<C>): void {
+  const answer = fastifyApolloHandler(apollo, { context: (request) => api.contextOf(incoming(request, log)) });
   let page: Promise<GraphiqlPage> | undefined;
   app.route({
     method: ['GET', 'POST'],

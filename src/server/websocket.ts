@@ -257,28 +257,17 @@ function refused(code: string, message: string, nodes?: GraphQLError['nodes']): 
   return new GraphQLError(message, { extensions: { code }, ...(nodes ? { nodes } : {}) });
 }
 
-/** Failures of a stream that its subscriber can do something about. */
-const streamCodes = new Set(['INVALID_CURSOR', 'RESYNC_REQUIRED', 'SLOW_SUBSCRIBER']);
-
 function formatError(error: GraphQLError, log: Log): GraphQLFormattedError {
   const formatted = error.toJSON();
   if (formatted.extensions?.code) {
     const { http: _, ...extensions } = formatted.extensions;
     return { ...formatted, extensions };
   }
-  const code = codeOf(error);
-  if (code && streamCodes.has(code)) return { ...formatted, extensions: { code } };
   return maskError(formatted, { error, log });
-}
-
-function codeOf({ originalError }: GraphQLError): string | undefined {
-  return (originalError as { code?: string } | undefined)?.code;
 }
 
 /** Nothing more reaches a subscriber who does not read, not even an error: his socket closes, with the place to go on from. */
 function closeIfSlow(socket: WebSocket, errors: readonly GraphQLError[]): void {
-  const slow = errors.find((error) => codeOf(error) === 'SLOW_SUBSCRIBER');
-  if (!slow) return;
-  const { cursor = '' } = slow.originalError as { cursor?: string };
-  socket.close(closeCodes.resume, `SLOW_SUBSCRIBER ${cursor}`);
+  const slow = errors.find((error) => error.extensions.code === 'SLOW_SUBSCRIBER');
+  if (slow) socket.close(closeCodes.resume, `SLOW_SUBSCRIBER ${slow.extensions.cursor ?? ''}`);
 }

@@ -1,0 +1,30 @@
+import { globalId, resourceSubjectId } from '../governance/global-id.js';
+import type { AboutResource } from '../provisioning/record.js';
+
+/** Events about a resource reach the domains that claim it: by themselves, by a product, or by a grant to one of their products. */
+export const aboutResource: AboutResource = async (tx, resource) => {
+  const owners = await tx.$queryRaw<{ domainId: string; domain: string; productId: string | null }[]>`
+    SELECT DISTINCT domain."id"::text AS "domainId", domain."name" AS "domain", product."id"::text AS "productId"
+    FROM "ResourceClaim" claim
+    LEFT JOIN "AccessGrant" access ON claim."ownerType" = 'ACCESS_GRANT' AND access."id" = claim."ownerId"
+    LEFT JOIN "DataProduct" product
+      ON claim."ownerType" <> 'DOMAIN' AND product."id" = coalesce(access."productId", claim."ownerId")
+    JOIN "Domain" domain ON domain."id" = coalesce(product."domainId", claim."ownerId")
+    WHERE claim."resourceId" = ${resource.id}
+    ORDER BY 1, 3`;
+  const domains = [...new Set(owners.map(({ domainId }) => domainId))];
+  const products = new Set(owners.map(({ productId }) => productId));
+  const [first] = owners;
+  return {
+    subject: {
+      type: 'Resource',
+      id: globalId('Resource', resource.id),
+      name: `${resource.kind} ${resource.key}`,
+      domain: domains.length === 1 ? (first?.domain ?? null) : null,
+    },
+    subjectId: resourceSubjectId(resource.id),
+    domainId: domains.length === 1 ? (first?.domainId ?? null) : null,
+    productId: products.size === 1 ? (first?.productId ?? null) : null,
+    audience: { public: false, domains, subjects: [] },
+  };
+};

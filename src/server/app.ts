@@ -1,0 +1,215 @@
+import { randomUUID } from 'node:crypto';
+import { GraphQLError } from 'graphql';
+import { startListener } from '../events/listen.js';
+import type { Loop } from '../events/loop.js';
+import { startSequencer } from '../events/sequencer.js';
+import { startTail, type Tail } from '../events/tail.js';
+import type { Actor } from '../events/types.js';
+import type { Context, Viewer } from '../governance/context.js';
+import type { RequestContext } from '../resolvers/context.js';
+import { expectedError } from '../resolvers/result.js';
+import { buildSchema } from '../resolvers/schema.js';
+import type { Config } from './config.js';
+import { type Database, openDatabase } from './database.js';
+import { createHealth, type ReadinessCheck } from './health.js';
+import { type Api, createHttp, type IncomingRequest } from './http.js';
+import { openJobs } from './jobs.js';
+import type { Log } from './log.js';
+import { MigrationError, pendingMigrations } from './migrate.js';
+import { createRateLimit } from './rates.js';
+import { createAuthenticate, createViewers, type Identity, type Viewers } from './viewer.js';
+import { type SocketSession, serveWebSockets } from './websocket.js';
+import { assertRecent, startWork, type Work } from './work.js';
+
+/** Which parts run in this process: the API, the worker, or both. */
+export interface Roles {
+  serve: boolean;
+  work: boolean;
+}
+
+/** A running process of Meshgate. */
+export interface App {
+  /** Takes requests from now on; answers the port. */
+  listen(): Promise<number>;
+  /** Drains: no new requests, sockets told to go elsewhere, work in flight ended, then all connections closed. */
+  close(): Promise<void>;
+}
+
+/** Builds every object of the process and joins them: the one place that knows them all. */
+export async function createApp({ config, roles, log }: { config: Config; roles: Roles; log: Log }): Promise<App> {
+  const database = openDatabase(config.databaseUrl, { poolSize: config.poolSize, log });
+  const closing: (() => Promise<void>)[] = [() => database.close()];
+  const onClose = (close: () => Promise<void>): number => closing.unshift(close);
+  try {
+    await assertMigrated(database);
+    const listener = startListener({ databaseUrl: config.databaseUrl, log });
+    onClose(() => listener.stop());
+    const sequencer = startSequencer({ pool: database.pool, log });
+    onClose(() => sequencer.stop());
+    const jobs = await openJobs({ serverUrl: config.databaseUrl, log });
+    onClose(() => jobs.close());
+    const viewers = createViewers(database.pool);
+    let work: Work | undefined;
+    const committed: Context['committed'] = (lanes) => {
+      sequencer.poke();
+      viewers.forget();
+      if (work) return work.wake(lanes);
+      for (const lane of lanes) {
+        jobs.wakeLane(lane).catch((error: unknown) => log.warn({ err: error, lane }, 'the sweep will find this lane'));
+      }
+    };
+    if (roles.work) {
+      work = await startWork({ config, database, jobs, listener, log, committed });
+      onClose(work.stop);
+    }
+    const checks: Record<string, ReadinessCheck> = { ...basicChecks(database, sequencer), ...work?.checks };
+    let api: Api<RequestContext> | undefined;
+    let requests: Requests | undefined;
+    if (roles.serve) {
+      const beforeDelivery = () => viewers.refresh();
+      const tail = await startTail({
+        pool: database.pool,
+        listener,
+        log,
+        beforeDelivery: forMembership(beforeDelivery),
+      });
+      onClose(() => tail.stop());
+      checks.tail = async () => assertRecent('tail', tail.lastRunAt, 10_000);
+      requests = createRequests({ config, database, tail, viewers, committed });
+      api = { schema: await buildSchema(), contextOf: requests.contextOf };
+    }
+    const health = createHealth(checks);
+    const http = await createHttp({ config, log, health, ...(api ? { api } : {}) });
+    onClose(() => http.close());
+    if (api && requests) {
+      const sockets = serveWebSockets({
+        server: http.app.server,
+        schema: api.schema,
+        config,
+        log,
+        open: requests.openSocket,
+      });
+      onClose(() => sockets.drain());
+    }
+    onClose(async () => health.drain());
+    return { listen: http.listen, close: () => closeAll(closing, log) };
+  } catch (error) {
+    await closeAll(closing, log);
+    throw error;
+  }
+}
+
+async function closeAll(closing: (() => Promise<void>)[], log: Log): Promise<void> {
+  for (const close of closing.splice(0)) {
+    await close().catch((error: unknown) => log.error({ err: error }, 'a part did not close in order'));
+  }
+}
+
+async function assertMigrated({ pool }: Database): Promise<void> {
+  const pending = await pendingMigrations(pool);
+  if (pending.length === 0) return;
+  throw new MigrationError(
+    `The database lacks ${pending.length} migration(s), first ${pending[0]}. Run "meshgate migrate" with DATABASE_OWNER_URL before this version.`,
+  );
+}
+
+function basicChecks(database: Database, sequencer: Loop): Record<string, ReadinessCheck> {
+  return {
+    database: async () => {
+      await database.pool.query('SELECT 1');
+    },
+    migrations: () => assertMigrated(database),
+    sequencer: async () => assertRecent('sequencer', sequencer.lastRunAt, 10_000),
+  };
+}
+
+/** Membership is part of a domain: whoever left one must not get what follows the event that says so. */
+function forMembership(refresh: () => Promise<void>): (event: { type: string }) => Promise<void> | undefined {
+  return ({ type }) => (type === 'DomainUpdated' || type === 'DomainRegistered' ? refresh() : undefined);
+}
+
+interface RequestParts {
+  config: Config;
+  database: Database;
+  tail: Tail;
+  viewers: Viewers;
+  committed: Context['committed'];
+}
+
+/** Turns requests and sockets into what resolvers are given. */
+interface Requests {
+  contextOf(request: IncomingRequest): Promise<RequestContext>;
+  openSocket(request: IncomingRequest): Promise<SocketSession>;
+}
+
+function createRequests({ config, database, tail, viewers, committed }: RequestParts): Requests {
+  const authenticate = createAuthenticate(config);
+  const admitRequest = createRateLimit();
+  const admitSocket = createRateLimit();
+
+  function contextFor({ request, identity, viewer, currentViewer }: Asking, signal?: AbortSignal): RequestContext {
+    return {
+      ctx: {
+        viewer,
+        actor: actorOf(identity, request.address),
+        correlationId: request.correlationId,
+        db: database.prisma,
+        mesh: config.mesh,
+        committed,
+      },
+      read: { viewer, run: database.run },
+      subscribe: (options) => tail.subscribe(signal ? { ...options, signal } : options),
+      currentViewer,
+      reportBug: (error) => reportBug(error, request.log),
+    };
+  }
+
+  return {
+    contextOf: async (request) => {
+      const identity = await authenticate(request.authorization);
+      if (!admitRequest(identity.subject)) throw tooMany();
+      const viewer = await viewers.viewerOf(identity);
+      return contextFor({ request, identity, viewer, currentViewer: () => viewer });
+    },
+    openSocket: async (request) => {
+      const identity = await authenticate(request.authorization);
+      const watched = await viewers.watch(identity);
+      return {
+        expiresAt: identity.expiresAt,
+        admit: () => admitSocket(identity.subject),
+        close: watched.stop,
+        contextOf: (signal) => {
+          const currentViewer = () => (signal.aborted || hasExpired(identity) ? undefined : watched.current());
+          return contextFor({ request, identity, viewer: watched.current(), currentViewer }, signal);
+        },
+      };
+    },
+  };
+}
+
+interface Asking {
+  request: IncomingRequest;
+  identity: Identity;
+  viewer: Viewer;
+  currentViewer: () => Viewer | undefined;
+}
+
+function actorOf({ subject, name, tokenId }: Identity, address: string | null): Actor {
+  return { kind: 'USER', subject, name, tokenId, address };
+}
+
+function hasExpired({ expiresAt }: Identity): boolean {
+  return expiresAt.getTime() <= Date.now();
+}
+
+function tooMany(): GraphQLError {
+  const extensions = { code: 'RATE_LIMITED', http: { status: 429 } };
+  return new GraphQLError('Too many requests, try again in a second.', { extensions });
+}
+
+function reportBug(error: unknown, log: Log): string {
+  const expected = expectedError(error);
+  const errorId = randomUUID();
+  if (!expected) log.error({ err: error, errorId }, 'internal error');
+  return errorId;
+}

@@ -1,0 +1,145 @@
+import { createAws } from '../aws/clients.js';
+import { createPutEvents } from '../aws/event-bridge.js';
+import type { AwsSession } from '../aws/session.js';
+import type { Listener } from '../events/listen.js';
+import { startLoop } from '../events/loop.js';
+import { startPublisher } from '../events/publisher.js';
+import type { PutEvents } from '../events/put-events.js';
+import type { Context } from '../governance/context.js';
+import { expireDueGrants } from '../governance/expire.js';
+import { settled, unsettledOwners } from '../governance/settled.js';
+import { forgetIdempotencyKeys } from '../governance/transaction.js';
+import type { LaneKey } from '../provisioning/declare.js';
+import type { Aws } from '../provisioning/provider.js';
+import { DEFAULT_TIMES, startReconciler } from '../provisioning/reconcile.js';
+import { aboutResource } from './about-resource.js';
+import type { Config } from './config.js';
+import type { Database } from './database.js';
+import type { ReadinessCheck } from './health.js';
+import type { Jobs } from './jobs.js';
+import type { Log } from './log.js';
+
+/** What the worker's part is built from. `committed` is told of lanes that its own transactions changed. */
+export interface WorkOptions {
+  config: Config;
+  database: Database;
+  jobs: Jobs;
+  listener: Listener;
+  log: Log;
+  committed: Context['committed'];
+}
+
+/** The worker's part: makes AWS agree, publishes the log, ends grants whose time has come. */
+export interface Work {
+  wake(lanes: LaneKey[]): void;
+  checks: Record<string, ReadinessCheck>;
+  stop(): Promise<void>;
+}
+
+const lanesAtOnce = 8;
+const expireEvery = 1_000;
+const tidyEvery = 3_600_000;
+
+/** Starts reconciler, publisher and clock. */
+export async function startWork(options: WorkOptions): Promise<Work> {
+  const { config, database, jobs, listener, log, committed } = options;
+  const { mesh } = config;
+  const db = database.prisma;
+  const aws = createAws({
+    governanceAccount: mesh.governanceAccount,
+    region: mesh.region,
+    ...(config.aws.endpoint ? { endpoint: config.aws.endpoint } : {}),
+    ...(config.aws.credentials ? { baseCredentials: config.aws.credentials } : {}),
+    ...(config.aws.assumeGovernanceRole ? { roleArn: mesh.governanceRoleArn } : {}),
+    requestTimeoutMs: DEFAULT_TIMES.requestTimeoutMs,
+    log,
+  });
+  const reconciler = startReconciler({
+    db,
+    aws,
+    roleOf: (account) => roleOf(database, account, mesh.governanceAccount),
+    settled: async (tx, owner) => {
+      await settled(mesh, tx, owner);
+      return undefined;
+    },
+    unsettledOwners: () => unsettledOwners(mesh, db),
+    aboutResource,
+    log,
+    times: { driftPeriodMs: config.driftPeriodSeconds * 1_000 },
+    concurrency: lanesAtOnce,
+  });
+  const publisher = startPublisher({
+    pool: database.pool,
+    listener,
+    put: putAsGovernance(aws, config),
+    bus: mesh.centralBusName,
+    log,
+  });
+  const system = { db, mesh, committed };
+  const clock = startLoop({
+    name: 'expiry of grants',
+    log,
+    idleMs: expireEvery,
+    run: async () => (await expireDueGrants(system)) >= 200,
+  });
+  const tidying = startLoop({
+    name: 'idempotency keys',
+    log,
+    idleMs: tidyEvery,
+    run: async () => {
+      await forgetIdempotencyKeys(db);
+      return false;
+    },
+  });
+  await jobs.runLanes(async (lane) => reconciler.wake([lane]), lanesAtOnce);
+  return {
+    wake: reconciler.wake,
+    checks: {
+      reconciler: async () => assertRecent('reconciler', reconciler.status().sweptAt, 30_000),
+      clock: async () => assertRecent('clock', clock.lastRunAt, 30_000),
+    },
+    stop: async () => {
+      await Promise.all([clock.stop(), tidying.stop(), publisher.stop(), reconciler.stop()]);
+    },
+  };
+}
+
+/** Throws where a loop has not come round for longer than `most` ms. */
+export function assertRecent(name: string, at: Date | null, most: number): void {
+  if (!at) throw new Error(`the ${name} has not run yet`);
+  if (Date.now() - at.getTime() > most) throw new Error(`the ${name} last ran at ${at.toISOString()}`);
+}
+
+/** The role that the domain of an account registered; null in the governance account, which has none. */
+async function roleOf(
+  { prisma }: Database,
+  account: string,
+  governanceAccount: string,
+): Promise<{ arn: string; externalId: string } | null> {
+  if (account === governanceAccount) return null;
+  const select = { roleArn: true, externalId: true };
+  const domain = await prisma.domain.findUnique({ where: { awsAccountId: account }, select });
+  return domain && { arn: domain.roleArn, externalId: domain.externalId };
+}
+
+/** PutEvents with the governance account's credentials, found at the first event and again where they could not be had. */
+function putAsGovernance(aws: Aws<AwsSession>, { mesh }: Config): PutEvents {
+  let put: Promise<PutEvents> | undefined;
+  const open = async (): Promise<PutEvents> => {
+    const session = await aws.open({
+      account: mesh.governanceAccount,
+      region: mesh.region,
+      role: null,
+      sessionName: 'meshgate-publisher',
+      beforeCall: async () => undefined,
+    });
+    return createPutEvents(session.eventBridge);
+  };
+  return async (entries) => {
+    put ??= open().catch((error: unknown) => {
+      put = undefined;
+      throw error;
+    });
+    return (await put)(entries);
+  };
+}
