@@ -112,6 +112,23 @@ describe('a worker that stops past its lease', () => {
     expect(fence.fence).toBeGreaterThanOrEqual(2n);
   });
 
+  test('and wakes with an observation of long ago changes nothing by it', async () => {
+    const world = new World();
+    const paused = pause(({ operation }) => operation === 'observe');
+    const first = worker(world, paused.meddle);
+    first.wake((await declared(owner(), [grantOf('orders')])).changedLanes);
+    await paused.reached;
+    const second = worker(world);
+    second.wake([GOVERNANCE]);
+    await eventually(allAre('READY'), 'granted by the second worker');
+    // What the first one saw, it saw before: nothing there.
+    world.objects.clear();
+    paused.resume();
+    await eventually(async () => first.status().running.length === 0, 'the first worker gave up');
+    expect(world.changes()).toHaveLength(1);
+    expect(await statuses()).toEqual(['READY']);
+  });
+
   test('is waited for until its last request has surely ended', async () => {
     const world = new World();
     const paused = pause(({ operation }) => operation === 'apply');
