@@ -26,7 +26,7 @@ import type { World } from './service.js';
  * A question: `account` is the catalog in which `database` and `table` are names (links or real ones), usually the
  * principal's own. Without `column` it is asked for every column.
  */
-export interface ReadQuestion {
+interface ReadQuestion {
   principal: string;
   account: string;
   database: string;
@@ -35,7 +35,7 @@ export interface ReadQuestion {
 }
 
 /** The answer with the first thing that is missing, or with the grants that allow. */
-export interface ReadAnswer {
+interface ReadAnswer {
   allowed: boolean;
   reason: string;
 }

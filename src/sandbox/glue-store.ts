@@ -4,7 +4,7 @@ import type { DefaultPermissions } from './lf-settings.js';
 import type { World } from './service.js';
 
 /** A column of a storage descriptor or a partition key. */
-export interface Column {
+interface Column {
   Name: string;
   Type?: string;
   Comment?: string;
@@ -24,7 +24,7 @@ export interface DatabaseRecord {
 }
 
 /** The members of a storage descriptor that carry a rule here; the others are kept as given. */
-export interface StorageDescriptor {
+interface StorageDescriptor {
   Columns?: Column[];
   Location?: string;
   [member: string]: unknown;

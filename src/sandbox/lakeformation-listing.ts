@@ -3,7 +3,7 @@ import { findTable } from './glue-store.js';
 import { mayDescribe } from './lf-authority.js';
 import { EVERY_COLUMN, sameScope } from './lf-columns.js';
 import { type GrantRow, grantRows, type Scopes, targetCovers } from './lf-grants.js';
-import { defined, invalidInput, pageOf, requireMembers } from './lf-input.js';
+import { defined, invalidInput, pageOf, requireMembers, requireOwnCatalogId } from './lf-input.js';
 import { locationCovers } from './lf-locations.js';
 import { principalOf, readPrincipal } from './lf-principal.js';
 import { isAdministrator, settingsOf } from './lf-settings.js';
@@ -48,10 +48,10 @@ function ofKind(...kinds: TargetKind[]): (target: Target) => boolean {
 }
 
 /** The rows that the caller may see: an administrator those of his account and of shares to it, others their own. */
-function visibleRows(call: Call, world: World, catalog: string): GrantRow[] {
+function visibleRows(call: Call, world: World, catalog?: string): GrantRow[] {
   const administrator = isAdministrator(world, call.account, call.principal);
   return grantRows(world, (row) => {
-    if (row.target.catalog !== catalog) return false;
+    if (catalog !== undefined && row.target.catalog !== catalog) return false;
     if (row.principal === call.principal) return true;
     if (!administrator) return row.grantor === call.account && mayDescribe(world, call, row.target);
     // A grant made directly to another principal of this account stays hidden. AWS page: implicit-permissions.
@@ -64,6 +64,7 @@ function visibleRows(call: Call, world: World, catalog: string): GrantRow[] {
  * by tag too. AWS page: Lake Formation API reference, ListPermissions.
  */
 export function listPermissions(call: Call, world: World): unknown {
+  requireOwnCatalogId(call);
   const input = call.parameters;
   const principal: string | undefined = input.Principal?.DataLakePrincipalIdentifier;
   if (input.Principal) principalOf(world, principal);
@@ -74,9 +75,8 @@ export function listPermissions(call: Call, world: World): unknown {
   if (resource?.TableWithColumns) {
     throw invalidInput('Listing permissions on a table with columns is not supported; list those on the table.');
   }
-  const catalog: string = input.CatalogId ?? call.account;
-  const target = resource ? readTarget(resource, catalog).target : undefined;
-  const rows = visibleRows(call, world, target?.catalog ?? catalog)
+  const target = resource ? readTarget(resource, call.account).target : undefined;
+  const rows = visibleRows(call, world, target?.catalog)
     .filter((row) => (principal === undefined || row.principal === principal) && ofType(row.target))
     .flatMap((row) =>
       onTarget(world, row, { target, effective: principal !== undefined, related: input.IncludeRelated === 'TRUE' }),
@@ -201,10 +201,11 @@ function implicitRows(world: World, target: Target, principal: string | undefine
 
 /** GetEffectivePermissionsForPath: permissions on the path and on the tables that lie at or below it. */
 export function getEffectivePermissionsForPath(call: Call, world: World): unknown {
+  requireOwnCatalogId(call);
   const input = call.parameters;
   requireMembers(input, ['ResourceArn']);
   const arn = String(input.ResourceArn).replace(/\/+$/, '');
-  const rows = visibleRows(call, world, input.CatalogId ?? call.account).filter(({ target }) => {
+  const rows = visibleRows(call, world, call.account).filter(({ target }) => {
     if (target.arn !== undefined) return locationCovers(target.arn, arn);
     const { catalog, database = '', table } = target;
     const location = table ? findTable(world, { catalog, database, table })?.StorageDescriptor?.Location : undefined;

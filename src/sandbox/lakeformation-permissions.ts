@@ -4,7 +4,7 @@ import { type Caller, requireGrantOption } from './lf-authority.js';
 import type { ColumnScope } from './lf-columns.js';
 import { allTargetsExist, isResourceLink } from './lf-existence.js';
 import { addGrant, cutRegrants, dropGrantsOn, grantRow, grantRows, takeGrant } from './lf-grants.js';
-import { invalidInput, requireMembers } from './lf-input.js';
+import { invalidInput, requireMembers, requireOwnCatalogId } from './lf-input.js';
 import { IAM_ALLOWED_PRINCIPALS, type Principal, principalOf, readPrincipal } from './lf-principal.js';
 import { crossAccountVersion, isAdministrator } from './lf-settings.js';
 import { permissionsOf, type ResourceInput, readTarget, type Target, targetKey } from './lf-target.js';
@@ -12,7 +12,7 @@ import { shareGrants } from './ram-shares.js';
 import { AwsError, type Call, type World } from './service.js';
 
 /** One entry of GrantPermissions, RevokePermissions or their batch forms. */
-export interface PermissionsEntry {
+interface PermissionsEntry {
   Id?: string;
   Principal?: { DataLakePrincipalIdentifier?: string };
   Resource?: ResourceInput;
@@ -158,12 +158,14 @@ export function forgetTargets(world: World, call: Call, test: (target: Target) =
 
 /** GrantPermissions. */
 export function grantPermissions(call: Call, world: World): unknown {
+  requireOwnCatalogId(call);
   grantEntry(call, world, call.parameters);
   return {};
 }
 
 /** RevokePermissions. */
 export function revokePermissions(call: Call, world: World): unknown {
+  requireOwnCatalogId(call);
   revokeEntry(call, world, call.parameters);
   return {};
 }
@@ -172,6 +174,7 @@ type ApplyEntry = (call: Call, world: World, entry: PermissionsEntry) => void;
 
 /** At most 20 entries; each stands alone, and those that fail come back with their error and Id. */
 function applyEach(call: Call, world: World, apply: ApplyEntry): unknown {
+  requireOwnCatalogId(call);
   requireMembers(call.parameters, ['Entries']);
   const entries: PermissionsEntry[] = call.parameters.Entries;
   if (entries.length > 20) {

@@ -74,7 +74,7 @@ export function mayDescribe(world: World, caller: Caller, target: Target): boole
 }
 
 /** Whether a grant to the whole account reaches the target through an accepted share. */
-export function isSharedWithAccount(world: World, account: string, target: Target): boolean {
+function isSharedWithAccount(world: World, account: string, target: Target): boolean {
   const rows = grantRows(world, (row) => row.principal === account && row.grantor === target.catalog);
   return rows.some((row) => {
     if (!isShared(world, row.target, account)) return false;
@@ -84,7 +84,7 @@ export function isSharedWithAccount(world: World, account: string, target: Targe
 }
 
 /** A grant or revoke that is to be judged. */
-export interface GrantWish {
+interface GrantWish {
   target: Target;
   permissions: string[];
   scope: ColumnScope;

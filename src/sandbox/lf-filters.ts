@@ -6,7 +6,7 @@ import { isAdministrator } from './lf-settings.js';
 import { AwsError, type Call, type World } from './service.js';
 
 /** A stored filter; its members are those of the API's DataCellsFilter. */
-export interface FilterRecord {
+interface FilterRecord {
   TableCatalogId: string;
   DatabaseName: string;
   TableName: string;

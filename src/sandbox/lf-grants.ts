@@ -29,10 +29,10 @@ export interface GrantRow {
 }
 
 /** What identifies a row. */
-export type GrantIdentity = Pick<GrantRow, 'grantor' | 'principal' | 'target'>;
+type GrantIdentity = Pick<GrantRow, 'grantor' | 'principal' | 'target'>;
 
 /** Permissions to add or to take, and on which columns SELECT is meant. */
-export interface GrantChange extends GrantIdentity {
+interface GrantChange extends GrantIdentity {
   permissions: string[];
   grantable: string[];
   scope: ColumnScope;
@@ -61,7 +61,7 @@ export function grantRow(world: World, identity: GrantIdentity): GrantRow | unde
  * ALL stands for every permission of the type and is listed beside them, except for IAM_ALLOWED_PRINCIPALS, whose ALL is
  * one word. AWS page: lf-permissions-reference, "Super".
  */
-export function expandPermissions(permissions: string[], identity: Pick<GrantRow, 'principal' | 'target'>): string[] {
+function expandPermissions(permissions: string[], identity: Pick<GrantRow, 'principal' | 'target'>): string[] {
   if (!permissions.includes('ALL') || identity.principal === IAM_ALLOWED_PRINCIPALS) return [...new Set(permissions)];
   return [...permissionsOf(identity.target)];
 }

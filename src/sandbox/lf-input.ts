@@ -1,5 +1,5 @@
 /** What every data operation of the sandbox needs: the errors of the three services, required members, pages, names. */
-import { AwsError } from './service.js';
+import { AwsError, type Call } from './service.js';
 
 /** InvalidInputException, as Glue and Lake Formation answer it. */
 export function invalidInput(message: string): AwsError {
@@ -32,13 +32,24 @@ export function requireMembers(input: Record<string, unknown> | undefined, membe
   }
 }
 
+/** The catalog at the top of a Lake Formation call is the caller's own account: that of another is out of reach. */
+export function requireOwnCatalogId(call: Call): void {
+  const catalog: unknown = call.parameters.CatalogId;
+  if (catalog === undefined || catalog === null || catalog === call.account) return;
+  throw new AwsError(
+    'AccessDeniedException',
+    `Cross account access to catalog ${String(catalog)} is not allowed.`,
+    403,
+  );
+}
+
 /** Glue folds the names of databases, tables and columns to lower case (AWS Glue API, DatabaseInput and TableInput). */
 export function foldName(name: string): string {
   return name.toLowerCase();
 }
 
 /** What a paged operation was asked for; `most` is both the default and the largest page. */
-export interface PageRequest {
+interface PageRequest {
   max: number | undefined;
   token: string | undefined;
   most: number;

@@ -1,6 +1,6 @@
 /** Data lake settings of an account: its administrators, the defaults for new objects, the cross-account version. */
 
-import { invalidInput, requireMembers } from './lf-input.js';
+import { invalidInput, requireMembers, requireOwnCatalogId } from './lf-input.js';
 import { IAM_ALLOWED_PRINCIPALS, principalOf } from './lf-principal.js';
 import type { Call, World } from './service.js';
 
@@ -74,11 +74,13 @@ export function isAdministrator(world: World, account: string, principal: string
 
 /** GetDataLakeSettings. */
 export function getDataLakeSettings(call: Call, world: World): unknown {
-  return { DataLakeSettings: settingsOf(world, call.parameters.CatalogId ?? call.account) };
+  requireOwnCatalogId(call);
+  return { DataLakeSettings: settingsOf(world, call.account) };
 }
 
 /** PutDataLakeSettings replaces the whole record; what is left out falls back to empty, the version to 1. */
 export function putDataLakeSettings(call: Call, world: World): unknown {
+  requireOwnCatalogId(call);
   requireMembers(call.parameters, ['DataLakeSettings']);
   const given: Partial<DataLakeSettings> = call.parameters.DataLakeSettings;
   const settings: DataLakeSettings = { ...EMPTY, ...given, Parameters: { ...EMPTY.Parameters, ...given.Parameters } };

@@ -32,7 +32,7 @@ export interface Target {
 }
 
 /** A target and, for a table, the columns that were named; `byColumns` tells TableWithColumns from Table. */
-export interface TargetRequest {
+interface TargetRequest {
   target: Target;
   scope: ColumnScope;
   byColumns: boolean;
@@ -45,7 +45,7 @@ export type ResourceInput = Record<string, Record<string, unknown> | undefined>;
  * Which permission fits which type of resource.
  * AWS page: Lake Formation developer guide, lf-permissions-reference, "Lake Formation permissions per resource type".
  */
-export const PERMISSIONS_OF: Record<TargetKind, readonly string[]> = {
+const PERMISSIONS_OF: Record<TargetKind, readonly string[]> = {
   CATALOG: ['ALL', 'ALTER', 'CREATE_DATABASE', 'DESCRIBE', 'DROP', 'CREATE_LF_TAG'],
   DATABASE: ['ALL', 'ALTER', 'CREATE_TABLE', 'DESCRIBE', 'DROP'],
   TABLE: ['ALL', 'ALTER', 'DELETE', 'DESCRIBE', 'DROP', 'INSERT', 'SELECT'],

@@ -6,7 +6,7 @@ import type { Target } from './lf-target.js';
 import type { World } from './service.js';
 
 /** The Glue resource types that one share carries; one share per account pair and class, so never more than five. */
-export type ShareClass = 'CATALOG' | 'DATABASE' | 'TABLE' | 'ALL_TABLES';
+type ShareClass = 'CATALOG' | 'DATABASE' | 'TABLE' | 'ALL_TABLES';
 
 /** A principal or a resource of a share. Times are ISO 8601. */
 export interface Association {
@@ -79,7 +79,7 @@ export function shareClassOf(target: Target): ShareClass | undefined {
 }
 
 /** The Glue ARN under which a target is in a share. */
-export function sharedArn(target: Target, region: string): string {
+function sharedArn(target: Target, region: string): string {
   const { catalog, database, table } = target;
   const prefix = `arn:aws:glue:${region}:${catalog}`;
   switch (shareClassOf(target)) {

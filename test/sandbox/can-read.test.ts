@@ -1,4 +1,4 @@
-import { UpdateTableCommand } from '@aws-sdk/client-glue';
+import { CreateDatabaseCommand, UpdateTableCommand } from '@aws-sdk/client-glue';
 import {
   AddLFTagsToResourceCommand,
   CreateDataCellsFilterCommand,
@@ -7,6 +7,10 @@ import {
   RegisterResourceCommand,
 } from '@aws-sdk/client-lakeformation';
 import { expect, test } from 'vitest';
+import { canRead } from '../../src/sandbox/can-read.js';
+import { glue } from '../../src/sandbox/glue.js';
+import { lakeformation } from '../../src/sandbox/lakeformation.js';
+import type { LocationRecord } from '../../src/sandbox/lf-locations.js';
 import {
   acceptAll,
   admin,
@@ -19,6 +23,7 @@ import {
   grant,
   intern,
   lakeAs,
+  lakeInMemory,
   lakeOf,
   mayRead,
   orders,
@@ -123,6 +128,38 @@ test('no data is vended from a location that is not registered', async () => {
   expect((await mayRead(sandbox, analyst)).allowed).toBe(true);
 });
 
+test('no data is vended from a location whose role was not verified', () => {
+  const { world, call } = lakeInMemory('2026-01-01T00:00:00Z');
+  const RoleArn = `arn:aws:iam::${G}:role/lake-reader`;
+  const DataLakeSettings = { DataLakeAdmins: [{ DataLakePrincipalIdentifier: admin(G) }] };
+  call(lakeformation, 'PutDataLakeSettings', G, { DataLakeSettings });
+  call(lakeformation, 'RegisterResource', G, { ResourceArn: 'arn:aws:s3:::lake', RoleArn });
+  call(glue, 'CreateDatabase', G, { DatabaseInput: { Name: 'sales' } });
+  call(glue, 'CreateTable', G, { DatabaseName: 'sales', TableInput: orders });
+  const question = { principal: admin(G), account: G, database: 'sales', table: 'orders' };
+  expect(canRead(world, question).allowed).toBe(true);
+  const locations = world.table<LocationRecord>('lakeformation/locations');
+  for (const [key, record] of locations.entries())
+    locations.put(key, { ...record, VerificationStatus: 'NOT_VERIFIED' });
+  expect(canRead(world, question).reason).toBe('location s3://lake/sales/orders is NOT_VERIFIED');
+});
+
+test("a re-grant is of no use while the owner's remaining grant waits in a share that is not accepted", async () => {
+  const { sandbox, g, c } = await mesh();
+  await grant(c, { to: analyst, on: link, permissions: ['DESCRIBE'] });
+  const select = { to: C, permissions: ['SELECT' as const], grantable: ['SELECT' as const] };
+  const everyTable = { Table: { CatalogId: G, DatabaseName: 'sales', TableWildcard: {} } };
+  await grant(g, { ...select, on: everyTable });
+  await acceptAll(c);
+  await grant(c, { to: analyst, on: table(), permissions: ['SELECT'] });
+  await grant(g, { ...select, on: table() });
+  expect((await mayRead(sandbox, analyst)).allowed).toBe(true);
+  await revoke(g, { ...select, on: everyTable });
+  expect((await mayRead(sandbox, analyst)).reason).toBe(`the share of account ${G} with account ${C} is not accepted`);
+  await acceptAll(c);
+  expect((await mayRead(sandbox, analyst)).allowed).toBe(true);
+});
+
 test('an administrator reads no data: of his own account he describes, of another he needs a grant', async () => {
   const { sandbox, g } = await mesh({ ramSharing: true });
   expect((await mayRead(sandbox, admin(C))).reason).toBe(`no SELECT on sales.orders of account ${G} for ${admin(C)}`);
@@ -188,6 +225,12 @@ test('tags: keys are joined by AND, values by OR, what is inherited is overridde
   await grant(c, { to: analyst, on: policy('hr', 'sales'), permissions: ['SELECT'] });
   const reads = async (column: string) => (await mayRead(sandbox, analyst, { column })).allowed;
   expect([await reads('id'), await reads('email'), await reads('day')]).toEqual([true, false, true]);
+  const TargetDatabase = { CatalogId: G, DatabaseName: 'sales' };
+  await c.glue.send(new CreateDatabaseCommand({ DatabaseInput: { Name: 'shop', TargetDatabase } }));
+  const throughDatabase = () => mayRead(sandbox, analyst, { database: 'shop', table: 'orders', column: 'id' });
+  expect((await throughDatabase()).reason).toBe(`no DESCRIBE on database shop in account ${C}`);
+  await grant(c, { to: analyst, on: database('shop', C), permissions: ['DESCRIBE'] });
+  expect((await throughDatabase()).allowed).toBe(true);
   await attach(table(), 'lob', 'hr');
   expect(await reads('id')).toBe(true);
   await attach(table(), 'confidentiality', 'sensitive');

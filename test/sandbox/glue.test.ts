@@ -19,6 +19,7 @@ import {
 import { ListPermissionsCommand, RegisterResourceCommand } from '@aws-sdk/client-lakeformation';
 import { expect, test } from 'vitest';
 import {
+  acceptAll,
   admin,
   analyst,
   C,
@@ -203,6 +204,8 @@ test('databases are listed to who may see them, with those of other accounts onl
   const asAnalyst = await lakeAs(sandbox, analyst);
   expect(await list(asAnalyst, 'ALL')).toEqual([]);
   await grant(c, { to: analyst, on: table('sales__orders', C, 'data_products'), permissions: ['DESCRIBE'] });
+  // A permission on a table brings DESCRIBE on its database within one account only.
+  await grant(g, { to: analyst, on: table(), permissions: ['SELECT'] });
   expect(await list(asAnalyst, 'ALL')).toEqual([`${C}/data_products`]);
 });
 
@@ -298,6 +301,10 @@ test('accounts are isolated: without a share nothing of another catalog is read 
   );
   await grant(g, { to: C, on: table(), permissions: ['DESCRIBE'] });
   expect((await errorOf(read())).name).toBe('AccessDeniedException');
+  await grant(g, { to: 'IAM_ALLOWED_PRINCIPALS', on: table(), permissions: ['ALL'] });
+  expect((await errorOf(read())).name).toBe('AccessDeniedException');
+  await acceptAll(c);
+  expect((await read()).Table?.Name).toBe('orders');
 });
 
 test('a deleted database takes its tables with it, and a batch delete tells which names failed', async () => {

@@ -14,6 +14,7 @@ import {
   RAMClient,
 } from '@aws-sdk/client-ram';
 import type { Sandbox } from '../../src/sandbox/server.js';
+import type { Service, Table, World } from '../../src/sandbox/service.js';
 import { assumed, C, clientOf, control, G, P, REGION } from './testkit.js';
 
 export { C, G, P };
@@ -139,4 +140,35 @@ export async function mayRead(
     ...at,
   });
   return control(sandbox, `/can-read?${query}`);
+}
+
+/** The services over a world in memory whose clock the test turns. */
+export function lakeInMemory(start: string) {
+  let now = new Date(start);
+  const tables = new Map<string, Map<string, string>>();
+  const world: World = {
+    table<T>(name: string): Table<T> {
+      const rows = tables.get(name) ?? new Map<string, string>();
+      tables.set(name, rows);
+      const read = (text: string) => JSON.parse(text) as T;
+      return {
+        get: (key) => (rows.has(key) ? read(rows.get(key) ?? '') : undefined),
+        put: (key, value) => void rows.set(key, JSON.stringify(value)),
+        delete: (key) => rows.delete(key),
+        entries: () => [...rows].map(([key, text]): [string, T] => [key, read(text)]),
+        values: () => [...rows.values()].map(read),
+      };
+    },
+    now: () => now,
+    id: () => crypto.randomUUID(),
+    knowsAccount: (account) => [G, P, C].includes(account),
+    organization: { ramSharing: false },
+    invoke: () => Promise.reject(new Error('nothing is invoked here')),
+  };
+  const call = (service: Service, operation: string, account: string, parameters: Record<string, unknown>) =>
+    service[operation]?.(
+      { account, region: REGION, principal: admin(account), session: undefined, service: '', operation, parameters },
+      world,
+    );
+  return { world, call, pass: (hours: number) => (now = new Date(now.getTime() + hours * 3_600_000)) };
 }

@@ -394,8 +394,12 @@ test('a receiving account grants on what it holds as grantable to its own princi
   for (const third of [P, `arn:aws:iam::${P}:role/x`, G]) {
     expect((await errorOf(on(['SELECT'], third))).name).toBe('InvalidInputException');
   }
-  expect(brief(await list(c, { Resource: table() }), analyst)).toEqual(['TableWithColumns |  | SELECT | ']);
-  expect(brief(await list(g, { Resource: table() }), analyst)).toEqual([]);
+  const Principal = { DataLakePrincipalIdentifier: analyst };
+  for (const input of [{ Resource: table() }, { Principal }]) {
+    expect(brief(await list(c, input), analyst)).toEqual(['TableWithColumns |  | SELECT | ']);
+    expect(brief(await list(g, input), analyst)).toEqual([]);
+  }
+  expect((await errorOf(list(c, { CatalogId: G }))).name).toBe('AccessDeniedException');
 });
 
 test('the receiving administrator does not see what is shared directly with another principal', async () => {

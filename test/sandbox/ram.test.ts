@@ -12,7 +12,6 @@ import { expect, test } from 'vitest';
 import { glue } from '../../src/sandbox/glue.js';
 import { lakeformation } from '../../src/sandbox/lakeformation.js';
 import { ram } from '../../src/sandbox/ram.js';
-import type { Table, World } from '../../src/sandbox/service.js';
 import {
   acceptAll,
   admin,
@@ -24,6 +23,7 @@ import {
   grant,
   intern,
   type Lake,
+  lakeInMemory,
   lakeOf,
   mayRead,
   P,
@@ -211,39 +211,8 @@ test('pages hold every invitation once, and wrong parameters are told apart', as
   expect((await errorOf(c.ram.send(malformed))).name).toBe('MalformedArnException');
 });
 
-/** A world in memory whose clock the test turns. */
-function worldAt(start: string) {
-  let now = new Date(start);
-  const tables = new Map<string, Map<string, string>>();
-  const world: World = {
-    table<T>(name: string): Table<T> {
-      const rows = tables.get(name) ?? new Map<string, string>();
-      tables.set(name, rows);
-      const read = (text: string) => JSON.parse(text) as T;
-      return {
-        get: (key) => (rows.has(key) ? read(rows.get(key) ?? '') : undefined),
-        put: (key, value) => void rows.set(key, JSON.stringify(value)),
-        delete: (key) => rows.delete(key),
-        entries: () => [...rows].map(([key, text]): [string, T] => [key, read(text)]),
-        values: () => [...rows.values()].map(read),
-      };
-    },
-    now: () => now,
-    id: () => crypto.randomUUID(),
-    knowsAccount: (account) => [G, P, C].includes(account),
-    organization: { ramSharing: false },
-    invoke: () => Promise.reject(new Error('nothing is invoked here')),
-  };
-  return { world, pass: (hours: number) => (now = new Date(now.getTime() + hours * 3_600_000)) };
-}
-
 test('an invitation runs out after twelve hours', async () => {
-  const { world, pass } = worldAt('2026-01-01T00:00:00Z');
-  const call = (service: typeof ram, operation: string, account: string, parameters: Record<string, unknown>) =>
-    service[operation]?.(
-      { account, region: REGION, principal: admin(account), session: undefined, service: '', operation, parameters },
-      world,
-    );
+  const { call, pass } = lakeInMemory('2026-01-01T00:00:00Z');
   const settings = {
     DataLakeAdmins: [{ DataLakePrincipalIdentifier: admin(G) }],
     Parameters: { CROSS_ACCOUNT_VERSION: '3' },
