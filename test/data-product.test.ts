@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { graphql } from '../src/generated/graphql/gql.js';
+import type { ProductsPageQuery } from '../src/generated/graphql/graphql.js';
 import { ADMIN, OUTSIDER, ownerOf, registerDomain, registerProduct, requestAccess } from './testkit/catalogue.js';
 import { type ApiOfTest, openApi } from './testkit/execute.js';
 
@@ -124,7 +125,7 @@ describe('the catalogue', () => {
     const seen: string[] = [];
     let after: string | null = null;
     for (let page = 0; page < 20; page += 1) {
-      const { dataProducts } = await api.as(OUTSIDER)(Page, {
+      const { dataProducts }: ProductsPageQuery = await api.as(OUTSIDER)(Page, {
         first: 5,
         after,
         orderBy: { field: 'NAME', direction: 'DESC' },

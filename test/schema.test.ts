@@ -1,4 +1,7 @@
 import {
+  type GraphQLArgument,
+  type GraphQLField,
+  type GraphQLInputField,
   type GraphQLNamedType,
   type GraphQLSchema,
   isEnumType,
@@ -25,14 +28,16 @@ function described(type: GraphQLNamedType): [string, string | null | undefined][
     own,
     ...Object.values(type.getFields()).flatMap((field): [string, string | null | undefined][] => [
       [`${type.name}.${field.name}`, field.description],
-      ...('args' in field
-        ? field.args.map((arg): [string, typeof arg.description] => [
-            `${type.name}.${field.name}(${arg.name})`,
-            arg.description,
-          ])
-        : []),
+      ...argsOf(field).map(({ name, description }): [string, typeof description] => [
+        `${type.name}.${field.name}(${name})`,
+        description,
+      ]),
     ]),
   ];
+}
+
+function argsOf(field: GraphQLField<unknown, unknown> | GraphQLInputField): readonly GraphQLArgument[] {
+  return 'args' in field ? field.args : [];
 }
 
 describe('the schema', () => {

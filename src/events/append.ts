@@ -1,7 +1,7 @@
-import { randomUUID } from 'node:crypto';
 import canonicalize from 'canonicalize';
 import type { Prisma } from '../generated/prisma/client.js';
 import { type Actor, type Audience, EVENT_TYPES, type EventSubject, type EventType } from './types.js';
+import { uuidv7 } from './uuid.js';
 
 /** What a business transaction says happened. Call after the subject's row is locked: the position drawn here keeps its order. */
 export interface NewEvent {
@@ -19,7 +19,7 @@ export interface NewEvent {
 
 /** Appends one event in the caller's transaction and returns its id. The sequencer numbers it after the commit. */
 export async function append(tx: Prisma.TransactionClient, event: NewEvent): Promise<string> {
-  const id = randomUUID();
+  const id = uuidv7();
   const { version } = EVENT_TYPES[event.type];
   const occurredAt = new Date();
   const audience = {
@@ -40,7 +40,7 @@ export async function append(tx: Prisma.TransactionClient, event: NewEvent): Pro
     correlationId: event.correlationId,
     causationId: event.causationId ?? null,
     occurredAt: occurredAt.toISOString(),
-    data: JSON.parse(JSON.stringify(event.data)) as Prisma.InputJsonObject,
+    data: plainJson(event.data),
   };
   await tx.eventPending.create({
     data: {
@@ -65,4 +65,9 @@ export async function append(tx: Prisma.TransactionClient, event: NewEvent): Pro
     select: { position: true },
   });
   return id;
+}
+
+/** As it will be stored: dates as text, nothing undefined, and no `__proto__`, which the database client would drop in silence. */
+function plainJson(data: Record<string, unknown>): Prisma.InputJsonObject {
+  return JSON.parse(JSON.stringify(data), (key, value) => (key === '__proto__' ? undefined : value));
 }

@@ -40,7 +40,8 @@ export interface TableOnServer {
 
 /**
  * Finds a table's folder and format. The folder is the table's own S3 URL (its `physicalName`, or its custom property `location`), else
- * the server's: as it stands for a lone table, with the table's name below it where there are more.
+ * the server's: as it stands for a lone table, with the table's name below it where there are more: no table's folder
+ * may hold another's, as a reader of the outer one would read both.
  */
 export function storageOf({ table, name, server, tables }: TableOnServer): Storage {
   const own = [textOf(table.physicalName), customText(table, 'location')].find(
@@ -69,7 +70,7 @@ function folderOnServer(options: { location: string; name: string; tables: numbe
   const { location, name, tables } = options;
   const placed = location.replaceAll(/\{(?:model|table|schema|name)\}/gi, name);
   const folder = folderOf(placed);
-  return placed !== location || tables === 1 || folder.endsWith(`/${name}/`) ? folder : `${folder}${name}/`;
+  return placed !== location || tables === 1 ? folder : `${folder}${name}/`;
 }
 
 /** The folder of an S3 URL, wildcards and file names cut off; it ends with a slash. */

@@ -1,5 +1,6 @@
 import { Prisma } from '../../generated/prisma/client.js';
 import type { Viewer } from '../context.js';
+import { invalid } from '../error.js';
 import { type ConnectionList, type ConnectionRows, connectionSql } from './connection.js';
 
 /**
@@ -142,9 +143,18 @@ export interface ReadContext {
 
 async function answer(ctx: ReadContext, expression: Sql): Promise<unknown> {
   const statement = sql`SELECT ${expression} AS answer`;
-  const [row] = await ctx.run({ text: statement.text, values: statement.values });
-  return row?.answer ?? null;
+  try {
+    const [row] = await ctx.run({ text: statement.text, values: statement.values });
+    return row?.answer ?? null;
+  } catch (error) {
+    throw (error as { code?: unknown }).code === UNSTORABLE_TEXT
+      ? invalid('', 'Texts cannot hold the character U+0000.')
+      : error;
+  }
 }
+
+/** PostgreSQL's character_not_in_repertoire: what no text of the database can be. */
+const UNSTORABLE_TEXT = '22021';
 
 /** An object that was read: its asked fields under `valueKey`. */
 export type ReadObject = Record<string, unknown>;
