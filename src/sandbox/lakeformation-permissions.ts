@@ -49,7 +49,8 @@ function readEntry(call: Call, world: World, entry: PermissionsEntry): Reading {
   return { principal, target, scope, permissions, grantable };
 }
 
-function grantEntry(call: Call, world: World, entry: PermissionsEntry): void {
+/** Grants and answers the other account that the grant reaches, if any. */
+function grantEntry(call: Call, world: World, entry: PermissionsEntry): string | undefined {
   const reading = readEntry(call, world, entry);
   const { principal, target, scope, permissions, grantable } = reading;
   if (grantable.some((permission) => !permissions.includes(permission) && !permissions.includes('ALL'))) {
@@ -64,7 +65,7 @@ function grantEntry(call: Call, world: World, entry: PermissionsEntry): void {
   const identity = { grantor: call.account, principal: principal.id, target };
   refuseMixedColumns(world, identity, scope);
   addGrant(world, { ...identity, permissions, grantable, scope, by: call.principal });
-  agreeShares(world, call, reading);
+  return receiverOf(call, reading);
 }
 
 /** Sharing is not transitive: a receiving account grants to its own principals alone. AWS page: cross-account-cascading-permissions. */
@@ -118,7 +119,8 @@ function refuseMixedColumns(
   }
 }
 
-function revokeEntry(call: Call, world: World, entry: PermissionsEntry): void {
+/** Revokes and answers the other account that the grant reached, if any. */
+function revokeEntry(call: Call, world: World, entry: PermissionsEntry): string | undefined {
   const reading = readEntry(call, world, entry);
   const { principal, target, scope, permissions, grantable } = reading;
   requireGrantOptionToRevoke(world, call, reading);
@@ -130,7 +132,7 @@ function revokeEntry(call: Call, world: World, entry: PermissionsEntry): void {
   if (!takeGrant(world, { ...identity, permissions, grantable, scope, by: call.principal })) {
     throw invalidInput(`No permissions revoked. Grantee does not have: [${permissions.join(', ')}]`);
   }
-  agreeShares(world, call, reading);
+  return receiverOf(call, reading);
 }
 
 /** A receiving account's administrator may take back what was granted there, even once the owner's grant is gone. */
@@ -139,11 +141,17 @@ function requireGrantOptionToRevoke(world: World, caller: Caller, reading: Readi
   requireGrantOption(world, caller, reading);
 }
 
-function agreeShares(world: World, call: Call, { principal, target }: Reading): void {
-  const receiver = principal.account;
-  if (receiver === undefined || receiver === call.account || target.catalog !== call.account) return;
-  shareGrants(world, { owner: call.account, receiver, region: call.region });
-  cutRegrants(world, call.account, receiver);
+function receiverOf(call: Call, { principal, target }: Reading): string | undefined {
+  return principal.account !== call.account && target.catalog === call.account ? principal.account : undefined;
+}
+
+/** Shares and re-grants follow what was granted to or revoked from other accounts. */
+function agreeShares(call: Call, world: World, receivers: Iterable<string | undefined>): void {
+  for (const receiver of new Set(receivers)) {
+    if (receiver === undefined) continue;
+    shareGrants(world, { owner: call.account, receiver, region: call.region });
+    cutRegrants(world, call.account, receiver);
+  }
 }
 
 /** Lake Formation forgets the permissions on an object that is deleted; shares and re-grants follow. */
@@ -159,18 +167,18 @@ export function forgetTargets(world: World, call: Call, test: (target: Target) =
 /** GrantPermissions. */
 export function grantPermissions(call: Call, world: World): unknown {
   requireOwnCatalogId(call);
-  grantEntry(call, world, call.parameters);
+  agreeShares(call, world, [grantEntry(call, world, call.parameters)]);
   return {};
 }
 
 /** RevokePermissions. */
 export function revokePermissions(call: Call, world: World): unknown {
   requireOwnCatalogId(call);
-  revokeEntry(call, world, call.parameters);
+  agreeShares(call, world, [revokeEntry(call, world, call.parameters)]);
   return {};
 }
 
-type ApplyEntry = (call: Call, world: World, entry: PermissionsEntry) => void;
+type ApplyEntry = (call: Call, world: World, entry: PermissionsEntry) => string | undefined;
 
 /** At most 20 entries; each stands alone, and those that fail come back with their error and Id. */
 function applyEach(call: Call, world: World, apply: ApplyEntry): unknown {
@@ -185,12 +193,14 @@ function applyEach(call: Call, world: World, apply: ApplyEntry): unknown {
   const ids = entries.map((entry) => entry.Id);
   if (ids.some((id) => !id)) requireMembers({}, ['Id'], 'entries.');
   if (new Set(ids).size < ids.length) throw invalidInput('The identifiers of the entries must be unique.');
+  const receivers: (string | undefined)[] = [];
   const failures = entries.flatMap((entry, index) => {
     const error = call.failEntry?.(index)
       ? new AwsError('InternalServiceException', 'Internal service error', 500)
-      : errorOf(() => apply(call, world, entry));
+      : errorOf(() => void receivers.push(apply(call, world, entry)));
     return error ? [{ RequestEntry: entry, Error: { ErrorCode: error.code, ErrorMessage: error.message } }] : [];
   });
+  agreeShares(call, world, receivers);
   return failures.length > 0 ? { Failures: failures } : {};
 }
 
