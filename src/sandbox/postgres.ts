@@ -68,6 +68,15 @@ export async function startPostgres(options: PostgresOptions): Promise<EmbeddedP
   };
 }
 
+/** Stops a Postgres that a killed process may have left over `dataDir`, at once and whatever becomes of its data. */
+export async function stopPostgres(dataDir: string): Promise<void> {
+  const data = join(resolve(dataDir), 'postgres', 'data');
+  const postmaster = findPostmaster(data);
+  if (!postmaster || !isPostmaster(postmaster.pid)) return;
+  const programs = locatePrograms(join(resolve(dataDir), 'postgres'));
+  await runProgram(programs, 'pg_ctl', ['stop', '-w', '-t', '20', '-m', 'immediate', '-D', data]);
+}
+
 function prepareCluster({ dataDir, settings = {} }: PostgresOptions): Cluster {
   const folder = join(resolve(dataDir), 'postgres');
   mkdirSync(folder, { recursive: true });

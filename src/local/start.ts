@@ -1,0 +1,217 @@
+import { accessSync, constants, mkdirSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join, resolve } from 'node:path';
+import { DEMO_ACCOUNTS, DEMO_REGION, DEMO_USERS, GOVERNANCE_ACCOUNT } from '../demo/mesh.js';
+import { seedDemo } from '../demo/seed.js';
+import { startPostgres, stopPostgres } from '../sandbox/postgres.js';
+import { type Sandbox, startSandbox } from '../sandbox/server.js';
+import { governanceCredentials } from '../sandbox/sts.js';
+import { createApp } from '../server/app.js';
+import { type Config, isLoopbackHost, readConfig, sandboxIssuer } from '../server/config.js';
+import { endOnSignal } from '../server/lifecycle.js';
+import { createLog, type Log } from '../server/log.js';
+import { migrate } from '../server/migrate.js';
+import { lockInstance } from './instance-lock.js';
+import { type Ready, type ReadyUser, removeReadyFile, writeReadyFile } from './ready-file.js';
+import { StartError } from './start-error.js';
+import { styled, welcome } from './welcome.js';
+
+/** The flags of `meshgate start`. */
+export interface StartOptions {
+  host: string;
+  port: number;
+  dataDir: string;
+  readyFile?: string;
+  fresh: boolean;
+  demo: boolean;
+}
+
+/** Ready file that is always written, so that `meshgate tour` finds the server without a flag. */
+export const readyFileIn = (dataDir: string): string => join(resolve(dataDir), 'ready.json');
+
+const tokenSeconds = 86_400;
+
+/** Runs everything in this process: Postgres, the sandbox AWS, migrations, server and worker, demo. Resolves when all is up. */
+export async function start(options: StartOptions): Promise<void> {
+  const dataDir = resolve(options.dataDir);
+  const seconds = stopwatch();
+  const closing: (() => Promise<void>)[] = [];
+  const logFile = join(dataDir, 'meshgate.log');
+  takeFolder(dataDir, options, closing);
+  const log = createLog({ level: 'info', file: logFile });
+  const close = async (): Promise<void> => {
+    for (const step of closing.splice(0).reverse()) {
+      await step().catch((error: unknown) => log.error({ err: error }, 'a part did not stop in order'));
+    }
+  };
+  endOnSignal({ close, log, tell: (line) => process.stderr.write(`\n${line}\n`) });
+  try {
+    await assertPortFree(options);
+    const ready = await startParts({ ...options, dataDir }, { closing, log });
+    process.stdout.write(welcome(ready, { seconds: seconds(), logFile }));
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Makes the folder, takes it for this process, and empties it where that was asked for. */
+function takeFolder(dataDir: string, { host, port, readyFile }: StartOptions, closing: (() => Promise<void>)[]): void {
+  try {
+    mkdirSync(dataDir, { recursive: true });
+    accessSync(dataDir, constants.W_OK);
+  } catch (error) {
+    throw new StartError(
+      `The data folder ${dataDir} cannot be written (${(error as Error).message}). Name another one with --data-dir.`,
+    );
+  }
+  const release = lockInstance(dataDir, `http://${host}:${port}`);
+  closing.push(async () => release());
+  for (const path of [readyFileIn(dataDir), ...(readyFile ? [resolve(readyFile)] : [])]) {
+    removeReadyFile(path);
+    closing.push(async () => removeReadyFile(path));
+  }
+}
+
+interface Running {
+  closing: (() => Promise<void>)[];
+  log: Log;
+}
+
+async function startParts(options: StartOptions, { closing, log }: Running): Promise<Ready> {
+  const { dataDir, host, port } = options;
+  if (options.fresh) await step('Starting over', () => emptyFolder(dataDir));
+  const postgres = await step('Postgres', () => startPostgres({ dataDir }));
+  closing.push(() => postgres.stop());
+  await step('Migrations', () => migrate(postgres.ownerUrl, log));
+  const sandbox = await step('Sandbox AWS', () => openSandbox(dataDir, log));
+  closing.push(() => sandbox.close());
+  const config = localConfig({ host, port, databaseUrl: postgres.serverUrl, sandbox });
+  const app = await step('Server and worker', async () => {
+    const created = await createApp({ config, roles: { serve: true, work: true }, log });
+    closing.push(() => created.close());
+    return { port: await created.listen() };
+  });
+  const address = host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
+  const graphql = `http://${address}:${app.port}/graphql`;
+  if (options.demo) await seed(graphql, sandbox);
+  const users = await demoUsers(sandbox, options.demo);
+  const ready = { graphql, sandbox: sandbox.url, database: postgres.serverUrl, pid: process.pid, users };
+  writeReadyFile(readyFileIn(dataDir), ready);
+  if (options.readyFile) writeReadyFile(resolve(options.readyFile), ready);
+  return ready;
+}
+
+async function openSandbox(dataDir: string, log: Log): Promise<Sandbox> {
+  const folder = join(dataDir, 'sandbox');
+  mkdirSync(folder, { recursive: true });
+  return startSandbox({
+    dataDir: folder,
+    governanceAccount: GOVERNANCE_ACCOUNT,
+    accounts: [...DEMO_ACCOUNTS],
+    region: DEMO_REGION,
+    log: (message, detail) => log.warn(detail, `sandbox: ${message}`),
+  });
+}
+
+interface Local {
+  host: string;
+  port: number;
+  databaseUrl: string;
+  sandbox: Sandbox;
+}
+
+/** The same configuration as in production, through the same checks, with the sandbox in the place of AWS. */
+function localConfig({ host, port, databaseUrl, sandbox }: Local): Config {
+  const role = (name: string): string => `arn:aws:iam::${GOVERNANCE_ACCOUNT}:role/${name}`;
+  const issuer = {
+    issuer: sandboxIssuer,
+    jwksUri: `${sandbox.url}/_sandbox/issuer/jwks.json`,
+    audience: 'meshgate',
+    typ: 'at+jwt',
+    adminGroups: DEMO_USERS.filter((user) => user.role === 'admin').flatMap(({ groups }) => groups),
+  };
+  const config = readConfig({
+    DATABASE_URL: databaseUrl,
+    DATABASE_POOL_SIZE: '20',
+    HOST: host,
+    PORT: String(port),
+    MESHGATE_ISSUERS: JSON.stringify([issuer]),
+    MESHGATE_GOVERNANCE_ACCOUNT: GOVERNANCE_ACCOUNT,
+    MESHGATE_REGION: DEMO_REGION,
+    MESHGATE_GOVERNANCE_ROLE_ARN: role('meshgate'),
+    MESHGATE_DATA_ACCESS_ROLE_ARN: role('meshgate-data-access'),
+    MESHGATE_EVENT_TARGET_ROLE_ARN: role('meshgate-events'),
+    MESHGATE_MANAGE_SETTINGS: 'true',
+    MESHGATE_AWS_ENDPOINT: sandbox.url,
+    MESHGATE_PRODUCTION: 'false',
+  });
+  return { ...config, aws: { ...config.aws, credentials: governanceCredentials(GOVERNANCE_ACCOUNT) } };
+}
+
+async function seed(graphql: string, { issuer }: Sandbox): Promise<void> {
+  const tokenOf = async (subject: string): Promise<string> => {
+    const user = DEMO_USERS.find((one) => one.subject === subject);
+    if (!user) throw new Error(`The demo has no user ${subject}.`);
+    return issuer.issueToken({ subject, name: user.name, groups: user.groups });
+  };
+  await step('Demo mesh', () =>
+    seedDemo({ graphql, tokenOf, progress: (line) => tell(`  ${styled('dim', `… ${line}`)}`) }),
+  );
+}
+
+/** Every demo user with a token; without the demo, those alone who belong to no domain. */
+function demoUsers({ issuer }: Sandbox, demo: boolean): Promise<ReadyUser[]> {
+  const users = DEMO_USERS.filter(({ domain }) => demo || domain === null);
+  return Promise.all(
+    users.map(async ({ name, subject, groups, domain, role }) => {
+      const token = await issuer.issueToken({ subject, name, groups, ttlSeconds: tokenSeconds });
+      return { name, subject, groups, domain, role, token };
+    }),
+  );
+}
+
+/** Everything that earlier starts left, but the lock that this one holds. */
+async function emptyFolder(dataDir: string): Promise<void> {
+  await stopPostgres(dataDir);
+  for (const name of ['postgres', 'postgres-credentials.json', 'sandbox']) {
+    rmSync(join(dataDir, name), { recursive: true, force: true });
+  }
+}
+
+/** Looked at before anything is started; whoever takes the port later is found by listen. */
+function assertPortFree({ host, port }: StartOptions): Promise<void> {
+  if (!isLoopbackHost(host)) {
+    const message = `"meshgate start" trusts tokens that anybody on this machine can make, so it listens on loopback alone, not on ${host}. For a network, run "meshgate serve".`;
+    return Promise.reject(new StartError(message));
+  }
+  return new Promise((done, fail) => {
+    const probe = createServer();
+    probe.once('error', (error: NodeJS.ErrnoException) => {
+      const why = error.code === 'EADDRINUSE' ? 'is taken by another program' : `cannot be used (${error.message})`;
+      fail(
+        new StartError(
+          `Port ${port} on ${host} ${why}. Choose another one with --port, for example --port ${port + 1}.`,
+        ),
+      );
+    });
+    probe.listen(port, host, () => probe.close(() => done()));
+  });
+}
+
+async function step<T>(name: string, work: () => Promise<T>): Promise<T> {
+  const seconds = stopwatch();
+  tell(`  ${name} ...`);
+  const result = await work();
+  tell(`  ${styled('green', '✓')} ${name} (${seconds()} s)`);
+  return result;
+}
+
+function tell(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+function stopwatch(): () => string {
+  const began = performance.now();
+  return () => ((performance.now() - began) / 1_000).toFixed(1);
+}

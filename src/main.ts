@@ -1,0 +1,166 @@
+#!/usr/bin/env node
+import { realpathSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Command, InvalidArgumentError } from 'commander';
+import packageJson from '../package.json' with { type: 'json' };
+import { runTour, type TourStep } from './demo/tour.js';
+import { type Ready, readReadyFile } from './local/ready-file.js';
+import { readyFileIn, type StartOptions, start } from './local/start.js';
+import { StartError } from './local/start-error.js';
+import { styled } from './local/welcome.js';
+import { EmbeddedPostgresError } from './sandbox/postgres.js';
+import { createApp, type Roles } from './server/app.js';
+import { ConfigError, defaultDataDir, describeVariables, readConfig, readMigrateConfig } from './server/config.js';
+import { endOnSignal } from './server/lifecycle.js';
+import { createLog } from './server/log.js';
+import { MigrationError, migrate } from './server/migrate.js';
+
+interface TourFlags {
+  readyFile?: string;
+  json: boolean;
+  url?: string;
+  adminToken?: string;
+  requesterToken?: string;
+  deciderToken?: string;
+  sandbox?: string;
+}
+
+/** Runs the command line; resolves when the command is done, or up and running. Sets the exit code. */
+export async function main(args: string[]): Promise<void> {
+  try {
+    await commands().parseAsync(args, { from: 'user' });
+  } catch (error) {
+    process.stderr.write(`\n${explain(error)}\n`);
+    process.exitCode = 1;
+    // A part that was started before the failure must not keep the process alive.
+    setImmediate(() => process.exit());
+  }
+}
+
+function commands(): Command {
+  const program = new Command('meshgate')
+    .description('A self-hosted GraphQL control plane for data meshes on AWS.')
+    .version(packageJson.version)
+    .showHelpAfterError();
+  program
+    .command('start')
+    .description('everything on this machine: embedded Postgres, sandbox AWS, demo mesh, server and worker')
+    .option('--port <number>', 'port of the API', portNumber, 4000)
+    .option('--host <address>', 'loopback address to listen on', '127.0.0.1')
+    .option('--data-dir <folder>', 'where everything is kept', defaultDataDir())
+    .option('--ready-file <file>', 'written once all is up: JSON with the URLs and the demo users with tokens')
+    .option('--fresh', 'delete what is kept and start over', false)
+    .option('--no-demo', 'leave the mesh empty')
+    .action((options: StartOptions) => start(options));
+  program
+    .command('serve')
+    .description('the API, against DATABASE_URL and real AWS')
+    .addHelpText('after', `\n${describeVariables()}`)
+    .action(() => run({ serve: true, work: false }));
+  program
+    .command('work')
+    .description('the worker: makes AWS agree and publishes events, against DATABASE_URL and real AWS')
+    .addHelpText('after', `\n${describeVariables()}`)
+    .action(() => run({ serve: false, work: true }));
+  program
+    .command('migrate')
+    .description('bring the database to this version, as its owner (DATABASE_OWNER_URL); run before serve and work')
+    .action(migrateDatabase);
+  program
+    .command('tour')
+    .description('walk the main job against a running server: request, approve, read, revoke')
+    .option(
+      '--ready-file <file>',
+      'ready file of a running "meshgate start" (default: that of the default data folder)',
+    )
+    .option('--json', 'one JSON line a step: { step, ok, detail }', false)
+    .option('--url <url>', 'the GraphQL URL, in place of a ready file')
+    .option('--admin-token <token>', 'token of a platform admin, who listens to all events')
+    .option('--requester-token <token>', 'token of a member of the domain that asks')
+    .option('--decider-token <token>', 'token of an owner or steward of the domain that decides')
+    .option('--sandbox <url>', "the sandbox's URL: asks it what can be read")
+    .action(tour);
+  return program;
+}
+
+async function run(roles: Roles): Promise<void> {
+  const config = readConfig();
+  const log = createLog({ level: config.logLevel });
+  const app = await createApp({ config, roles, log });
+  endOnSignal({ close: app.close, log, tell: () => undefined });
+  const port = await app.listen();
+  log.info({ ...roles, host: config.host, port, production: config.production }, 'ready');
+}
+
+async function migrateDatabase(): Promise<void> {
+  const { ownerUrl, logLevel } = readMigrateConfig();
+  const applied = await migrate(ownerUrl, createLog({ level: logLevel }));
+  process.stdout.write(applied.length > 0 ? `Applied ${applied.join(', ')}.\n` : 'The database is up to date.\n');
+}
+
+async function tour(flags: TourFlags): Promise<void> {
+  const ready = readReadyFile(flags.readyFile ?? readyFileIn(defaultDataDir()));
+  const graphql = flags.url ?? ready?.graphql;
+  const { adminToken, requesterToken, deciderToken } = { ...castOf(flags.url ? undefined : ready), ...given(flags) };
+  if (!graphql || !adminToken || !requesterToken || !deciderToken) {
+    throw new StartError(
+      'The tour needs a running server: start one with "npm start", or name its --ready-file, or give --url with --admin-token, --requester-token and --decider-token.',
+    );
+  }
+  const sandbox = flags.sandbox ?? (flags.url ? undefined : ready?.sandbox);
+  const tell = flags.json ? tellJson : tellPerson;
+  const ok = await runTour({ graphql, adminToken, requesterToken, deciderToken, sandbox }, tell);
+  if (!ok) process.exitCode = 1;
+}
+
+type Cast = Partial<Record<'adminToken' | 'requesterToken' | 'deciderToken', string>>;
+
+function given({ adminToken, requesterToken, deciderToken }: TourFlags): Cast {
+  const cast = { adminToken, requesterToken, deciderToken };
+  return Object.fromEntries(Object.entries(cast).filter(([, token]) => token !== undefined));
+}
+
+/** The demo's admin, a steward who decides, and a member of another domain who asks. */
+function castOf(ready: Ready | undefined): Cast {
+  const users = ready?.users ?? [];
+  const admin = users.find(({ role }) => role === 'admin');
+  const decider = users.find(({ role }) => role === 'steward');
+  const requester = users.find(({ role, domain }) => role === 'member' && domain !== decider?.domain);
+  if (!admin || !decider || !requester) return {};
+  return { adminToken: admin.token, requesterToken: requester.token, deciderToken: decider.token };
+}
+
+function tellJson(step: TourStep): void {
+  process.stdout.write(`${JSON.stringify(step)}\n`);
+}
+
+function tellPerson({ step, ok, detail }: TourStep): void {
+  const mark = ok ? styled('green', '✓') : styled('red', '✗');
+  process.stdout.write(`${mark} ${styled('bold', step)}\n  ${detail.replaceAll('\n', '\n  ')}\n`);
+}
+
+function portNumber(text: string): number {
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port > 65_535) throw new InvalidArgumentError('A port is a number from 0 to 65535.');
+  return port;
+}
+
+/** What a person can act on is a paragraph; anything else is a bug and comes with its stack. */
+function explain(error: unknown): string {
+  const known = [StartError, ConfigError, MigrationError, EmbeddedPostgresError];
+  if (known.some((kind) => error instanceof kind)) return (error as Error).message;
+  const { code, message, stack } = error as NodeJS.ErrnoException;
+  if (code === 'EADDRINUSE') return `The port is taken by another program (${message}). Choose another one.`;
+  if (['ECONNREFUSED', 'ENOTFOUND', 'ETIMEDOUT', '28P01', '28000', '3D000'].includes(code ?? '')) {
+    return `The database cannot be reached: ${message || code}. Check DATABASE_URL (for migrate, DATABASE_OWNER_URL).`;
+  }
+  return stack ?? String(error);
+}
+
+/** True where this file is the program, also through the link that npm makes for it. */
+function isProgram(): boolean {
+  const [, program] = process.argv;
+  return program !== undefined && realpathSync(program) === fileURLToPath(import.meta.url);
+}
+
+if (isProgram()) await main(process.argv.slice(2));
