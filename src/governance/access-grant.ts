@@ -10,7 +10,7 @@ const revokeAccessInput = z.object({ accessGrant: uuid, reason: text(2_000), ide
 export type RevokeAccessInput = z.input<typeof revokeAccessInput>;
 
 /** Ends a grant: denied from the commit on, REVOKED once AWS's governance side is gone. */
-export function revokeAccess(ctx: Context, input: RevokeAccessInput): Promise<{ accessGrantId: string }> {
+export async function revokeAccess(ctx: Context, input: RevokeAccessInput): Promise<{ accessGrantId: string }> {
   const { accessGrant: id, reason } = read(revokeAccessInput, input);
   return mutate(ctx, { mutation: 'revokeAccess', idempotencyKey: input.idempotencyKey, input }, async (tx) => {
     const grant = await lockGrant(tx, id);

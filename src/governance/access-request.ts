@@ -37,7 +37,7 @@ import { ACCESS_REQUEST, DATA_PRODUCT, step } from './transitions.js';
 import { read } from './validation.js';
 
 /** Asks, for a domain, that principals of its account may read a published product. */
-export function requestAccess(ctx: Context, input: RequestAccessInput): Promise<{ accessRequestId: string }> {
+export async function requestAccess(ctx: Context, input: RequestAccessInput): Promise<{ accessRequestId: string }> {
   const asked = read(requestAccessInput, input);
   return mutate(ctx, { mutation: 'requestAccess', idempotencyKey: input.idempotencyKey, input }, async (tx) => {
     const product = await lockProduct(tx, asked.dataProduct);
@@ -76,7 +76,7 @@ export function requestAccess(ctx: Context, input: RequestAccessInput): Promise<
 }
 
 /** Approves: the grant comes to be and what it needs of AWS is declared. Nobody approves his own request. */
-export function approveAccessRequest(
+export async function approveAccessRequest(
   ctx: Context,
   input: ApproveAccessRequestInput,
 ): Promise<{ accessRequestId: string; accessGrantId: string }> {
@@ -148,7 +148,7 @@ function grantedUntil(
 }
 
 /** Rejects. Nobody rejects his own request: he cancels it. */
-export function rejectAccessRequest(
+export async function rejectAccessRequest(
   ctx: Context,
   input: RejectAccessRequestInput,
 ): Promise<{ accessRequestId: string }> {
@@ -165,7 +165,7 @@ export function rejectAccessRequest(
 }
 
 /** The requester takes his request back while nobody has decided it. */
-export function cancelAccessRequest(
+export async function cancelAccessRequest(
   ctx: Context,
   input: CancelAccessRequestInput,
 ): Promise<{ accessRequestId: string }> {

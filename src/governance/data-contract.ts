@@ -39,7 +39,7 @@ type ContractAnswer = Promise<{ dataContractId: string; dataProductId: string }>
  * Imports a contract version. It belongs to the product named, else to the domain's product with its ODCS id, else to a new draft.
  * A draft without tables gets the contract's.
  */
-export function importDataContract(ctx: Context, input: ImportDataContractInput): ContractAnswer {
+export async function importDataContract(ctx: Context, input: ImportDataContractInput): ContractAnswer {
   const { dataProduct, domain, document, lenient } = read(importDataContractInput, input);
   return mutate(ctx, { mutation: 'importDataContract', idempotencyKey: input.idempotencyKey, input }, async (tx) => {
     const target = await lockTarget(ctx, tx, { dataProduct, domain });
@@ -152,7 +152,7 @@ async function fillTables(tx: Tx, product: ProductRow, tables: TableShape[]): Pr
 }
 
 /** Puts a contract version in force: the product's tables become the contract's, and what is published is declared anew. */
-export function activateDataContract(ctx: Context, input: ActivateDataContractInput): ContractAnswer {
+export async function activateDataContract(ctx: Context, input: ActivateDataContractInput): ContractAnswer {
   const { dataContract: id, acknowledgeBreaking } = read(activateDataContractInput, input);
   return mutate(ctx, { mutation: 'activateDataContract', idempotencyKey: input.idempotencyKey, input }, async (tx) => {
     const found = await tx.dataContract.findUnique({ where: { id }, select: { productId: true } });

@@ -41,7 +41,7 @@ import { read } from './validation.js';
 type Answer = Promise<{ dataProductId: string }>;
 
 /** Registers a draft product from fields, from a contract, or from both where they agree; the contract is in force at once. */
-export function registerDataProduct(ctx: Context, input: RegisterDataProductInput): Answer {
+export async function registerDataProduct(ctx: Context, input: RegisterDataProductInput): Answer {
   const { domain: domainId, tables: fields, contract: text, idempotencyKey: _, ...row } = readNewProduct(input);
   return mutate(ctx, { mutation: 'registerDataProduct', idempotencyKey: input.idempotencyKey, input }, async (tx) => {
     const domain = await lockDomain(tx, domainId);
@@ -96,7 +96,7 @@ export async function insertProduct(ctx: Context, tx: Tx, { row, tables, contrac
 }
 
 /** Changes what a product says of itself, or its tables; what is published is declared anew. */
-export function updateDataProduct(ctx: Context, input: UpdateDataProductInput): Answer {
+export async function updateDataProduct(ctx: Context, input: UpdateDataProductInput): Answer {
   const { dataProduct: id, tables, idempotencyKey: _, ...given } = read(updateDataProductInput, input);
   return change(ctx, { name: 'updateDataProduct', action: 'data-product:update', input, id }, async (tx, product) => {
     step(DATA_PRODUCT, product.status, 'change');
@@ -144,7 +144,7 @@ async function changeTables(tx: Tx, product: ProductRow, tables: TableShape[]) {
 }
 
 /** Publishes a draft: its tables are declared; once they stand in AWS it is in everybody's catalogue. */
-export function publishDataProduct(ctx: Context, input: DataProductInput): Answer {
+export async function publishDataProduct(ctx: Context, input: DataProductInput): Answer {
   const { dataProduct } = read(dataProductInput, input);
   return change(
     ctx,
@@ -167,7 +167,7 @@ export function publishDataProduct(ctx: Context, input: DataProductInput): Answe
 }
 
 /** Takes no new requests from now on; what is granted stays. */
-export function deprecateDataProduct(ctx: Context, input: DeprecateDataProductInput): Answer {
+export async function deprecateDataProduct(ctx: Context, input: DeprecateDataProductInput): Answer {
   const { dataProduct, reason } = read(deprecateDataProductInput, input);
   return change(
     ctx,
@@ -183,7 +183,7 @@ export function deprecateDataProduct(ctx: Context, input: DeprecateDataProductIn
 }
 
 /** Takes a product off the mesh for good. While access to it is granted it stays, unless `revokeGrants` ends that too. */
-export function retireDataProduct(ctx: Context, input: RetireDataProductInput): Answer {
+export async function retireDataProduct(ctx: Context, input: RetireDataProductInput): Answer {
   const { dataProduct, revokeGrants } = read(retireDataProductInput, input);
   return change(
     ctx,

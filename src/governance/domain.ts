@@ -18,7 +18,7 @@ import { mutate, type Tx } from './transaction.js';
 import { liesUnder, read } from './validation.js';
 
 /** Registers an AWS account as a domain and declares what the mesh needs in it; the owners become its first members. */
-export function registerDomain(ctx: Context, input: RegisterDomainInput): Promise<{ domainId: string }> {
+export async function registerDomain(ctx: Context, input: RegisterDomainInput): Promise<{ domainId: string }> {
   assertCan(ctx.viewer, 'domain:register', { type: 'Mesh' });
   const { row, owners } = newDomain(input, ctx.mesh);
   return mutate(ctx, { mutation: 'registerDomain', idempotencyKey: input.idempotencyKey, input }, async (tx) => {
@@ -62,7 +62,7 @@ async function refuseTaken(tx: Tx, row: Pick<Domain, 'name' | 'awsAccountId' | '
 }
 
 /** Makes somebody a member, or changes the role that he has. */
-export function addDomainMember(ctx: Context, input: AddDomainMemberInput): Promise<{ domainId: string }> {
+export async function addDomainMember(ctx: Context, input: AddDomainMemberInput): Promise<{ domainId: string }> {
   const { domain: domainId, subject, role } = read(addDomainMemberInput, input);
   return mutate(ctx, { mutation: 'addDomainMember', idempotencyKey: input.idempotencyKey, input }, async (tx) => {
     const domain = await lockDomain(tx, domainId);
@@ -81,7 +81,7 @@ export function addDomainMember(ctx: Context, input: AddDomainMemberInput): Prom
 }
 
 /** Ends a membership; the last owner stays. */
-export function removeDomainMember(ctx: Context, input: RemoveDomainMemberInput): Promise<{ domainId: string }> {
+export async function removeDomainMember(ctx: Context, input: RemoveDomainMemberInput): Promise<{ domainId: string }> {
   const { domain: domainId, subject } = read(removeDomainMemberInput, input);
   return mutate(ctx, { mutation: 'removeDomainMember', idempotencyKey: input.idempotencyKey, input }, async (tx) => {
     const domain = await lockDomain(tx, domainId);

@@ -10,7 +10,7 @@ const retryResourceInput = z.object({ resource: z.string().regex(/^[0-9a-f]{64}$
 export type RetryResourceInput = z.input<typeof retryResourceInput>;
 
 /** Makes a resource that failed or is stuck due at once: it is observed again and applied. */
-export function retryResource(ctx: Context, input: RetryResourceInput): Promise<{ resourceId: string }> {
+export async function retryResource(ctx: Context, input: RetryResourceInput): Promise<{ resourceId: string }> {
   const { resource: id } = read(retryResourceInput, input);
   return mutate(ctx, { mutation: 'retryResource', idempotencyKey: input.idempotencyKey, input }, async (tx) => {
     const [resource] = await tx.$queryRaw<{ status: string }[]>`

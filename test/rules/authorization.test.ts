@@ -1,0 +1,128 @@
+import { expect, test } from 'vitest';
+import { DataProductStatus, type DomainRole } from '../../src/generated/prisma/enums.js';
+import { ACTIONS, type Action, assertCan, can, type Subjects } from '../../src/governance/authorization.js';
+import type { Viewer } from '../../src/governance/context.js';
+import type { GovernanceError } from '../../src/governance/error.js';
+
+const [OWN, OTHER, THIRD] = ['own', 'other', 'third'];
+
+/** Every kind of viewer: `owner` is owner of OWN; `elsewhere` is owner of THIRD; each is in one domain at most. */
+const VIEWERS = {
+  admin: viewer('admin', null, true),
+  owner: viewer('owner', 'OWNER'),
+  steward: viewer('steward', 'STEWARD'),
+  member: viewer('member', 'MEMBER'),
+  elsewhere: { ...viewer('elsewhere', null), memberships: new Map([[THIRD, 'OWNER']]) } as Viewer,
+  outsider: viewer('outsider', null),
+};
+type Who = keyof typeof VIEWERS;
+
+function viewer(subject: string, role: DomainRole | null, admin = false): Viewer {
+  return { subject, name: null, groups: [], admin, memberships: new Map(role === null ? [] : [[OWN as string, role]]) };
+}
+
+const product = (status: keyof typeof DataProductStatus): Subjects['DataProduct'] => ({
+  type: 'DataProduct',
+  domainId: OWN as string,
+  status,
+});
+const access = (productDomainId: string, consumerDomainId: string, requestedBy = 'somebody'): Subjects['Access'] => ({
+  type: 'Access',
+  requestedBy,
+  productDomainId,
+  consumerDomainId,
+});
+
+const ALL: Who[] = ['admin', 'owner', 'steward', 'member', 'elsewhere', 'outsider'];
+const MEMBERS: Who[] = ['admin', 'owner', 'steward', 'member'];
+const STEERS: Who[] = ['admin', 'owner', 'steward'];
+const OWNERS: Who[] = ['admin', 'owner'];
+
+const domain: Subjects['Domain'] = { type: 'Domain', id: OWN as string };
+const given = access(OWN as string, OTHER as string);
+const got = access(OTHER as string, OWN as string);
+
+/** security.md, "Who may do what": action, what it is done to, who may. */
+const MATRIX: [Action, string, Subjects[keyof Subjects], Who[]][] = [
+  ['domain:register', 'the mesh', { type: 'Mesh' }, ['admin']],
+  ['domain:read', 'a domain', domain, ALL],
+  ['domain:read-members', 'a domain', domain, MEMBERS],
+  ['domain:change-members', 'a domain', domain, OWNERS],
+  ['domain:read-setup', 'a domain', domain, OWNERS],
+  ['data-product:register', 'a domain', domain, STEERS],
+  ['data-product:read', 'a draft', product('DRAFT'), MEMBERS],
+  ['data-product:read', 'one being published', product('PUBLISHING'), MEMBERS],
+  ['data-product:read', 'a published one', product('PUBLISHED'), ALL],
+  ['data-product:read', 'a deprecated one', product('DEPRECATED'), ALL],
+  ['data-product:read', 'a retired one', product('RETIRED'), MEMBERS],
+  ['data-product:update', 'a draft', product('DRAFT'), STEERS],
+  ['data-product:publish', 'a draft', product('DRAFT'), STEERS],
+  ['data-product:deprecate', 'a published one', product('PUBLISHED'), STEERS],
+  ['data-product:retire', 'a published one', product('PUBLISHED'), STEERS],
+  ['data-contract:import', 'a published one', product('PUBLISHED'), STEERS],
+  ['data-contract:activate', 'a published one', product('PUBLISHED'), STEERS],
+  ['access-request:create', 'a consumer domain', domain, MEMBERS],
+  ['access-request:read', "one for his domain's product", given, MEMBERS],
+  ['access-request:read', 'one of his domain', got, MEMBERS],
+  ['access-request:read', 'one between others', access(OTHER as string, OTHER as string), ['admin']],
+  ['access-request:approve', "one for his domain's product", given, STEERS],
+  ['access-request:approve', 'one of his domain', got, ['admin']],
+  ['access-request:reject', "one for his domain's product", given, STEERS],
+  ['access-request:reject', 'one of his domain', got, ['admin']],
+  ['access-request:cancel', "somebody else's", got, ['admin']],
+  ['access-grant:read', "one to his domain's product", given, MEMBERS],
+  ['access-grant:read', 'one of his domain', got, MEMBERS],
+  ['access-grant:revoke', "one to his domain's product", given, STEERS],
+  ['access-grant:revoke', 'one of his domain', got, OWNERS],
+  ['resource:read', 'one of his domain', { type: 'Resource', domainIds: [OTHER as string, OWN as string] }, STEERS],
+  ['resource:read', "another domain's", { type: 'Resource', domainIds: [OTHER as string] }, ['admin']],
+  ['resource:retry', 'one of his domain', { type: 'Resource', domainIds: [OWN as string] }, STEERS],
+];
+
+test.each(MATRIX)('%s on %s', (action, _, subject, may) => {
+  const allowed = ALL.filter((who) => can(VIEWERS[who], action, subject as never));
+  expect(allowed).toEqual(may);
+});
+
+test('every action has its row in the matrix', () => {
+  expect([...new Set(MATRIX.map(([action]) => action))].sort()).toEqual([...ACTIONS].sort());
+});
+
+test('nobody decides his own request, whatever he is; the requester sees and cancels it from anywhere', () => {
+  for (const who of ALL) {
+    const own = access(OWN as string, OWN as string, VIEWERS[who].subject);
+    expect(can(VIEWERS[who], 'access-request:approve', own)).toBe(false);
+    expect(can(VIEWERS[who], 'access-request:reject', own)).toBe(false);
+    expect(can(VIEWERS[who], 'access-request:read', own)).toBe(true);
+    expect(can(VIEWERS[who], 'access-request:cancel', own)).toBe(true);
+  }
+});
+
+test('what one may not see is not found, what one sees and may not change is forbidden', () => {
+  const codeOf = (work: () => void): string => {
+    try {
+      work();
+    } catch (error) {
+      return (error as GovernanceError).code;
+    }
+    return 'ALLOWED';
+  };
+  for (const [action, , subject, may] of MATRIX) {
+    for (const who of ALL) {
+      const reading = {
+        Mesh: null,
+        Domain: 'domain:read',
+        DataProduct: 'data-product:read',
+        Access: 'access-request:read',
+        Resource: 'resource:read',
+      } as const;
+      const seeing = reading[subject.type];
+      const sees = seeing === null || can(VIEWERS[who], seeing, subject as never);
+      const expected = may.includes(who) ? 'ALLOWED' : sees && !action.endsWith(':read') ? 'FORBIDDEN' : 'NOT_FOUND';
+      expect(
+        codeOf(() => assertCan(VIEWERS[who], action, subject as never)),
+        `${who} ${action}`,
+      ).toBe(expected);
+    }
+  }
+});
