@@ -206,5 +206,8 @@ export function dependenciesOf(resource: DesiredResource): ResourceIdentity[] {
   return of(resource, resource.spec);
 }
 
-/** Kinds that AWS makes and takes away by itself: their removal makes no call, they go with what they stand on. */
-export const MADE_BY_AWS: ReadonlySet<Kind> = new Set(['ShareAcceptance']);
+/**
+ * Kinds whose removal makes no call, so that nothing is to be seen of it: a share goes with the grant that it carries, and an
+ * account's settings stay, as what they were before is not known.
+ */
+export const REMOVED_WITHOUT_CALL: ReadonlySet<Kind> = new Set(['ShareAcceptance', 'DataLakeSettings']);

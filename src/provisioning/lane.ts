@@ -3,8 +3,8 @@ import type { LaneKey } from './declare.js';
 
 /** The lane was taken by another holder, or its lease could not be renewed: stop, and write nothing more. */
 export class FenceLost extends Error {
-  constructor(lane: LaneKey) {
-    super(`The lease of lane ${lane.account}/${lane.region} is lost to another worker.`);
+  constructor(lane: LaneKey, options?: ErrorOptions) {
+    super(`The lease of lane ${lane.account}/${lane.region} is lost, or cannot be renewed.`, options);
   }
 }
 
@@ -82,15 +82,23 @@ export async function ensureLease(db: PrismaClient, lease: Lease, times: LeaseTi
   const neededMs = times.requestTimeoutMs + (times.leaseMs - times.requestTimeoutMs) / 4;
   if (lease.surelyUntil - performance.now() >= neededMs) return;
   const asked = performance.now();
-  const renewed = await db.$executeRaw`
-    UPDATE "Lane" SET "leaseUntil" = clock_timestamp() + ${times.leaseMs} * interval '1 millisecond'
-    WHERE "account" = ${lease.account} AND "region" = ${lease.region}
-      AND "holder" = ${lease.holder} AND "fence" = ${lease.fence}`;
+  const renewed = await renew(db, lease, times).catch((cause: unknown) => {
+    // Without the database nobody knows whose the lane is; this must not pass for an answer of AWS.
+    lease.lost = true;
+    throw new FenceLost(lease, { cause });
+  });
   if (renewed === 1) lease.surelyUntil = asked + times.leaseMs;
   // The answer itself may have come too late.
   if (renewed === 1 && lease.surelyUntil - performance.now() >= times.requestTimeoutMs) return;
   lease.lost ||= renewed === 0;
   throw new FenceLost(lease);
+}
+
+function renew(db: PrismaClient, lease: Lease, { leaseMs }: LeaseTimes): Promise<number> {
+  return db.$executeRaw`
+    UPDATE "Lane" SET "leaseUntil" = clock_timestamp() + ${leaseMs} * interval '1 millisecond'
+    WHERE "account" = ${lease.account} AND "region" = ${lease.region}
+      AND "holder" = ${lease.holder} AND "fence" = ${lease.fence}`;
 }
 
 const LIMITS = { timeout: 15_000, maxWait: 10_000 };

@@ -95,7 +95,7 @@ export function startReconciler<Session>(options: ReconcilerOptions<Session>): R
   }
 
   function failedOn(lane: LaneKey, error: unknown): number {
-    if (error instanceof FenceLost) log.warn({ lane }, error.message);
+    if (error instanceof FenceLost) log.warn({ lane, err: error.cause }, error.message);
     else log.error({ err: error, lane }, 'lane run failed');
     return 1_000;
   }

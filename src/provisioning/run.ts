@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import type { PrismaClient } from '../generated/prisma/client.js';
 import { type DueRow, dueRows } from './due.js';
 import { groupBy } from './group.js';
-import { type Kind, MADE_BY_AWS } from './kinds.js';
+import { type Kind, REMOVED_WITHOUT_CALL } from './kinds.js';
 import { ensureLease, FenceLost, type Lease, type LeaseTimes } from './lane.js';
 import type { Aws, Item, Observation, OpenLane, Outcome, Provider, ProviderError } from './provider.js';
 import { type AboutResource, endBackoff, markInFlight, observeAgain, type Recorded, record } from './record.js';
@@ -10,6 +10,7 @@ import {
   agreed,
   drifted,
   failed,
+  leftOver,
   notYetVisible,
   postponed,
   type Verdict,
@@ -39,8 +40,9 @@ interface Run<Session> extends RunContext<Session> {
   session: Session;
   /** Rows marked and not yet recorded. */
   inFlight: string[];
-  /** Calls in a row that failed as a whole, retryably. */
+  /** Calls in a row of which nothing came but retryable failures. */
   failuresInARow: number;
+  /** Calls with retryable failures, and calls of which something came. */
   failures: number;
   successes: number;
 }
@@ -49,6 +51,8 @@ interface Run<Session> extends RunContext<Session> {
 const CHUNK = 500;
 /** After so many failed calls in a row AWS counts as not answering: the rest waits for a later run. */
 const OUTAGE = 3;
+/** Rows observed before a run has seen AWS answer: hundreds of reads would each wait for their timeout. */
+const PROBE = 20;
 
 /** Works on a lane until nothing is due, or until the process stops. Throws FenceLost where another worker took it. */
 export async function runLane<Session>(context: RunContext<Session>, lease: Lease): Promise<void> {
@@ -97,14 +101,14 @@ async function open<Session>(context: RunContext<Session>, lease: Lease, rows: D
 async function reconcileGroup<Session>(run: Run<Session>, kind: Kind, rows: DueRow[]): Promise<void> {
   const provider = run.aws.providers[kind] as unknown as Provider<Session>;
   const verdicts: Verdict[] = [];
-  const changes: { row: DueRow; observation: Observation }[] = [];
-  const forgotten = rows.filter((row) => row.desired === 'ABSENT' && MADE_BY_AWS.has(kind));
-  for (const row of forgotten) verdicts.push(agreed(row, {}, run.verdicts));
-  const looked = rows.filter((row) => !forgotten.includes(row));
+  const changes: Pending[] = [];
+  const uncalled = rows.filter((row) => row.desired === 'ABSENT' && REMOVED_WITHOUT_CALL.has(kind));
+  for (const row of uncalled) verdicts.push(agreed(row, {}, run.verdicts));
+  const looked = rows.filter((row) => !uncalled.includes(row));
   for (const { row, observation } of await observe(run, provider, looked)) {
-    const verdict = judge(run, row, observation);
+    const verdict = observation ? judge(run, row, observation) : notTried(run, row);
     if (verdict) verdicts.push(verdict);
-    else changes.push({ row, observation });
+    else if (observation) changes.push({ row, observation });
   }
   if (changes.length > 0) verdicts.push(...(await change(run, provider, changes)));
   const recorded = await record(run.db, run.lease, { verdicts, aboutResource: run.aboutResource });
@@ -150,14 +154,14 @@ async function change<Session>(run: Run<Session>, provider: Provider<Session>, p
       const outcomes = await send(run, provider, { desired, batch });
       batch.forEach(({ row }, index) => {
         const outcome = outcomes?.[index];
-        if (!outcome) verdicts.push(postponed(row, run.verdicts));
+        if (!outcome) verdicts.push(notTried(run, row));
         else if (outcome.ok) succeeded.push(row);
         else verdicts.push(failed(row, outcome.error, run.verdicts));
       });
     }
   }
   for (const { row, observation } of await observe(run, provider, succeeded)) {
-    verdicts.push(judgeAfter(run, row, observation));
+    verdicts.push(observation ? judgeAfter(run, row, observation) : notTried(run, row));
   }
   return verdicts;
 }
@@ -169,6 +173,10 @@ function judgeAfter<Session>(run: Run<Session>, row: DueRow, observation: Observ
   if (row.desired === 'ABSENT' && observation.state === 'MISSING') return agreed(row, {}, run.verdicts);
   if (row.desired === 'PRESENT' && observation.state === 'WAITING') return waiting(row, observation);
   return notYetVisible(row, run.verdicts);
+}
+
+function notTried<Session>(run: Run<Session>, row: DueRow): Verdict {
+  return run.stopping() ? leftOver(row) : postponed(row, run.verdicts);
 }
 
 interface Batch {
@@ -199,19 +207,59 @@ async function send<Session>(
           ),
         ),
   );
-  return answer.ok ? answer.value : batch.map(() => ({ ok: false, error: answer.error }));
+  const outcomes = answer.ok ? answer.value : batch.map((): Outcome => ({ ok: false, error: answer.error }));
+  tally(
+    run,
+    outcomes.map((outcome) => (outcome.ok ? null : outcome.error)),
+  );
+  return outcomes;
 }
 
-/** Observations by row; a call that failed as a whole is a FAILED observation of each. */
-async function observe<Session>(run: Run<Session>, provider: Provider<Session>, rows: DueRow[]): Promise<Pending[]> {
+/** A row with what was seen of it; null where AWS was not asked, as it does not answer. */
+interface Seen {
+  row: DueRow;
+  observation: Observation | null;
+}
+
+async function observe<Session>(run: Run<Session>, provider: Provider<Session>, rows: DueRow[]): Promise<Seen[]> {
+  const probe = run.successes === 0 ? rows.slice(0, PROBE) : rows;
+  const seen = await observeAll(run, provider, probe);
+  const rest = rows.slice(probe.length);
+  const silent = seen.every(({ observation: o }) => o?.state === 'FAILED' && o.error.treatment === 'OBSERVE');
+  if (rest.length === 0) return seen;
+  if (!silent) return [...seen, ...(await observeAll(run, provider, rest))];
+  run.failuresInARow = OUTAGE;
+  return [...seen, ...rest.map((row) => ({ row, observation: null }))];
+}
+
+/** A call that failed as a whole is a FAILED observation of each. */
+async function observeAll<Session>(run: Run<Session>, provider: Provider<Session>, rows: DueRow[]): Promise<Seen[]> {
   if (rows.length === 0) return [];
+  if (run.failuresInARow >= OUTAGE) return rows.map((row) => ({ row, observation: null }));
   const answer = await attempt(run, () => provider.observe(run.session, rows.map(itemOf)));
-  return rows.map((row, index) => {
+  const seen = rows.map((row, index) => {
     const observation = answer.ok ? answer.value[index] : ({ state: 'FAILED', error: answer.error } as const);
     if (!observation)
       throw new Error(`The ${provider.kind} provider answered for fewer items than it was asked about.`);
     return { row, observation };
   });
+  tally(
+    run,
+    seen.map(({ observation }) => (observation.state === 'FAILED' ? observation.error : null)),
+  );
+  return seen;
+}
+
+/** Counts one call by the errors of its items; null: no error. */
+function tally<Session>(run: Run<Session>, errors: (ProviderError | null)[]): void {
+  const retryable = errors.filter((error) => error?.treatment === 'RETRY' || error?.treatment === 'OBSERVE').length;
+  if (retryable > 0) run.failures += 1;
+  if (retryable > 0 && retryable === errors.length) {
+    run.failuresInARow += 1;
+    return;
+  }
+  run.failuresInARow = 0;
+  run.successes += 1;
 }
 
 type Attempt<T> = { ok: true; value: T } | { ok: false; error: ProviderError };
@@ -221,16 +269,11 @@ async function attempt<Session, T>(run: Run<Session>, call: () => Promise<T>): P
   try {
     const value = await call();
     if (run.lease.lost) throw new FenceLost(run.lease);
-    run.failuresInARow = 0;
-    run.successes += 1;
     return { ok: true, value };
   } catch (thrown) {
     if (run.lease.lost || thrown instanceof FenceLost) throw new FenceLost(run.lease);
     const error = run.aws.classify(thrown);
     run.log.warn({ err: thrown, treatment: error.treatment }, 'AWS call failed');
-    run.failures += 1;
-    const retryable = error.treatment === 'RETRY' || error.treatment === 'OBSERVE';
-    run.failuresInARow = retryable ? run.failuresInARow + 1 : 0;
     return { ok: false, error };
   }
 }

@@ -38,6 +38,7 @@ const POLL_CAP_MS = 5_000;
 /** Beyond this many polls (three minutes) nothing quick is expected any more. */
 const QUICK_POLLS = 40;
 const SLOW_POLL_MS = 30_000;
+const POSTPONE_MS = 5_000;
 
 /** AWS agrees: READY or REMOVED. */
 export function agreed(row: DueRow, observed: Record<string, unknown> | null, options: VerdictOptions): Verdict {
@@ -135,11 +136,23 @@ export function failed(row: DueRow, error: ProviderError, options: VerdictOption
 /** Checks that fail come back within half a minute. */
 const RETRY_TRIES_OF_A_CHECK = 5;
 
-/** Not tried in this run, as AWS answers nothing at present: due again soon, its tries not counted. */
-export function postponed(row: DueRow, options: VerdictOptions): Verdict {
+/** Not tried in this run, as the process stops: due at once for another. */
+export function leftOver(row: DueRow): Verdict {
   const status = row.status === 'STUCK' || row.status === 'READY' ? row.status : 'PENDING';
-  const delayMs = RETRY_BASE_MS + fullJitter(2, options);
-  return { ...unsettled(row, row.lastError), status, attempts: row.attempts, delayMs };
+  return { ...unsettled(row, row.lastError), status, attempts: row.attempts };
+}
+
+/** Not tried in this run, as AWS does not answer: due again in a few seconds, its tries not counted. */
+export function postponed(row: DueRow, { random }: VerdictOptions): Verdict {
+  const unreachable: LastError = {
+    code: 'Postponed',
+    message: 'AWS did not answer the calls before this one.',
+    awsRequestId: null,
+    treatment: 'OBSERVE',
+    tries: 0,
+  };
+  const lastError = row.lastError ?? (row.status === 'READY' ? null : unreachable);
+  return { ...leftOver(row), lastError, delayMs: POSTPONE_MS * (1 + random()) };
 }
 
 function unsettled(row: DueRow, lastError: LastError | null): Verdict {

@@ -156,10 +156,11 @@ describe('a worker that dies', () => {
     view.calls = world.calls;
     const died = gateway();
     const gate = gateway();
-    let observed = 0;
+    let applied = 0;
     view.meddle = async ({ operation }) => {
-      // The second observation follows the call: AWS has the grants, the database does not know.
-      if (operation !== 'observe' || ++observed < 2) return;
+      if (operation === 'apply') applied += 1;
+      // The observation after both calls: AWS has the grants, the database does not know.
+      if (operation !== 'observe' || applied < 2) return;
       died.resolve();
       await gate.promise;
     };

@@ -262,6 +262,32 @@ describe('failures', () => {
     await eventually(allAre('READY'), 'granted', 10_000);
   });
 
+  test('while reads time out a run asks about a few rows only, and none of them is blamed', async () => {
+    world.meddle = () => {
+      throw new AwsFailure('TimeoutError', 'OBSERVE');
+    };
+    const reconciler = start();
+    reconciler.wake((await declared(owner(), grants(200))).changedLanes);
+    await eventually(async () => world.calls.length > 0, 'it was tried');
+    await eventually(async () => reconciler.status().running.length === 0, 'the lane rests');
+    expect(world.calls[0]?.keys).toHaveLength(20);
+    const rows = await db.prisma.resource.findMany();
+    expect(rows.filter(({ attempts }) => attempts === 0)).toHaveLength(180);
+    expect(rows.every(({ lastError }) => (lastError as LastError | null)?.treatment === 'OBSERVE')).toBe(true);
+    world.meddle = () => {};
+    await eventually(allAre('READY'), 'granted', 10_000);
+  });
+
+  test('what has no call to remove it is gone from the books at once', async () => {
+    const who = owner('DOMAIN');
+    const reconciler = start();
+    reconciler.wake((await declared(who, consumerDomain())).changedLanes);
+    await eventually(allAre('READY'), 'ready');
+    reconciler.wake((await released(who)).changedLanes);
+    await eventually(allAre('REMOVED'), 'removed');
+    expect([...world.objects.keys()]).toEqual([`${CONSUMER.account} DataLakeSettings settings`]);
+  });
+
   test('a permanent error fails at once, with its reason, and is not tried again', async () => {
     world.refuse = () => new AwsFailure('InvalidInputException', 'PERMANENT');
     const reconciler = start();
