@@ -7,12 +7,11 @@ import {
   GetTablesCommand,
   UpdateDatabaseCommand,
 } from '@aws-sdk/client-glue';
-import { BatchRevokePermissionsCommand, type BatchRevokePermissionsCommandInput } from '@aws-sdk/client-lakeformation';
 import type { SpecOf } from '../provisioning/kinds.js';
 import type { Item, Observation } from '../provisioning/provider.js';
 import { attempt, compared, createOrCompare, differs, gone, inParallel, look } from './attempt.js';
-import { isNothingToRevoke, PartialFailure, PermanentFailure } from './errors.js';
-import { IAM_ALLOWED_PRINCIPALS, openToIam } from './lf-resource.js';
+import { PermanentFailure } from './errors.js';
+import { type Bypass, bypassDifferences, bypassRevoke, closeToIam, openToIam } from './iam-bypass.js';
 import type { AwsProvider, AwsSession } from './session.js';
 
 type DatabaseItem = Item<'GlueDatabase'>;
@@ -35,7 +34,8 @@ export const glueDatabase: AwsProvider<'GlueDatabase'> = {
       }),
     ),
   remove: (session, items) => inParallel(items, WIDTH, (item) => attempt(() => remove(session, item))),
-  calls: (account, { id, spec }, action) => {
+  calls: (account, item, action) => {
+    const { spec } = item;
     if (action === 'DELETE')
       return [{ service: 'glue', operation: 'DeleteDatabase', parameters: target(account, spec) }];
     const parameters = { CatalogId: account, DatabaseInput: databaseInput(spec, {}) };
@@ -47,7 +47,7 @@ export const glueDatabase: AwsProvider<'GlueDatabase'> = {
       {
         service: 'lakeformation',
         operation: 'BatchRevokePermissions',
-        parameters: { ...iamRevoke(account, id, spec) },
+        parameters: { ...bypassRevoke(account, bypassOn(account, item, ['ALL'])) },
       },
     ];
   },
@@ -59,12 +59,13 @@ interface Observed {
   locationUri: string | null;
   parameters: Record<string, string>;
   createTableDefaultPermissions: unknown[];
-  openToIam: boolean;
+  /** What IAM_ALLOWED_PRINCIPALS holds. */
+  openToIam: string[];
   link: boolean;
 }
 
 async function observe(session: AwsSession, items: DatabaseItem[]): Promise<Observation[]> {
-  let open: Promise<Set<string>> | undefined;
+  let open: Promise<Map<string, string[]>> | undefined;
   return inParallel(items, WIDTH, (item) =>
     look(async () => {
       const { Name: name, CatalogId: catalog } = target(session.account, item.spec);
@@ -74,13 +75,13 @@ async function observe(session: AwsSession, items: DatabaseItem[]): Promise<Obse
       if (!database) return { state: 'MISSING' };
       // One listing of IAM_ALLOWED_PRINCIPALS serves all databases of the batch.
       open ??= openToIam(session, 'DATABASE');
-      const observed = observedOf(database, (await open).has(name), session.account);
+      const observed = observedOf(database, (await open).get(name) ?? [], session.account);
       return compared({ ...observed }, differencesOf(observed, item.spec));
     }),
   );
 }
 
-function observedOf(database: Database, open: boolean, account: string): Observed {
+function observedOf(database: Database, open: string[], account: string): Observed {
   return {
     description: database.Description ?? null,
     locationUri: database.LocationUri ?? null,
@@ -93,10 +94,7 @@ function observedOf(database: Database, open: boolean, account: string): Observe
 
 function differencesOf(observed: Observed, spec: SpecOf<'GlueDatabase'>): string[] {
   if (observed.link) return [`${spec.name} is a resource link, not a database`];
-  return [
-    ...metadataDifferences(observed, spec),
-    ...(observed.openToIam ? [`${IAM_ALLOWED_PRINCIPALS} holds permissions on it, which bypasses Lake Formation`] : []),
-  ];
+  return [...metadataDifferences(observed, spec), ...bypassDifferences(observed.openToIam)];
 }
 
 function metadataDifferences(observed: Observed, spec: SpecOf<'GlueDatabase'>): string[] {
@@ -116,7 +114,8 @@ async function create(session: AwsSession, item: DatabaseItem): Promise<void> {
     () => session.glue.send(new CreateDatabaseCommand(input)),
     async () => (await observe(session, [item]))[0] ?? { state: 'MISSING' },
   );
-  if ((await openToIam(session, 'DATABASE')).has(item.spec.name)) await closeToIam(session, item);
+  const open = (await openToIam(session, 'DATABASE')).get(item.spec.name);
+  if (open) await closeToIam(session, bypassOn(session.account, item, open));
 }
 
 async function update(session: AwsSession, item: DatabaseItem, observed: Observed): Promise<void> {
@@ -133,23 +132,16 @@ async function update(session: AwsSession, item: DatabaseItem, observed: Observe
       new UpdateDatabaseCommand({ CatalogId: session.account, Name: spec.name, DatabaseInput: input }),
     );
   }
-  if (observed.openToIam) await closeToIam(session, item);
-}
-
-async function closeToIam(session: AwsSession, { id, spec }: DatabaseItem): Promise<void> {
-  const answer = await session.lakeFormation.send(
-    new BatchRevokePermissionsCommand(iamRevoke(session.account, id, spec)),
-  );
-  const { ErrorCode: code, ErrorMessage: message } = answer.Failures?.[0]?.Error ?? {};
-  if (code === undefined || isNothingToRevoke({ name: code, message })) return;
-  throw new PartialFailure({ code, message, requestId: answer.$metadata.requestId });
+  if (observed.openToIam.length > 0) {
+    await closeToIam(session, bypassOn(session.account, item, observed.openToIam));
+  }
 }
 
 async function remove(session: AwsSession, { spec }: DatabaseItem): Promise<void> {
   await gone(async () => {
     const { Database: database } = await session.glue.send(new GetDatabaseCommand(target(session.account, spec)));
     if (!database) return;
-    if (observedOf(database, false, session.account).link) {
+    if (observedOf(database, [], session.account).link) {
       throw new PermanentFailure(
         'Conflict',
         `${spec.name} is a resource link, not the database that was made; it is left alone.`,
@@ -186,16 +178,6 @@ function databaseInput(spec: SpecOf<'GlueDatabase'>, observed: Partial<Observed>
   };
 }
 
-function iamRevoke(account: string, id: string, spec: SpecOf<'GlueDatabase'>): BatchRevokePermissionsCommandInput {
-  return {
-    CatalogId: account,
-    Entries: [
-      {
-        Id: id,
-        Principal: { DataLakePrincipalIdentifier: IAM_ALLOWED_PRINCIPALS },
-        Resource: { Database: target(account, spec) },
-        Permissions: ['ALL'],
-      },
-    ],
-  };
+function bypassOn(account: string, { id, spec }: DatabaseItem, permissions: string[]): Bypass {
+  return { id, resource: { Database: target(account, spec) }, permissions };
 }

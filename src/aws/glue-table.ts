@@ -9,41 +9,44 @@ import {
   type TableInput,
   UpdateTableCommand,
 } from '@aws-sdk/client-glue';
+import type { Resource } from '@aws-sdk/client-lakeformation';
 import type { SpecOf } from '../provisioning/kinds.js';
-import type { Observation } from '../provisioning/provider.js';
-import { compared, createOrCompare, differs, gone, oneByOne } from './attempt.js';
+import type { Item, Observation } from '../provisioning/provider.js';
+import { attempt, compared, createOrCompare, differs, gone, inParallel, look } from './attempt.js';
 import { PermanentFailure } from './errors.js';
+import { bypassDifferences, closeToIam, openToIam } from './iam-bypass.js';
+import { lfResource } from './lf-resource.js';
 import type { AwsProvider, AwsSession } from './session.js';
 import { LAYOUTS } from './table-format.js';
 
 type Spec = SpecOf<'GlueTable'>;
+type TableItem = Item<'GlueTable'>;
 
 const WIDTH = 4;
 
-/** A table of the central catalogue over files in S3. The columns of an Iceberg table, and of one that a crawler fills, are not ours to compare. */
-export const glueTable: AwsProvider<'GlueTable'> = oneByOne<'GlueTable'>({
+/**
+ * A table of the central catalogue over files in S3, which Lake Formation alone governs. The columns of an Iceberg table, and
+ * of one that a crawler fills, are not ours to compare.
+ */
+export const glueTable: AwsProvider<'GlueTable'> = {
   kind: 'GlueTable',
-  width: WIDTH,
-  observe: async (session, { spec }) => observation(await read(session, spec), spec),
-  async apply(session, { item, observation: seen }) {
-    const { spec } = item;
-    if (seen.state === 'MISSING') {
-      await createOrCompare(
-        () => session.glue.send(new CreateTableCommand(createInput(session.account, spec))),
-        async () => observation(await read(session, spec), spec),
-      );
-      return;
-    }
-    const { Table: table } = { Table: await read(session, spec) };
-    refuseLink(table, spec);
-    const version = table?.VersionId ? { VersionId: table.VersionId } : {};
-    await session.glue.send(new UpdateTableCommand({ ...updateInput(session.account, spec, table), ...version }));
-  },
-  remove: (session, { spec }) =>
-    gone(async () => {
-      refuseLink(await read(session, spec), spec);
-      await session.glue.send(new DeleteTableCommand(named(session.account, spec)));
-    }),
+  batchSize: 20,
+  observe,
+  apply: (session, changes) =>
+    inParallel(changes, WIDTH, ({ item, observation }) =>
+      attempt(() =>
+        observation.state === 'MISSING' ? create(session, item) : update(session, item, observation.observed),
+      ),
+    ),
+  remove: (session, items) =>
+    inParallel(items, WIDTH, ({ spec }) =>
+      attempt(() =>
+        gone(async () => {
+          refuseLink(await read(session, spec), spec);
+          await session.glue.send(new DeleteTableCommand(named(session.account, spec)));
+        }),
+      ),
+    ),
   calls: (account, { spec }, action) => {
     if (action === 'DELETE') return [{ service: 'glue', operation: 'DeleteTable', parameters: named(account, spec) }];
     if (action === 'UPDATE') {
@@ -51,7 +54,42 @@ export const glueTable: AwsProvider<'GlueTable'> = oneByOne<'GlueTable'>({
     }
     return [{ service: 'glue', operation: 'CreateTable', parameters: { ...createInput(account, spec) } }];
   },
-});
+};
+
+async function observe(session: AwsSession, items: TableItem[]): Promise<Observation[]> {
+  let open: Promise<Map<string, string[]>> | undefined;
+  return inParallel(items, WIDTH, ({ spec }) =>
+    look(async () => {
+      const table = await read(session, spec);
+      open ??= openToIam(session, 'TABLE');
+      const held = (await open).get(`${spec.database}/${spec.name}`) ?? [];
+      return observation(table, spec, held);
+    }),
+  );
+}
+
+/** Its database gives no default permissions, so a new table is not open to IAM. */
+async function create(session: AwsSession, { spec }: TableItem): Promise<void> {
+  await createOrCompare(
+    () => session.glue.send(new CreateTableCommand(createInput(session.account, spec))),
+    async () => observation(await read(session, spec), spec, []),
+  );
+}
+
+async function update(session: AwsSession, { id, spec }: TableItem, observed: { openToIam?: string[] }): Promise<void> {
+  const table = await read(session, spec);
+  refuseLink(table, spec);
+  const { openToIam: held = [] } = observed;
+  if (held.length > 0)
+    await closeToIam(session, { id, resource: tableResource(session.account, spec), permissions: held });
+  if (observation(table, spec, []).state === 'AGREES') return;
+  const version = table?.VersionId ? { VersionId: table.VersionId } : {};
+  await session.glue.send(new UpdateTableCommand({ ...updateInput(session.account, spec, table), ...version }));
+}
+
+function tableResource(account: string, spec: Spec): Resource {
+  return lfResource({ type: 'TABLE', catalogId: account, database: spec.database, table: spec.name });
+}
 
 async function read(session: AwsSession, spec: Spec): Promise<Table | undefined> {
   return (await session.glue.send(new GetTableCommand(named(session.account, spec)))).Table;
@@ -69,7 +107,7 @@ function refuseLink(table: Table | undefined, spec: Spec): void {
   );
 }
 
-function observation(table: Table | undefined, spec: Spec): Observation {
+function observation(table: Table | undefined, spec: Spec, openTo: string[]): Observation {
   if (!table) return { state: 'MISSING' };
   const storage = table.StorageDescriptor ?? {};
   const observed = {
@@ -83,6 +121,7 @@ function observation(table: Table | undefined, spec: Spec): Observation {
     outputFormat: storage.OutputFormat ?? null,
     serde: storage.SerdeInfo?.SerializationLibrary ?? null,
     parameters: table.Parameters ?? {},
+    openToIam: openTo,
   };
   if (table.TargetTable) return compared(observed, [`${spec.database}.${spec.name} is a resource link, not a table`]);
   return compared(observed, [
@@ -92,6 +131,7 @@ function observation(table: Table | undefined, spec: Spec): Observation {
       differs(`parameter ${name}`, observed.parameters[name], value),
     ),
     ...(spec.format === 'ICEBERG' ? icebergDifferences(observed) : layoutDifferences(observed, spec)),
+    ...bypassDifferences(openTo),
   ]);
 }
 

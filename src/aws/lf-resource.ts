@@ -7,9 +7,6 @@ import {
 import type { LfResource } from '../provisioning/kinds.js';
 import type { AwsSession } from './session.js';
 
-/** The group that stands for "IAM policies alone decide": a row of it on an object bypasses Lake Formation there. */
-export const IAM_ALLOWED_PRINCIPALS = 'IAM_ALLOWED_PRINCIPALS';
-
 /** The `Resource` of Lake Formation's requests; CatalogId is always the owner's. */
 export function lfResource(resource: LfResource): Resource {
   switch (resource.type) {
@@ -48,15 +45,4 @@ export async function listPermissions(
     token = page.NextToken;
   } while (token);
   return rows;
-}
-
-/** The databases (`db`) or tables (`db/table`) of the account on which IAM_ALLOWED_PRINCIPALS holds a permission. */
-export async function openToIam(session: AwsSession, type: 'DATABASE' | 'TABLE'): Promise<Set<string>> {
-  const principal = { DataLakePrincipalIdentifier: IAM_ALLOWED_PRINCIPALS };
-  const rows = await listPermissions(session, { Principal: principal, ResourceType: type });
-  const names = rows.map(({ Resource: resource }) => {
-    const table = resource?.Table ?? resource?.TableWithColumns;
-    return type === 'DATABASE' ? resource?.Database?.Name : `${table?.DatabaseName}/${table?.Name}`;
-  });
-  return new Set(names.filter((name) => name !== undefined));
 }

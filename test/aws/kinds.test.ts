@@ -1,0 +1,377 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { SpecOf } from '../../src/provisioning/kinds.js';
+import { sandboxOfTest } from '../sandbox/testkit.js';
+import * as mesh from './mesh.js';
+import { awsOver, C, callsOf, changing, control, drift, driver, G, itemOf, laneTo, P, roleIn } from './testkit.js';
+
+const sandbox = await sandboxOfTest();
+const aws = awsOver(sandbox);
+
+describe('DataLakeSettings', () => {
+  const settings = driver(aws, 'DataLakeSettings', G);
+  const spec = mesh.settings(G);
+
+  test('that we may not write are waited for, and what is missing is named', async () => {
+    const watched = { ...spec, manage: false };
+    const [seen] = await settings.observe(watched);
+    expect(seen).toMatchObject({
+      state: 'WAITING',
+      waitingFor: expect.stringMatching(
+        /role\/meshgate must be a data lake administrator; Create.*must be empty.*CROSS_ACCOUNT_VERSION is 1 and must be 4/,
+      ),
+    });
+    expect(changing(await callsOf(sandbox, () => settings.apply(watched)))).toEqual([]);
+    expect(settings.calls('CREATE', watched)).toEqual([]);
+  });
+
+  test('are read, changed and written, so that other administrators and a higher version stay', async () => {
+    const other = `arn:aws:iam::${G}:role/other-admin`;
+    await drift(sandbox, G, [
+      'lakeformation',
+      'PutDataLakeSettings',
+      {
+        DataLakeSettings: {
+          DataLakeAdmins: [{ DataLakePrincipalIdentifier: other }],
+          Parameters: { CROSS_ACCOUNT_VERSION: '5' },
+          TrustedResourceOwners: [P],
+        },
+      },
+    ]);
+    expect(await settings.apply(spec)).toEqual([{ ok: true }]);
+    const calls = await callsOf(sandbox, () => settings.apply(spec));
+    expect(changing(calls)).toEqual([]);
+    expect(await settings.observe(spec)).toMatchObject([
+      {
+        state: 'AGREES',
+        observed: { admins: [other, spec.admins[0]], crossAccountVersion: '5', createTableDefaultPermissions: [] },
+      },
+    ]);
+    const state = await control(sandbox, `/state?account=${G}`);
+    expect(JSON.stringify(state)).toContain('TrustedResourceOwners');
+  });
+
+  test('are never taken back: old defaults would open every new table to IAM alone', async () => {
+    expect(changing(await callsOf(sandbox, () => settings.remove(spec)))).toEqual([]);
+    expect(await settings.observe(spec)).toMatchObject([{ state: 'AGREES' }]);
+  });
+});
+
+describe('the catalogue', () => {
+  const databases = driver(aws, 'GlueDatabase', G);
+  const tables = driver(aws, 'GlueTable', G);
+
+  beforeAll(async () => {
+    await mesh.govern(aws);
+    await mesh.publish(aws);
+  });
+
+  test('a database open to IAM_ALLOWED_PRINCIPALS is drift, and is closed', async () => {
+    await drift(sandbox, G, [
+      'lakeformation',
+      'GrantPermissions',
+      {
+        Principal: { DataLakePrincipalIdentifier: 'IAM_ALLOWED_PRINCIPALS' },
+        Resource: { Database: { Name: 'sales_nrac' } },
+        Permissions: ['ALL'],
+      },
+    ]);
+    expect(await databases.observe(mesh.salesDatabase)).toMatchObject([
+      { state: 'DIFFERS', differences: [expect.stringMatching(/bypasses Lake Formation/)] },
+    ]);
+    const calls = await callsOf(sandbox, () => databases.apply(mesh.salesDatabase));
+    expect(changing(calls)).toEqual(['BatchRevokePermissions']);
+    expect(await databases.observe(mesh.salesDatabase)).toMatchObject([{ state: 'AGREES' }]);
+  });
+
+  test('a table open to IAM_ALLOWED_PRINCIPALS is drift, and is closed without another version of it', async () => {
+    const everyone = { DataLakePrincipalIdentifier: 'IAM_ALLOWED_PRINCIPALS' };
+    const Resource = { Table: { DatabaseName: 'sales_nrac', Name: 'orders' } };
+    await drift(sandbox, G, [
+      'lakeformation',
+      'GrantPermissions',
+      { Principal: everyone, Resource, Permissions: ['SELECT', 'DESCRIBE'] },
+    ]);
+    expect(await tables.observe(mesh.ordersTable)).toMatchObject([
+      { state: 'DIFFERS', differences: [expect.stringMatching(/DESCRIBE.*bypasses Lake Formation/)] },
+    ]);
+    const calls = await callsOf(sandbox, () => tables.apply(mesh.ordersTable));
+    expect(changing(calls)).toEqual(['BatchRevokePermissions']);
+    expect(await tables.observe(mesh.ordersTable)).toMatchObject([{ state: 'AGREES' }]);
+  });
+
+  test('a database made under the old defaults is closed in the same step', async () => {
+    const everyone = [{ Principal: { DataLakePrincipalIdentifier: 'IAM_ALLOWED_PRINCIPALS' }, Permissions: ['ALL'] }];
+    await drift(sandbox, P, [
+      'lakeformation',
+      'PutDataLakeSettings',
+      {
+        DataLakeSettings: {
+          DataLakeAdmins: [{ DataLakePrincipalIdentifier: roleIn(P).arn }],
+          CreateDatabaseDefaultPermissions: everyone,
+          CreateTableDefaultPermissions: everyone,
+        },
+      },
+    ]);
+    const old = driver(aws, 'GlueDatabase', P);
+    const calls = await callsOf(sandbox, async () =>
+      expect(await old.apply({ name: 'fresh', parameters: {} })).toEqual([{ ok: true }]),
+    );
+    expect(changing(calls)).toEqual(['CreateDatabase', 'BatchRevokePermissions']);
+    expect(await old.observe({ name: 'fresh', parameters: {} })).toMatchObject([{ state: 'AGREES' }]);
+  });
+
+  test('a database that holds tables is never deleted', async () => {
+    const calls = await callsOf(sandbox, async () => {
+      expect(await databases.remove(mesh.salesDatabase)).toMatchObject([
+        { ok: false, error: { treatment: 'PERMANENT', code: 'DatabaseNotEmpty' } },
+      ]);
+    });
+    expect(changing(calls)).toEqual([]);
+  });
+
+  test('what others wrote on a database and a table outlives our update', async () => {
+    await databases.apply({ ...mesh.salesDatabase, description: 'again', parameters: { data_owner: 'sales' } });
+    expect(await databases.observe(mesh.salesDatabase)).toMatchObject([
+      { state: 'DIFFERS', observed: { parameters: { access_mode: 'nrac' } } },
+    ]);
+    await tables.apply({ ...mesh.ordersTable, description: 'again', parameters: { other: 'yes' } });
+    expect(await tables.observe(mesh.ordersTable)).toMatchObject([
+      { state: 'DIFFERS', observed: { parameters: { product: 'orders', other: 'yes', classification: 'parquet' } } },
+    ]);
+    await tables.apply(mesh.ordersTable);
+  });
+
+  test('an update of a table names the version that it was read at', async () => {
+    const calls = await callsOf(sandbox, () => tables.apply({ ...mesh.ordersTable, description: 'v' }));
+    expect(calls.find(({ operation }) => operation === 'UpdateTable')?.parameters.VersionId).toMatch(/^\d+$/);
+    await tables.apply(mesh.ordersTable);
+  });
+
+  test.each(['PARQUET', 'ORC', 'AVRO', 'JSON', 'CSV', 'ICEBERG'] as const)(
+    'a table of %s is made once and then agrees',
+    async (format) => {
+      const spec: SpecOf<'GlueTable'> = { ...mesh.ordersTable, name: `t_${format.toLowerCase()}`, format };
+      expect(await tables.apply(spec)).toEqual([{ ok: true }]);
+      expect(await tables.observe(spec)).toMatchObject([{ state: 'AGREES' }]);
+      const [planned] = tables.calls('CREATE', spec);
+      expect('OpenTableFormatInput' in (planned?.parameters ?? {})).toBe(format === 'ICEBERG');
+    },
+  );
+
+  test('columns in another order, of another type, or too many are told one by one', async () => {
+    const spec = { ...mesh.ordersTable, name: 't_csv', format: 'CSV' as const };
+    const other = { ...spec, columns: [spec.columns[1]!, { ...spec.columns[0]!, type: 'int' }] };
+    const [seen] = await tables.observe(other);
+    expect(seen).toMatchObject({
+      state: 'DIFFERS',
+      differences: [expect.stringMatching(/column id is .*bigint.*wanted .*int/), 'column email is not wanted'],
+    });
+    const [order] = await tables.observe({ ...spec, columns: [...spec.columns].reverse() });
+    expect(order).toMatchObject({ state: 'DIFFERS', differences: [expect.stringMatching(/^order of columns/)] });
+  });
+
+  test('columns that a crawler is to fill are not compared', async () => {
+    expect(await tables.observe({ ...mesh.ordersTable, columns: [] })).toMatchObject([{ state: 'AGREES' }]);
+  });
+
+  test('a table created by another hand since it was looked for is compared, not overwritten', async () => {
+    const spec = { ...mesh.ordersTable, name: 'race' };
+    const racing = { ...spec, location: 's3://lake/sales/elsewhere' };
+    await tables.apply(racing);
+    const provider = aws.providers.GlueTable;
+    const session = await aws.open(laneTo(G));
+    const [outcome] = await provider.apply(session, [
+      { item: itemOf('GlueTable', G, spec), observation: { state: 'MISSING' } },
+    ]);
+    expect(outcome).toMatchObject({
+      ok: false,
+      error: { treatment: 'PERMANENT', code: 'Conflict', message: expect.stringMatching(/elsewhere/) },
+    });
+    const [same] = await provider.apply(session, [
+      { item: itemOf('GlueTable', G, racing), observation: { state: 'MISSING' } },
+    ]);
+    expect(same).toEqual({ ok: true });
+  });
+});
+
+describe('links', () => {
+  const links = driver(aws, 'TableLink', C);
+  const tables = driver(aws, 'GlueTable', C);
+
+  beforeAll(async () => {
+    await driver(aws, 'GlueDatabase', C).apply(mesh.localDatabase);
+  });
+
+  test('a link of our name to another target is left alone when ours is to go', async () => {
+    await links.apply({ ...mesh.ordersLink, target: { ...mesh.ordersLink.target, table: 'other' } });
+    const calls = await callsOf(sandbox, async () => {
+      expect(await links.remove(mesh.ordersLink)).toMatchObject([
+        { ok: false, error: { code: 'Conflict', message: expect.stringMatching(/sales_nrac\/other/) } },
+      ]);
+    });
+    expect(changing(calls)).toEqual([]);
+  });
+
+  test('a retarget deletes and makes anew, and never updates', async () => {
+    const calls = await callsOf(sandbox, () => links.apply(mesh.ordersLink));
+    expect(changing(calls)).toEqual(['DeleteTable', 'CreateTable']);
+  });
+
+  test('a table never updates or deletes through a link', async () => {
+    const through = { ...mesh.ordersTable, database: 'data_products', name: mesh.ordersLink.name };
+    const calls = await callsOf(sandbox, async () => {
+      expect(await tables.apply(through)).toMatchObject([{ ok: false, error: { code: 'Conflict' } }]);
+      expect(await tables.remove(through)).toMatchObject([{ ok: false, error: { code: 'Conflict' } }]);
+    });
+    expect(changing(calls)).toEqual([]);
+  });
+
+  test('a link never replaces or deletes a table of the same name', async () => {
+    const own = { ...mesh.ordersTable, database: 'data_products', name: 'own', location: 's3://elsewhere/own' };
+    await tables.apply(own);
+    const link = { ...mesh.ordersLink, name: 'own' };
+    const calls = await callsOf(sandbox, async () => {
+      expect(await links.observe(link)).toMatchObject([
+        { state: 'DIFFERS', differences: [expect.stringMatching(/is a table, not a link/)] },
+      ]);
+      expect(await links.apply(link)).toMatchObject([{ ok: false, error: { code: 'Conflict' } }]);
+      expect(await links.remove(link)).toMatchObject([{ ok: false, error: { code: 'Conflict' } }]);
+    });
+    expect(changing(calls)).toEqual([]);
+  });
+});
+
+describe('tags', () => {
+  const tags = driver(aws, 'LfTag', G);
+  const attachments = driver(aws, 'LfTagAttachment', G);
+  const on = (key: string, value: string, columns?: string[]): SpecOf<'LfTagAttachment'> => ({
+    resource: mesh.orders,
+    key,
+    value,
+    ...(columns ? { columns } : {}),
+  });
+
+  test('values beyond one call are added by further calls', async () => {
+    const many = { key: 'wide', values: Array.from({ length: 120 }, (_, n) => `v${n}`) };
+    const calls = await callsOf(sandbox, () => tags.apply(many));
+    expect(changing(calls)).toEqual(['CreateLFTag', 'UpdateLFTag', 'UpdateLFTag']);
+    expect(tags.calls('CREATE', many).map(({ operation }) => operation)).toEqual([
+      'CreateLFTag',
+      'UpdateLFTag',
+      'UpdateLFTag',
+    ]);
+    expect(await tags.observe(many)).toMatchObject([{ state: 'AGREES' }]);
+  });
+
+  test('others’ values stay, and a tag that has them outlives ours', async () => {
+    await tags.apply({ key: 'shared', values: ['ours'] });
+    await drift(sandbox, G, ['lakeformation', 'UpdateLFTag', { TagKey: 'shared', TagValuesToAdd: ['theirs'] }]);
+    expect(await tags.observe({ key: 'shared', values: ['ours'] })).toMatchObject([{ state: 'AGREES' }]);
+    const calls = await callsOf(sandbox, () => tags.remove({ key: 'shared', values: ['ours'] }));
+    expect(changing(calls)).toEqual(['UpdateLFTag']);
+    expect(await tags.observe({ key: 'shared', values: ['theirs'] })).toMatchObject([{ state: 'AGREES' }]);
+  });
+
+  test('tags of one resource go out together and are read together', async () => {
+    await tags.apply(
+      { key: 'confidentiality', values: ['sensitive', 'non-sensitive'] },
+      { key: 'lob', values: ['sales'] },
+    );
+    const specs = [
+      on('confidentiality', 'non-sensitive'),
+      on('lob', 'sales'),
+      on('confidentiality', 'sensitive', ['email', 'amount']),
+    ];
+    const calls = await callsOf(sandbox, async () =>
+      expect(await attachments.apply(...specs)).toEqual(specs.map(() => ({ ok: true }))),
+    );
+    expect(calls.map(({ operation }) => operation)).toEqual([
+      'GetResourceLFTags',
+      'AddLFTagsToResource',
+      'AddLFTagsToResource',
+    ]);
+    expect(await attachments.observe(...specs)).toMatchObject(specs.map(() => ({ state: 'AGREES' })));
+  });
+
+  test('a column that lost its tag is told and repaired; one that only inherits does not count', async () => {
+    const spec = on('confidentiality', 'sensitive', ['email', 'amount']);
+    const email = { TableWithColumns: { DatabaseName: 'sales_nrac', Name: 'orders', ColumnNames: ['email'] } };
+    await drift(sandbox, G, [
+      'lakeformation',
+      'RemoveLFTagsFromResource',
+      { Resource: email, LFTags: [{ TagKey: 'confidentiality', TagValues: ['sensitive'] }] },
+    ]);
+    expect(await attachments.observe(spec)).toMatchObject([
+      { state: 'DIFFERS', differences: [expect.stringMatching(/on column email is null/)] },
+    ]);
+    await attachments.apply(spec);
+    expect(await attachments.observe(spec)).toMatchObject([{ state: 'AGREES' }]);
+  });
+
+  test('of several tags the one that is refused fails alone', async () => {
+    const outcomes = await attachments.apply(on('lob', 'no-such-value'), on('confidentiality', 'sensitive'));
+    expect(outcomes).toMatchObject([{ ok: false }, { ok: true }]);
+  });
+});
+
+describe('shares', () => {
+  const shares = driver(aws, 'ShareAcceptance', C);
+  const share = { resource: mesh.orders, principal: mesh.analyst };
+  const access = { ...share, permissions: { SELECT: 'ALL_COLUMNS' as const }, grantable: {} };
+
+  test('a rejected invitation fails with the advice to grant again, and doing so cures it', async () => {
+    const grants = driver(aws, 'LfGrant', G);
+    await grants.apply(access);
+    const [waiting] = await shares.observe(share);
+    const { pendingInvitations } = (waiting as unknown as { observed: { pendingInvitations: string[] } }).observed;
+    expect(pendingInvitations).toHaveLength(2);
+    await drift(
+      sandbox,
+      C,
+      ...pendingInvitations.map((arn): [string, string, object] => [
+        'ram',
+        'RejectResourceShareInvitation',
+        { resourceShareInvitationArn: arn },
+      ]),
+    );
+    expect(await shares.observe(share)).toMatchObject([
+      {
+        state: 'FAILED',
+        error: { code: 'ResourceShareInvitationREJECTED', message: expect.stringMatching(/grant it again/) },
+      },
+    ]);
+    await grants.remove(access);
+    await grants.apply(access);
+    expect(await shares.apply(share)).toEqual([{ ok: true }]);
+    expect(await shares.observe(share)).toMatchObject([{ state: 'AGREES' }]);
+  });
+
+  test('removing makes no call', async () => {
+    expect(await callsOf(sandbox, async () => expect(await shares.remove(share)).toEqual([{ ok: true }]))).toEqual([]);
+    expect(shares.calls('DELETE', share)).toEqual([]);
+  });
+});
+
+describe('buses', () => {
+  test('a statement of others on the bus stays when ours comes and goes', async () => {
+    await driver(aws, 'EventBus', G).apply({ name: 'central' });
+    await drift(sandbox, G, [
+      'events',
+      'PutPermission',
+      { EventBusName: 'central', Action: 'events:PutEvents', Principal: C, StatementId: 'theirs' },
+    ]);
+    const permissions = driver(aws, 'BusPermission', G);
+    const spec = { bus: 'central', statementId: `p-${P}`, principalAccount: P, deniedSources: ['meshgate'] };
+    const second = { ...spec, statementId: `p-${C}`, principalAccount: C };
+    expect(await permissions.apply(spec, second)).toEqual([{ ok: true }, { ok: true }]);
+    await permissions.remove(spec);
+    expect(await permissions.observe(spec, second)).toMatchObject([{ state: 'MISSING' }, { state: 'AGREES' }]);
+    expect(JSON.stringify(await control(sandbox, `/state?account=${G}`))).toContain('theirs');
+  });
+
+  test('the default bus is never made or deleted', async () => {
+    const buses = driver(aws, 'EventBus', G);
+    expect(await buses.observe({ name: 'default' })).toMatchObject([{ state: 'AGREES' }]);
+    expect(await callsOf(sandbox, () => buses.remove({ name: 'default' }))).toEqual([]);
+  });
+});
