@@ -24,7 +24,7 @@ export const WhoAmI = graphql(`
 
 export const Catalogue = graphql(`
   query TourCatalogue($after: String) {
-    dataProducts(first: 100, after: $after, filter: { status: [PUBLISHED], classification: [INTERNAL] }) {
+    dataProducts(first: 50, after: $after, filter: { status: [PUBLISHED], classification: [INTERNAL] }) {
       nodes {
         id
         path

@@ -40,6 +40,7 @@ function inGovernance(mesh: Mesh, domain: Domain): DesiredResource[] {
     desire('LfTagAttachment', at, { resource: tbac, key: 'lob', value: domain.name }),
     // What nobody classified yet is sensitive; a table's own tag overrides it.
     desire('LfTagAttachment', at, { resource: tbac, key: 'confidentiality', value: 'sensitive' }),
+    desire('EventBus', at, { name: mesh.centralBusName }),
     desire('BusPermission', at, {
       bus: mesh.centralBusName,
       statementId: `domain-${domain.name}`,
