@@ -39,10 +39,10 @@ export async function start(options: StartOptions): Promise<void> {
   const logFile = join(dataDir, 'meshgate.log');
   takeFolder(dataDir, options, closing);
   const log = createLog({ level: 'info', file: logFile });
-  const close = async (): Promise<void> => {
-    for (const step of closing.splice(0).reverse()) {
-      await step().catch((error: unknown) => log.error({ err: error }, 'a part did not stop in order'));
-    }
+  let closed: Promise<void> | undefined;
+  const close = (): Promise<void> => {
+    closed ??= closeAll(closing, log);
+    return closed;
   };
   endOnSignal({ close, log, tell: (line) => process.stderr.write(`\n${line}\n`) });
   try {
@@ -50,8 +50,16 @@ export async function start(options: StartOptions): Promise<void> {
     const ready = await startParts({ ...options, dataDir }, { closing, log });
     process.stdout.write(welcome(ready, { seconds: seconds(), logFile }));
   } catch (error) {
+    // Whoever stops it half-way wants no report of what that broke off.
+    const interrupted = closed !== undefined;
     await close();
-    throw error;
+    if (!interrupted) throw error;
+  }
+}
+
+async function closeAll(closing: (() => Promise<void>)[], log: Log): Promise<void> {
+  for (let step = closing.pop(); step; step = closing.pop()) {
+    await step().catch((error: unknown) => log.error({ err: error }, 'a part did not stop in order'));
   }
 }
 
