@@ -44,23 +44,25 @@ export async function lockProduct(tx: Tx, id: string): Promise<ProductRow> {
   return product;
 }
 
-/** The tables of a product whose row is locked: nobody else changes them. */
-export async function readTables(tx: Tx, product: ProductRow): Promise<ProductWithTables> {
-  return tx.dataProduct.findUniqueOrThrow({ where: { id: product.id }, include: PRODUCT_TABLES });
+/** A product as it is now, with its tables. Its row is locked: nobody else changes them. */
+export async function readTables(tx: Tx, { id, domain }: ProductRow): Promise<ProductWithTables> {
+  const product = await tx.dataProduct.findUniqueOrThrow({ where: { id } });
+  const { tables } = PRODUCT_TABLES;
+  return { ...product, domain, tables: await tx.productTable.findMany({ where: { productId: id }, ...tables }) };
 }
 
 export async function lockRequest(tx: Tx, id: string): Promise<RequestRow> {
   await tx.$queryRaw`SELECT 1 FROM "AccessRequest" WHERE "id" = ${id}::uuid FOR NO KEY UPDATE`;
-  const request = await tx.accessRequest.findUnique({ where: { id }, include: ACCESS });
+  const request = await tx.accessRequest.findUnique({ where: { id } });
   if (request === null) throw notFound('The access request');
-  return request;
+  return { ...request, ...(await partiesOf(tx, request)) };
 }
 
 export async function lockGrant(tx: Tx, id: string): Promise<GrantRow> {
   await tx.$queryRaw`SELECT 1 FROM "AccessGrant" WHERE "id" = ${id}::uuid FOR NO KEY UPDATE`;
-  const grant = await tx.accessGrant.findUnique({ where: { id }, include: GRANT });
+  const grant = await tx.accessGrant.findUnique({ where: { id }, include: { request: true } });
   if (grant === null) throw notFound('The access grant');
-  return grant;
+  return { ...grant, ...(await partiesOf(tx, grant)) };
 }
 
 /** The grants of a product that are or may come alive, locked in order of id. */
@@ -71,7 +73,21 @@ export async function lockLiveGrants(tx: Tx, productId: string): Promise<GrantRo
     ORDER BY "id" FOR NO KEY UPDATE`;
   if (locked.length === 0) return [];
   const ids = locked.map(({ id }) => id);
-  return tx.accessGrant.findMany({ where: { id: { in: ids } }, include: GRANT, orderBy: { id: 'asc' } });
+  const grants = await tx.accessGrant.findMany({
+    where: { id: { in: ids } },
+    include: { request: true },
+    orderBy: { id: 'asc' },
+  });
+  const product = await tx.dataProduct.findUniqueOrThrow({ where: { id: productId }, include: PRODUCT });
+  const domains = await tx.domain.findMany({ where: { id: { in: grants.map((grant) => grant.consumerDomainId) } } });
+  const byId = new Map(domains.map((domain) => [domain.id, domain]));
+  return grants.map((grant) => ({ ...grant, product, consumerDomain: byId.get(grant.consumerDomainId) as Domain }));
+}
+
+/** One read after another: a transaction has one connection, and relations beside one another would be read at once. */
+async function partiesOf(tx: Tx, access: { productId: string; consumerDomainId: string }) {
+  const product = await tx.dataProduct.findUniqueOrThrow({ where: { id: access.productId }, include: PRODUCT });
+  return { product, consumerDomain: await readDomain(tx, access.consumerDomainId) };
 }
 
 /** The database's clock: what `now()` is in this transaction. */

@@ -1,0 +1,221 @@
+import { expect, test } from 'vitest';
+import type { Domain } from '../../src/generated/prisma/client.js';
+import { desiredAccess } from '../../src/governance/desired-access.js';
+import { desiredDataProduct } from '../../src/governance/desired-data-product.js';
+import { desiredDomain } from '../../src/governance/desired-domain.js';
+import type { ProductWithTables } from '../../src/governance/rows.js';
+import { specSchema } from '../../src/provisioning/kinds.js';
+import type { DesiredResource } from '../../src/provisioning/resource.js';
+import { MESH } from './mesh.js';
+
+const G = '999999999999';
+const P = '111111111111';
+const C = '222222222222';
+
+const at = new Date('2026-01-01T00:00:00Z');
+const domain: Domain = {
+  id: '00000000-0000-7000-8000-000000000001',
+  name: 'customer-care',
+  displayName: 'Customer care',
+  description: null,
+  awsAccountId: P,
+  awsRegion: 'eu-central-1',
+  roleArn: `arn:aws:iam::${P}:role/meshgate`,
+  externalId: 'secret',
+  dataLocation: 's3://care-lake/data',
+  dataAccessRoleArn: null,
+  workflowRoleArn: null,
+  crawlerRoleArn: null,
+  eventTargetRoleArn: null,
+  kmsKeyArn: null,
+  eventBusName: 'meshgate',
+  manageSettings: false,
+  provisioning: 'DIRECT',
+  status: 'READY',
+  readyAt: at,
+  createdAt: at,
+  updatedAt: at,
+};
+
+const column = (name: string, type: string, more: object = {}) => ({
+  id: name,
+  tableId: 't',
+  position: 0,
+  name,
+  type,
+  description: null,
+  required: false,
+  primaryKey: false,
+  partition: false,
+  pii: false,
+  classification: null,
+  ...more,
+});
+
+const product = {
+  name: 'open-tickets',
+  domain,
+  domainId: domain.id,
+  classification: 'INTERNAL',
+  tables: [
+    {
+      name: 'tickets',
+      description: 'Tickets',
+      location: 's3://care-lake/data/tickets',
+      format: 'PARQUET',
+      columns: [
+        column('id', 'string', { description: 'The\nid' }),
+        column('mail', 'string', { pii: true }),
+        column('day', 'date', { partition: true }),
+      ],
+    },
+  ],
+} as unknown as ProductWithTables;
+
+/** `kind account key: spec`, the part of the identity and spec that a reader checks against AWS. */
+function lines(resources: DesiredResource[]): string[] {
+  for (const { kind, spec } of resources) specSchema(kind).parse(spec);
+  return resources.map(({ kind, account, key, spec }) => `${account} ${kind} ${key} ${JSON.stringify(spec)}`);
+}
+
+const kinds = (resources: DesiredResource[]) =>
+  resources.map(({ account, kind, key }) => `${account === G ? 'G' : account === P ? 'P' : 'C'} ${kind} ${key}`);
+
+test('a domain needs settings, location, databases, tags and events in G, and settings, bus and local database in its own account', () => {
+  const desired = desiredDomain(MESH, domain);
+  expect(kinds(desired)).toEqual([
+    'G DataLakeSettings settings',
+    'G CatalogPolicy policy',
+    'G DataLocation arn:aws:s3:::care-lake/data',
+    'G GlueDatabase customer_care_nrac',
+    'G GlueDatabase customer_care_tbac',
+    'G LfTag lob',
+    'G LfTag confidentiality',
+    `G LfTagAttachment database ${G}/customer_care_tbac#lob`,
+    `G LfTagAttachment database ${G}/customer_care_tbac#confidentiality`,
+    'G EventBus central-mesh-bus',
+    'G EventBus central-mesh-bus',
+    'G BusPermission central-mesh-bus/domain-customer-care',
+    'G EventRule central-mesh-bus/domain-customer-care',
+    'P DataLakeSettings settings',
+    'P GlueDatabase data_products',
+    'P EventBus meshgate',
+    'P BusPermission meshgate/meshgate',
+    'P EventRule meshgate/meshgate-to-central',
+  ]);
+  const text = lines(desired);
+  expect(text).toContain(
+    `${G} GlueDatabase customer_care_nrac {"name":"customer_care_nrac","description":"Data products of the domain customer-care","locationUri":"s3://care-lake/data","dataLocation":"arn:aws:s3:::care-lake/data","parameters":{"data_owner":"${P}","data_owner_name":"customer-care","access_mode":"nrac"}}`,
+  );
+  expect(desired.find(({ kind, account }) => kind === 'EventRule' && account === G)?.spec).toEqual({
+    bus: 'central-mesh-bus',
+    name: 'domain-customer-care',
+    description: 'Events of the mesh that the domain customer-care may see',
+    pattern: { source: ['meshgate'], account: [G], detail: { audience: ['customer-care'] } },
+    targets: [
+      {
+        id: 'domain-bus',
+        arn: `arn:aws:events:eu-central-1:${P}:event-bus/meshgate`,
+        roleArn: `arn:aws:iam::${G}:role/meshgate-events`,
+      },
+    ],
+  });
+  expect(desired.find(({ kind, account }) => kind === 'EventRule' && account === P)?.spec).toMatchObject({
+    pattern: { account: [P], source: [{ 'anything-but': { prefix: 'aws.' } }] },
+    targets: [
+      {
+        arn: `arn:aws:events:eu-central-1:${G}:event-bus/central-mesh-bus`,
+        roleArn: `arn:aws:iam::${P}:role/meshgate-events`,
+      },
+    ],
+  });
+  expect(desired.find(({ kind, account }) => kind === 'BusPermission' && account === G)?.spec).toEqual({
+    bus: 'central-mesh-bus',
+    statementId: 'domain-customer-care',
+    principalAccount: P,
+    deniedSources: ['com.central.stepfunction', 'meshgate'],
+  });
+  expect(text.join('\n')).not.toContain('secret');
+});
+
+test('what two domains share of G is the same for both, so that their claims agree', () => {
+  const other = { ...domain, name: 'finance', awsAccountId: C, dataLocation: 's3://finance-lake' };
+  const shared = (of: Domain) =>
+    lines(desiredDomain(MESH, of)).filter(
+      (line) => / (DataLakeSettings|CatalogPolicy|LfTag confidentiality|EventBus) /.test(line) && line.startsWith(G),
+    );
+  expect(shared(other)).toEqual(shared(domain));
+  expect(shared(domain)).toHaveLength(4);
+});
+
+test('the names of databases follow the configured template', () => {
+  const mesh = { ...MESH, databaseNames: { nrac: 'nrac-data-domain-{account}', tbac: 'tbac-data-domain-{account}' } };
+  const names = desiredDomain(mesh, domain)
+    .filter(({ kind }) => kind === 'GlueDatabase')
+    .map(({ key }) => key);
+  expect(names).toEqual([`nrac-data-domain-${P}`, `tbac-data-domain-${P}`, 'data_products']);
+});
+
+test('a published product needs its tables with tags and the grant to its domain in G, share and link in the domain', () => {
+  expect(lines(desiredDataProduct(MESH, product))).toEqual([
+    `${G} GlueTable customer_care_nrac/tickets {"database":"customer_care_nrac","name":"tickets","description":"Tickets","location":"s3://care-lake/data/tickets","dataLocation":"arn:aws:s3:::care-lake/data","format":"PARQUET","columns":[{"name":"id","type":"string","comment":"The id"},{"name":"mail","type":"string"}],"partitionKeys":[{"name":"day","type":"date"}],"parameters":{"data_product":"customer-care/open-tickets","classification_level":"INTERNAL"}}`,
+    `${G} LfTagAttachment table ${G}/customer_care_nrac/tickets#confidentiality {"resource":{"type":"TABLE","catalogId":"${G}","database":"customer_care_nrac","table":"tickets"},"key":"confidentiality","value":"non-sensitive"}`,
+    `${G} LfTagAttachment table ${G}/customer_care_nrac/tickets#confidentiality#columns {"resource":{"type":"TABLE","catalogId":"${G}","database":"customer_care_nrac","table":"tickets"},"key":"confidentiality","value":"sensitive","columns":["mail"]}`,
+    `${G} LfGrant ${P} on table ${G}/customer_care_nrac/tickets {"principal":"${P}","resource":{"type":"TABLE","catalogId":"${G}","database":"customer_care_nrac","table":"tickets"},"permissions":{"ALL":"ALL_COLUMNS"},"grantable":{"ALL":"ALL_COLUMNS"}}`,
+    `${P} ShareAcceptance ${P} from table ${G}/customer_care_nrac/tickets {"resource":{"type":"TABLE","catalogId":"${G}","database":"customer_care_nrac","table":"tickets"},"principal":"${P}"}`,
+    `${P} TableLink data_products/customer_care__open_tickets__tickets {"database":"data_products","name":"customer_care__open_tickets__tickets","target":{"catalogId":"${G}","database":"customer_care_nrac","table":"tickets"}}`,
+  ]);
+});
+
+test("the domain's workflow role may write its tables, through links that it may see", () => {
+  const workflowRoleArn = `arn:aws:iam::${P}:role/workflow`;
+  const desired = desiredDataProduct(MESH, { ...product, domain: { ...domain, workflowRoleArn } });
+  expect(kinds(desired).slice(-3)).toEqual([
+    `P LfGrant ${workflowRoleArn} on table ${G}/customer_care_nrac/tickets`,
+    `P LfGrant ${workflowRoleArn} on table ${P}/data_products/customer_care__open_tickets__tickets`,
+    `P LfGrant ${workflowRoleArn} on database ${P}/data_products`,
+  ]);
+});
+
+const ann = `arn:aws:iam::${C}:role/ann`;
+const bob = `arn:aws:iam::${C}:user/teams/bob`;
+const consumer = { awsAccountId: C, awsRegion: 'eu-central-1' };
+
+test('access to columns is SELECT on them in G; share, link and DESCRIBE on link and database in C', () => {
+  const request = {
+    principals: [ann],
+    permissions: ['SELECT' as const, 'DESCRIBE' as const],
+    tables: ['tickets'],
+    columns: ['tickets.id', 'tickets.day', 'tickets.gone'],
+  };
+  expect(lines(desiredAccess(MESH, { request, product, consumer }))).toEqual([
+    `${C} TableLink data_products/customer_care__open_tickets__tickets {"database":"data_products","name":"customer_care__open_tickets__tickets","target":{"catalogId":"${G}","database":"customer_care_nrac","table":"tickets"}}`,
+    `${G} LfGrant ${ann} on table ${G}/customer_care_nrac/tickets {"principal":"${ann}","resource":{"type":"TABLE","catalogId":"${G}","database":"customer_care_nrac","table":"tickets"},"permissions":{"SELECT":["day","id"]},"grantable":{}}`,
+    `${C} ShareAcceptance ${ann} from table ${G}/customer_care_nrac/tickets {"resource":{"type":"TABLE","catalogId":"${G}","database":"customer_care_nrac","table":"tickets"},"principal":"${ann}"}`,
+    `${C} LfGrant ${ann} on table ${C}/data_products/customer_care__open_tickets__tickets {"principal":"${ann}","resource":{"type":"TABLE","catalogId":"${C}","database":"data_products","table":"customer_care__open_tickets__tickets"},"permissions":{"DESCRIBE":"ALL_COLUMNS"},"grantable":{}}`,
+    `${C} LfGrant ${ann} on database ${C}/data_products {"principal":"${ann}","resource":{"type":"DATABASE","catalogId":"${C}","database":"data_products"},"permissions":{"DESCRIBE":"ALL_COLUMNS"},"grantable":{}}`,
+  ]);
+});
+
+test('access to whole tables carries what was asked, for each principal', () => {
+  const request = {
+    principals: [ann, bob],
+    permissions: ['SELECT' as const, 'DESCRIBE' as const],
+    tables: ['tickets'],
+    columns: [],
+  };
+  const desired = desiredAccess(MESH, { request, product, consumer });
+  const inG = desired.filter(({ account }) => account === G);
+  expect(inG.map(({ spec }) => spec)).toMatchObject([
+    { principal: ann, permissions: { DESCRIBE: 'ALL_COLUMNS', SELECT: 'ALL_COLUMNS' } },
+    { principal: bob, permissions: { DESCRIBE: 'ALL_COLUMNS', SELECT: 'ALL_COLUMNS' } },
+  ]);
+  expect(desired).toHaveLength(1 + 2 * 3 + 2);
+});
+
+test('what the product no longer has is not granted', () => {
+  const request = { principals: [ann], permissions: ['SELECT' as const], tables: ['gone'], columns: [] };
+  expect(desiredAccess(MESH, { request, product, consumer })).toEqual([]);
+  const columns = { ...request, tables: ['tickets'], columns: ['tickets.gone'] };
+  expect(desiredAccess(MESH, { request: columns, product, consumer })).toEqual([]);
+});
