@@ -1,3 +1,5 @@
+import { isNotFound } from './errors.js';
+
 /** Where calls are logged; pino fits. */
 export interface CallLog {
   debug(fields: object, message: string): void;
@@ -61,7 +63,9 @@ async function logged(watch: CallWatch, context: Context, call: () => Promise<An
   } catch (error) {
     const { name, message, $metadata } = error as Error & { $metadata?: { requestId?: string } };
     if (EXPIRED.test(name)) watch.forget();
-    watch.log.warn(
+    // To look for what is not there yet is the ordinary way of finding that out.
+    const level = READS.test(operation) && isNotFound(error) ? 'debug' : 'warn';
+    watch.log[level](
       { ...fields(), awsRequestId: $metadata?.requestId ?? null, error: name, message },
       'AWS call failed',
     );

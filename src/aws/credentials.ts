@@ -10,7 +10,7 @@ export interface Keys {
 }
 
 /** A role to call an account under; `externalId` is the one given at the domain's registration. */
-export interface RoleToAssume {
+interface RoleToAssume {
   arn: string;
   externalId?: string;
   /** The account that it must lead to, 12 digits. */
@@ -21,7 +21,7 @@ export interface RoleToAssume {
 }
 
 /** Keys of a role and the name of the session that they belong to. */
-export interface AssumedRole {
+interface AssumedRole {
   keys: Keys;
   sessionName: string;
 }

@@ -12,7 +12,7 @@ import type { AwsSession } from './session.js';
  * IAM_ALLOWED_PRINCIPALS stands for "IAM policies alone decide": a permission of it on an object bypasses Lake Formation there
  * and keeps the object from being shared (Lake Formation developer guide, cross-account-prereqs).
  */
-export const IAM_ALLOWED_PRINCIPALS = 'IAM_ALLOWED_PRINCIPALS';
+const IAM_ALLOWED_PRINCIPALS = 'IAM_ALLOWED_PRINCIPALS';
 
 /** An object of the catalogue, an id for the batch entry, and what IAM_ALLOWED_PRINCIPALS holds on it. */
 export interface Bypass {

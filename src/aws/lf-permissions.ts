@@ -5,7 +5,7 @@ import type { PermissionMap } from '../provisioning/kinds.js';
  */
 
 /** The part of the resource that a row is on; a resource without columns is always ALL_COLUMNS. */
-export type Scope = 'ALL_COLUMNS' | { columns: string[] } | { allExcept: string[] };
+type Scope = 'ALL_COLUMNS' | { columns: string[] } | { allExcept: string[] };
 
 /** One row of ListPermissions, or one entry to grant or revoke. `grantable` are permissions held with grant option. */
 export interface PermissionRow {

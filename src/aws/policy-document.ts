@@ -2,7 +2,7 @@ import { differs } from './attempt.js';
 import { PermanentFailure } from './errors.js';
 
 /** A statement of a resource policy (IAM user guide, JSON policy elements). */
-export type Statement = { Sid?: string } & Record<string, unknown>;
+type Statement = { Sid?: string } & Record<string, unknown>;
 
 /** A resource policy of which some statements, told by Sid, are ours. */
 export interface PolicyDocument {

@@ -1,6 +1,6 @@
 import type { SpecOf } from '../provisioning/kinds.js';
 
-export type TableFormat = SpecOf<'GlueTable'>['format'];
+type TableFormat = SpecOf<'GlueTable'>['format'];
 
 /** How Athena and Glue read and write a file format (Athena user guide, supported SerDes). */
 interface Layout {

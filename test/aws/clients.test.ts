@@ -144,7 +144,7 @@ describe('a call', () => {
       },
     });
     expect(JSON.stringify(aws.lines)).not.toMatch(/secret|ASIA|logged"/i);
-    expect(aws.lines.find(({ fields }) => fields.operation === 'DescribeEventBus')?.level).toBe('warn');
+    expect(aws.lines.find(({ fields }) => fields.operation === 'DescribeEventBus')?.level).toBe('debug');
   });
 
   test('is tried once: retries are the reconciler’s', async () => {
