@@ -31,7 +31,7 @@ export const requestAccess = z.object({
   idempotencyKey,
 });
 export type RequestAccessInput = z.input<typeof requestAccess>;
-export type AskedInput = z.output<typeof requestAccess>;
+type AskedInput = z.output<typeof requestAccess>;
 
 /** What this version does not do yet is refused by name, never half done. */
 export function refuseUnsupported({ permissions, rowFilter, accessMode, grantTo }: AskedInput): void {
@@ -53,7 +53,7 @@ export function checkPrincipals(principals: string[], account: string): void {
 }
 
 /** Both in order, so that equal requests are equal rows; `columns` as `table.column`. */
-export interface AskedScope {
+interface AskedScope {
   tables: string[];
   columns: string[];
 }
@@ -116,8 +116,8 @@ export type ApproveAccessRequestInput = z.input<typeof approveAccessRequest>;
 export const rejectAccessRequest = z.object({ accessRequest: uuid, comment, idempotencyKey });
 export type RejectAccessRequestInput = z.input<typeof rejectAccessRequest>;
 
-export const cancelAccessRequest = rejectAccessRequest;
-export type CancelAccessRequestInput = RejectAccessRequestInput;
+export const cancelAccessRequest = z.object({ accessRequest: uuid, comment, idempotencyKey });
+export type CancelAccessRequestInput = z.input<typeof cancelAccessRequest>;
 
 /** An end must lie in the future, by the database's clock. */
 export function checkFuture(expiresAt: Date | null | undefined, now: Date): void {

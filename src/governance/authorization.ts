@@ -92,7 +92,7 @@ const RULES = {
 /** The closed list of actions. */
 export type Action = keyof typeof RULES;
 /** What an action is done to. */
-export type SubjectOf<A extends Action> = (typeof RULES)[A] extends Rule<infer S> ? Subjects[S] : never;
+type SubjectOf<A extends Action> = (typeof RULES)[A] extends Rule<infer S> ? Subjects[S] : never;
 export const ACTIONS = Object.keys(RULES) as Action[];
 
 /** Whether the viewer may do this to that: the `viewerCan...` fields. Says nothing about the state that the object is in. */
@@ -128,7 +128,7 @@ export function assertCan<A extends Action>(viewer: Viewer, action: A, subject: 
 const DECISIONS: ReadonlySet<Action> = new Set(['access-request:approve', 'access-request:reject']);
 
 /** How a message calls what is not there. */
-export const NAMES: Record<keyof Subjects, string> = {
+const NAMES: Record<keyof Subjects, string> = {
   Mesh: 'The mesh',
   Domain: 'The domain',
   DataProduct: 'The data product',

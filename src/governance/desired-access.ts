@@ -7,7 +7,7 @@ import { LOCAL_DATABASE } from './names.js';
 import type { ProductWithTables } from './rows.js';
 
 /** What of a request decides which AWS objects it needs. */
-export type AskedAccess = Pick<AccessRequest, 'principals' | 'permissions' | 'tables' | 'columns'>;
+type AskedAccess = Pick<AccessRequest, 'principals' | 'permissions' | 'tables' | 'columns'>;
 
 /** Who consumes: the account that the links stand in. */
 interface Consumer {
@@ -37,7 +37,7 @@ export function desiredAccess(mesh: Mesh, { request, product, consumer }: Access
 }
 
 /** A table that a request asks for; `columns` null means every column. */
-export interface AskedTable {
+interface AskedTable {
   name: string;
   columns: string[] | null;
 }

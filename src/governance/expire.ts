@@ -5,7 +5,7 @@ import { lockGrant } from './rows.js';
 import { inTransaction, type LaneAddress } from './transaction.js';
 
 /** What Meshgate needs to act by the clock. */
-export type SystemContext = Pick<Context, 'db' | 'mesh' | 'committed'>;
+type SystemContext = Pick<Context, 'db' | 'mesh' | 'committed'>;
 
 /**
  * Ends grants whose time has come by the database's clock, one transaction each, so that a long list neither blocks revokes nor is

@@ -13,7 +13,7 @@ export const PRODUCT = { domain: true } as const satisfies Prisma.DataProductInc
 export type ProductRow = Prisma.DataProductGetPayload<{ include: typeof PRODUCT }>;
 
 /** A product with its tables and columns in order. */
-export const PRODUCT_TABLES = {
+const PRODUCT_TABLES = {
   domain: true,
   tables: { orderBy: { position: 'asc' }, include: { columns: { orderBy: { position: 'asc' } } } },
 } as const satisfies Prisma.DataProductInclude;

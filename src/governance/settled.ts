@@ -73,7 +73,7 @@ async function settleProduct(mesh: Mesh, tx: Tx, owner: Owner): Promise<void> {
 }
 
 /** The Glue ARNs of a product's tables: what an EventBridge entry lists as its resources. */
-export function tableArns(mesh: Mesh, product: ProductWithTables, names?: string[]): string[] {
+function tableArns(mesh: Mesh, product: ProductWithTables, names?: string[]): string[] {
   return (names ?? product.tables.map(({ name }) => name)).map((name) => {
     const { catalogId, database, table } = centralTable(mesh, product, name);
     return glueArn(mesh, catalogId, `table/${database}/${table}`);

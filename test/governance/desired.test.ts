@@ -94,7 +94,6 @@ test('a domain needs settings, location, databases, tags and events in G, and se
     `G LfTagAttachment database ${G}/customer_care_tbac#lob`,
     `G LfTagAttachment database ${G}/customer_care_tbac#confidentiality`,
     'G EventBus central-mesh-bus',
-    'G EventBus central-mesh-bus',
     'G BusPermission central-mesh-bus/domain-customer-care',
     'G EventRule central-mesh-bus/domain-customer-care',
     'P DataLakeSettings settings',

@@ -39,7 +39,7 @@ export interface TestMesh {
   close(): Promise<void>;
 }
 
-export interface Appended {
+interface Appended {
   type: string;
   subject: { type: string; id: string; name: string | null; domain: string | null };
   data: Record<string, unknown>;
