@@ -6,7 +6,7 @@ import { dueLanes, msUntilDue } from './due.js';
 import { FenceLost, type LeaseTimes, releaseLane, takeLane } from './lane.js';
 import type { Aws, OpenLane } from './provider.js';
 import type { Owner } from './reckon.js';
-import { type AboutResource, observeAbove, type Recorded } from './record.js';
+import type { AboutResource, Recorded } from './record.js';
 import { type RunContext, runLane } from './run.js';
 import { createSettler, type Settled } from './settle.js';
 
@@ -74,10 +74,9 @@ export function startReconciler<Session>(options: ReconcilerOptions<Session>): R
   );
   const settler = createSettler({ db, settled: options.settled, wake: lanes.wake, log });
 
-  function recorded({ owners, dependents, repaired }: Recorded): void {
+  function recorded({ owners, dependents }: Recorded): void {
     lanes.wake(dependents);
     settler.settle(owners);
-    observeAbove(db, repaired).catch((error) => log.error({ err: error }, 'dependents could not be made due'));
   }
 
   /** Returns when the lane is to be looked at again, in milliseconds; null leaves it to the sweep. */

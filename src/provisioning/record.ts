@@ -19,8 +19,6 @@ export type AboutResource = (
 export interface Recorded {
   owners: Owner[];
   dependents: LaneKey[];
-  /** Resources that drifted and agree again. */
-  repaired: string[];
 }
 
 /** Marks rows as in flight before their call. Returns those that still are what was read; a newer generation waits for the next pass. */
@@ -56,19 +54,48 @@ export async function record(
   { verdicts, aboutResource }: { verdicts: Verdict[]; aboutResource: AboutResource },
 ): Promise<Recorded> {
   return underFence(db, lease, async (tx) => {
+    const changes = verdicts.filter(replaced).map(({ row }) => row.id);
+    await lockRows(tx, { ids: verdicts.map(({ row }) => row.id), changes });
     const written = new Set(await writeVerdicts(tx, verdicts));
     const kept = verdicts.filter(({ row }) => written.has(row.id));
     const changed = kept.filter(({ row, status }) => status !== 'PENDING' && status !== row.status);
     const owners = changed.length > 0 ? await settleClaims(tx, changed) : [];
+    await doubtAbove(
+      tx,
+      changes.filter((id) => written.has(id)),
+    );
     const dependents = await lanesAbove(
       tx,
       lease,
       changed.filter(({ status }) => status === 'READY'),
     );
     for (const verdict of kept) await appendEvent(tx, verdict, aboutResource);
-    const repaired = kept.filter(({ event }) => event === 'ResourceRepaired').map(({ row }) => row.id);
-    return { owners, dependents, repaired };
+    return { owners, dependents };
   });
+}
+
+/**
+ * An object that had stood before was changed, or may have been: by this run, or by a call whose end nobody saw. What stands on it
+ * may have gone with it: a grant that is made anew travels in a new share, which has to be accepted anew.
+ */
+function replaced({ row, status, sent }: Verdict): boolean {
+  const touched = sent || row.status === 'APPLYING' || row.lastError !== null;
+  return status === 'READY' && row.status !== 'READY' && row.observedGeneration > 0 && touched;
+}
+
+/** All rows that the transaction will write, in order of identity. */
+async function lockRows(tx: Tx, { ids, changes }: { ids: string[]; changes: string[] }): Promise<void> {
+  await tx.$queryRaw`
+    SELECT 1 FROM "Resource" WHERE "id" = ANY (${ids}::text[]) OR "dependsOn" && ${changes}::text[] ORDER BY "id" FOR UPDATE`;
+}
+
+/** Rows that stand on a changed object have to be observed anew; the new generation voids what a worker saw of them before. */
+async function doubtAbove(tx: Tx, changes: string[]): Promise<void> {
+  if (changes.length === 0) return;
+  await tx.$executeRaw`
+    UPDATE "Resource" SET "generation" = "generation" + 1, "nextAttemptAt" = now(), "updatedAt" = now(),
+      "status" = CASE WHEN "status" = 'STUCK' THEN "status" ELSE 'PENDING' END
+    WHERE "dependsOn" && ${changes}::text[] AND "desired" = 'PRESENT' AND "status" <> 'FAILED'`;
 }
 
 async function writeVerdicts(tx: Tx, verdicts: Verdict[]): Promise<string[]> {
@@ -85,20 +112,16 @@ async function writeVerdicts(tx: Tx, verdicts: Verdict[]): Promise<string[]> {
   );
   const written = await tx.$queryRaw<{ id: string }[]>`
     UPDATE "Resource" r
-    SET "status" = locked."status"::"ResourceStatus", "attempts" = locked."attempts", "lastError" = locked."lastError",
-      "nextAttemptAt" = clock_timestamp() + locked."delayMs" * interval '1 millisecond',
-      "observedGeneration" = CASE WHEN locked."status" IN ('READY', 'REMOVED') THEN r."generation" ELSE r."observedGeneration" END,
-      "observed" = coalesce(locked."observed", r."observed"),
-      "observedAt" = CASE WHEN locked."observed" IS NULL AND locked."status" NOT IN ('READY', 'REMOVED') THEN r."observedAt"
+    SET "status" = verdict."status"::"ResourceStatus", "attempts" = verdict."attempts", "lastError" = verdict."lastError",
+      "nextAttemptAt" = clock_timestamp() + verdict."delayMs" * interval '1 millisecond',
+      "observedGeneration" = CASE WHEN verdict."status" IN ('READY', 'REMOVED') THEN r."generation" ELSE r."observedGeneration" END,
+      "observed" = coalesce(verdict."observed", r."observed"),
+      "observedAt" = CASE WHEN verdict."observed" IS NULL AND verdict."status" NOT IN ('READY', 'REMOVED') THEN r."observedAt"
         ELSE clock_timestamp() END,
       "updatedAt" = now()
-    FROM (
-      SELECT verdict.* FROM "Resource" r
-      JOIN jsonb_to_recordset(${values}::jsonb) AS verdict("id" text, "generation" int, "status" text, "attempts" int,
-        "delayMs" float8, "lastError" jsonb, "observed" jsonb) USING ("id")
-      WHERE r."generation" = verdict."generation" ORDER BY r."id" FOR UPDATE OF r
-    ) locked
-    WHERE r."id" = locked."id"
+    FROM jsonb_to_recordset(${values}::jsonb) AS verdict("id" text, "generation" int, "status" text, "attempts" int,
+      "delayMs" float8, "lastError" jsonb, "observed" jsonb)
+    WHERE r."id" = verdict."id" AND r."generation" = verdict."generation"
     RETURNING r."id"`;
   return written.map(({ id }) => id);
 }
@@ -156,17 +179,6 @@ export async function observeAgain(db: PrismaClient, ids: string[]): Promise<voi
     SET "nextAttemptAt" = now(), "updatedAt" = now(),
       "status" = CASE WHEN r."status" = 'REMOVED' THEN 'PENDING' ELSE r."status" END
     FROM (SELECT "id" FROM "Resource" WHERE "id" = ANY (${ids}::text[]) ORDER BY "id" FOR UPDATE) locked
-    WHERE r."id" = locked."id"`;
-}
-
-/** What stands on a repaired object may have gone with it (grants go with their table): it is observed again at once. */
-export async function observeAbove(db: PrismaClient, repaired: string[]): Promise<void> {
-  if (repaired.length === 0) return;
-  await db.$executeRaw`
-    UPDATE "Resource" r SET "nextAttemptAt" = now(), "updatedAt" = now()
-    FROM (
-      SELECT "id" FROM "Resource" WHERE "dependsOn" && ${repaired}::text[] AND "status" = 'READY' ORDER BY "id" FOR UPDATE
-    ) locked
     WHERE r."id" = locked."id"`;
 }
 

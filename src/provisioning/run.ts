@@ -161,7 +161,7 @@ async function change<Session>(run: Run<Session>, provider: Provider<Session>, p
     }
   }
   for (const { row, observation } of await observe(run, provider, succeeded)) {
-    verdicts.push(observation ? judgeAfter(run, row, observation) : notTried(run, row));
+    verdicts.push(observation ? { ...judgeAfter(run, row, observation), sent: true } : notTried(run, row));
   }
   return verdicts;
 }

@@ -15,6 +15,8 @@ export interface Verdict {
   event: 'ResourceStuck' | 'ResourceDrifted' | 'ResourceRepaired' | null;
   /** Differences that a drift event names. */
   differences: string[];
+  /** A call that changes AWS was made in this run. */
+  sent: boolean;
 }
 
 /** Chance and periods, handed in so that tests can fix them. */
@@ -52,6 +54,7 @@ export function agreed(row: DueRow, observed: Record<string, unknown> | null, op
     observed,
     event: row.lastError?.drifted ? 'ResourceRepaired' : null,
     differences: [],
+    sent: false,
   };
 }
 
@@ -74,6 +77,7 @@ export function drifted(row: DueRow, observation: Exclude<Observation, { state: 
     observed: observation.state === 'MISSING' ? {} : observation.observed,
     event: 'ResourceDrifted',
     differences,
+    sent: false,
   };
 }
 
@@ -157,16 +161,8 @@ export function postponed(row: DueRow, { random }: VerdictOptions): Verdict {
 
 function unsettled(row: DueRow, lastError: LastError | null): Verdict {
   const status = row.status === 'STUCK' ? 'STUCK' : 'PENDING';
-  return {
-    row,
-    status,
-    attempts: row.attempts + 1,
-    delayMs: 0,
-    lastError,
-    observed: null,
-    event: null,
-    differences: [],
-  };
+  const nothing = { observed: null, event: null, differences: [], sent: false };
+  return { row, status, attempts: row.attempts + 1, delayMs: 0, lastError, ...nothing };
 }
 
 function stuck(row: DueRow, lastError: LastError): Verdict {

@@ -231,6 +231,20 @@ describe('claims of several owners', () => {
   });
 });
 
+test('what stands on an object that was changed is observed anew, without being called drift', async () => {
+  const [a, b] = [owner(), owner()];
+  const reconciler = start();
+  await declared(owner('DOMAIN'), consumerDomain());
+  reconciler.wake((await declared(a, accessTo('orders', { SELECT: ['x'] }))).changedLanes);
+  await eventually(allAre('READY'), 'granted');
+  world.calls.length = 0;
+  reconciler.wake((await declared(b, [grantOf('orders', { SELECT: ['y'] })])).changedLanes);
+  await eventually(async () => world.calls.some(({ kind }) => kind === 'ShareAcceptance'), 'the share is looked at');
+  await eventually(allAre('READY'), 'all READY');
+  expect(world.changes().map(({ kind }) => kind)).toEqual(['LfGrant']);
+  expect(await eventsOf('ResourceDrifted')).toEqual([]);
+});
+
 describe('failures', () => {
   test('throttling is retried until it ends, with few more calls than without', async () => {
     let n = 0;
