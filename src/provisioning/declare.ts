@@ -11,7 +11,7 @@ import {
 } from './reckon.js';
 import type { DesiredResource } from './resource.js';
 
-export { type Action, ClaimConflict, type Owner } from './reckon.js';
+export { ClaimConflict } from './reckon.js';
 
 /** Transaction of the caller; the owner's own row is locked in it (lock order: request, grant, product, then resources). */
 export type Tx = Prisma.TransactionClient;
@@ -75,7 +75,7 @@ export async function retryResource(tx: Tx, id: string): Promise<LaneKey | null>
 }
 
 /** Each lane once. */
-export function lanesOf(lanes: LaneKey[]): LaneKey[] {
+function lanesOf(lanes: LaneKey[]): LaneKey[] {
   return [...new Map(lanes.map(({ account, region }) => [`${account}/${region}`, { account, region }])).values()];
 }
 

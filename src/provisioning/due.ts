@@ -30,7 +30,7 @@ export interface DueRow extends ResourceRow {
 const revoking = Prisma.sql`(r."desired" = 'ABSENT' OR EXISTS (
   SELECT 1 FROM "ResourceClaim" c WHERE c."resourceId" = r."id" AND c."releasedAtGeneration" > r."observedGeneration"))`;
 
-/** REMOVED rests for good, FAILED until somebody retries; READY is due when its drift period is over. */
+/** REMOVED rests for good, FAILED until it is retried; READY is due when its drift period is over. */
 const unfinished = Prisma.sql`r."status" NOT IN ('REMOVED', 'FAILED')`;
 
 /**

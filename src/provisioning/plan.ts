@@ -7,7 +7,7 @@ import { type Action, type Owner, type Reckoning, reckon, wishesOf } from './rec
 import type { DesiredResource, ResourceIdentity } from './resource.js';
 
 /** What a declaration would do to one resource. */
-export interface PlannedResource extends ResourceIdentity {
+interface PlannedResource extends ResourceIdentity {
   id: string;
   action: Action;
   before: SpecOf<Kind> | null;
@@ -53,7 +53,7 @@ function digestOf(planned: PlannedResource[]): string {
 }
 
 /** Differences of two JSON values leaf by leaf, in order of path; empty where they are the same. */
-export function diffLines(before: unknown, after: unknown): string[] {
+function diffLines(before: unknown, after: unknown): string[] {
   const [left, right] = [leaves(before), leaves(after)];
   const paths = [...new Set([...left.keys(), ...right.keys()])].sort();
   return paths.flatMap((path) => {

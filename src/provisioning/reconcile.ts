@@ -4,9 +4,10 @@ import type { PrismaClient } from '../generated/prisma/client.js';
 import type { LaneKey } from './declare.js';
 import { dueLanes, msUntilDue } from './due.js';
 import { FenceLost, type LeaseTimes, releaseLane, takeLane } from './lane.js';
+import { createLaneQueue } from './lane-queue.js';
 import type { Aws, OpenLane } from './provider.js';
 import type { Owner } from './reckon.js';
-import type { AboutResource, Recorded } from './record.js';
+import type { AboutResource } from './record.js';
 import { type RunContext, runLane } from './run.js';
 import { createSettler, type Settled } from './settle.js';
 
@@ -53,140 +54,89 @@ export interface Reconciler {
 /** Starts the reconciler and its sweep; wakes come from commits of this process, from jobs, and from the sweep. */
 export function startReconciler<Session>(options: ReconcilerOptions<Session>): Reconciler {
   const times = { ...DEFAULT_TIMES, ...options.times };
-  const { db, log } = options;
-  let stopping = false;
-  let sweptAt: Date | null = null;
+  const { db, log, aws, roleOf, aboutResource } = options;
   const stop = new AbortController();
-
   const context: RunContext<Session> = {
     db,
-    aws: options.aws,
-    roleOf: options.roleOf,
-    aboutResource: options.aboutResource,
+    aws,
+    roleOf,
+    aboutResource,
     times,
     verdicts: { driftPeriodMs: times.driftPeriodMs, random: options.random ?? Math.random },
     log,
-    stopping: () => stopping,
-    recorded,
+    stopping: () => stop.signal.aborted,
+    recorded: ({ owners, dependents }) => {
+      lanes.wake(dependents);
+      settler.settle(owners);
+    },
   };
   const lanes = createLaneQueue(options.concurrency ?? 8, (lane) =>
-    workOn(lane).catch((error) => failedOn(lane, error)),
+    workOn(context, lane, { times, signal: stop.signal }).catch((error: unknown) => retryAfter(log, lane, error)),
   );
   const settler = createSettler({ db, settled: options.settled, wake: lanes.wake, log });
-
-  function recorded({ owners, dependents }: Recorded): void {
-    lanes.wake(dependents);
-    settler.settle(owners);
-  }
-
-  /** Returns when the lane is to be looked at again, in milliseconds; null leaves it to the sweep. */
-  async function workOn(lane: LaneKey): Promise<number | null> {
-    const taken = await takeLane(db, lane, randomUUID(), times);
-    // The holder looks for due rows once more after it let go; this looks again in case it died.
-    if (!taken.lease) return taken.retryInMs + 10;
-    try {
-      if (taken.waitMs > 0) await sleep(taken.waitMs, stop.signal);
-      if (!stopping) await runLane(context, taken.lease);
-    } finally {
-      await releaseLane(db, taken.lease);
-    }
-    return msUntilDue(db, lane, times.sweepMs);
-  }
-
-  function failedOn(lane: LaneKey, error: unknown): number {
-    if (error instanceof FenceLost) log.warn({ lane, err: error.cause }, error.message);
-    else log.error({ err: error, lane }, 'lane run failed');
-    return 1_000;
-  }
-
-  async function sweep(): Promise<void> {
-    try {
+  const sweep = startSweep({
+    everyMs: times.sweepMs,
+    signal: stop.signal,
+    log,
+    sweep: async () => {
       lanes.wake(await dueLanes(db));
       settler.settle(await options.unsettledOwners());
-      sweptAt = new Date();
-    } catch (error) {
-      log.error({ err: error }, 'sweep failed');
-    }
-  }
-
-  async function sweepForEver(): Promise<void> {
-    while (!stopping) {
-      await sweep();
-      await sleep(times.sweepMs, stop.signal);
-    }
-  }
-  const sweeping = sweepForEver();
-
+    },
+  });
   return {
     wake: lanes.wake,
     stop: async () => {
-      stopping = true;
       stop.abort();
-      await sweeping;
+      await sweep.ended;
       await lanes.close();
       await settler.drained();
     },
-    status: () => ({ ...lanes.status(), sweptAt }),
+    status: () => ({ ...lanes.status(), sweptAt: sweep.sweptAt() }),
   };
 }
 
-interface LaneQueue {
-  wake(lanes: LaneKey[]): void;
-  close(): Promise<void>;
-  status(): { running: LaneKey[]; queued: LaneKey[] };
+/** Takes a lane, runs it, lets it go. Returns when it is to be looked at again, in milliseconds; null leaves it to the sweep. */
+async function workOn<Session>(
+  context: RunContext<Session>,
+  lane: LaneKey,
+  { times, signal }: { times: ReconcilerTimes; signal: AbortSignal },
+): Promise<number | null> {
+  const { db } = context;
+  const taken = await takeLane(db, lane, randomUUID(), times);
+  // The holder looks for due rows once more after it let go; this looks again in case it died.
+  if (!taken.lease) return taken.retryInMs + 10;
+  try {
+    if (taken.waitMs > 0) await sleep(taken.waitMs, signal);
+    if (!signal.aborted) await runLane(context, taken.lease);
+  } finally {
+    await releaseLane(db, taken.lease);
+  }
+  return msUntilDue(db, lane, times.sweepMs);
 }
 
-/** Works on each lane once at a time, a few lanes side by side; `work` says when the lane is to be looked at again. */
-function createLaneQueue(concurrency: number, work: (lane: LaneKey) => Promise<number | null>): LaneQueue {
-  const running = new Map<string, { lane: LaneKey; done: Promise<void> }>();
-  const queued = new Map<string, LaneKey>();
-  const timers = new Map<string, NodeJS.Timeout>();
-  let closed = false;
+function retryAfter(log: Logger, lane: LaneKey, error: unknown): number {
+  if (error instanceof FenceLost) log.warn({ lane, err: error.cause }, error.message);
+  else log.error({ err: error, lane }, 'lane run failed');
+  return 1_000;
+}
 
-  function wake(lanes: LaneKey[]): void {
-    if (closed) return;
-    for (const lane of lanes) queued.set(keyOf(lane), { account: lane.account, region: lane.region });
-    fill();
-  }
-
-  function fill(): void {
-    for (const [key, lane] of queued) {
-      if (closed || running.size >= concurrency) return;
-      // Woken while it runs: it runs once more afterwards, as it may have looked already.
-      if (running.has(key)) continue;
-      queued.delete(key);
-      clearTimeout(timers.get(key));
-      const done = work(lane).then((againInMs) => {
-        running.delete(key);
-        if (againInMs !== null) later(lane, againInMs);
-        fill();
-      });
-      running.set(key, { lane, done });
+/** Finds what no wake-up told of, every so often: a lost wake-up, a dead worker's rows, an owner left unsettled. */
+function startSweep(options: { everyMs: number; signal: AbortSignal; log: Logger; sweep: () => Promise<void> }) {
+  const { everyMs, signal, log, sweep } = options;
+  let sweptAt: Date | null = null;
+  const forEver = async (): Promise<void> => {
+    while (!signal.aborted) {
+      try {
+        await sweep();
+        sweptAt = new Date();
+      } catch (error) {
+        log.error({ err: error }, 'sweep failed');
+      }
+      await sleep(everyMs, signal);
     }
-  }
-
-  function later(lane: LaneKey, ms: number): void {
-    if (closed) return;
-    const key = keyOf(lane);
-    clearTimeout(timers.get(key));
-    timers.set(
-      key,
-      setTimeout(() => wake([lane]), ms),
-    );
-  }
-
-  return {
-    wake,
-    close: async () => {
-      closed = true;
-      for (const timer of timers.values()) clearTimeout(timer);
-      await Promise.all([...running.values()].map(({ done }) => done));
-    },
-    status: () => ({ running: [...running.values()].map(({ lane }) => lane), queued: [...queued.values()] }),
   };
+  return { ended: forEver(), sweptAt: () => sweptAt };
 }
-
-const keyOf = (lane: LaneKey): string => `${lane.account}/${lane.region}`;
 
 /** Ends early, without an error, when the signal comes. */
 function sleep(ms: number, signal: AbortSignal): Promise<void> {

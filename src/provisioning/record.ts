@@ -89,13 +89,16 @@ async function lockRows(tx: Tx, { ids, changes }: { ids: string[]; changes: stri
     SELECT 1 FROM "Resource" WHERE "id" = ANY (${ids}::text[]) OR "dependsOn" && ${changes}::text[] ORDER BY "id" FOR UPDATE`;
 }
 
-/** Rows that stand on a changed object have to be observed anew; the new generation voids what a worker saw of them before. */
+/**
+ * Rows that stand on a changed object have to be observed anew; the new generation voids what a worker saw of them before. One that
+ * had FAILED may have done so for what was changed now: it is tried once more.
+ */
 async function doubtAbove(tx: Tx, changes: string[]): Promise<void> {
   if (changes.length === 0) return;
   await tx.$executeRaw`
     UPDATE "Resource" SET "generation" = "generation" + 1, "nextAttemptAt" = now(), "updatedAt" = now(),
       "status" = CASE WHEN "status" = 'STUCK' THEN "status" ELSE 'PENDING' END
-    WHERE "dependsOn" && ${changes}::text[] AND "desired" = 'PRESENT' AND "status" <> 'FAILED'`;
+    WHERE "dependsOn" && ${changes}::text[] AND "desired" = 'PRESENT'`;
 }
 
 async function writeVerdicts(tx: Tx, verdicts: Verdict[]): Promise<string[]> {

@@ -115,7 +115,8 @@ async function reconcileGroup<Session>(run: Run<Session>, kind: Kind, rows: DueR
   run.inFlight = [];
   for (const { row, status, lastError } of verdicts) {
     const { id, key, correlationId } = row;
-    run.log.info({ resource: id, kind, key, correlationId, status, error: lastError?.code }, 'resource reconciled');
+    const level = status === row.status ? 'debug' : 'info';
+    run.log[level]({ resource: id, kind, key, correlationId, status, error: lastError?.code }, 'resource reconciled');
   }
   run.recorded(recorded);
 }

@@ -3,7 +3,6 @@ import type { DesiredResource } from '../../src/provisioning/resource.js';
 
 export const GOVERNANCE = { account: '111111111111', region: 'eu-central-1' };
 export const CONSUMER = { account: '222222222222', region: 'eu-central-1' };
-export const PRODUCER = { account: '333333333333', region: 'eu-central-1' };
 export const ANALYST = `arn:aws:iam::${CONSUMER.account}:role/analyst`;
 export const CORRELATION = 'c-1';
 
