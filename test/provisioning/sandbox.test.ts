@@ -34,10 +34,10 @@ afterEach(async () => {
   await reconciler.stop();
 });
 
-function start(times = {}): Reconciler {
+function start(): Reconciler {
   return startReconciler({
     db: db.prisma,
-    aws: awsOver(sandbox),
+    aws: awsOver(sandbox, { requestTimeoutMs: 1_000 }),
     roleOf: async (account) => (account === G ? null : roleIn(account)),
     settled: async () => undefined,
     unsettledOwners: async () => [],
@@ -48,7 +48,7 @@ function start(times = {}): Reconciler {
       audience: { public: false, domains: [], subjects: [] },
     }),
     log: createLog({ level: 'silent' }),
-    times: { sweepMs: 500, ...times },
+    times: { sweepMs: 500, leaseMs: 3_000, requestTimeoutMs: 1_000 },
   });
 }
 
@@ -112,12 +112,12 @@ test('throttling, internal errors and requests whose outcome is unknown end with
   const faults = kinds.map((kind, seed) => ({ service: '*', operation: '*', kind, rate: 0.1, seed, count: 10 }));
   await control(sandbox, '/faults', faults);
   await declared(access, accessNeeds(mesh.analyst, 'ALL_COLUMNS'));
-  await settled('all columns', 15_000);
+  await settled('all columns', 25_000);
   expect([await reads('id'), await reads('email')]).toEqual([true, true]);
   await declared(access, accessNeeds(mesh.analyst, ['id']));
-  await settled('one column', 15_000);
+  await settled('one column', 25_000);
   expect([await reads('id'), await reads('email')]).toEqual([true, false]);
-});
+}, 60_000);
 
 test('what somebody revokes, deletes or adds behind our back is put right within the drift period, and said', async () => {
   await reconciler.stop();
