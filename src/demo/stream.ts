@@ -84,6 +84,8 @@ export function openStream(graphqlUrl: string, token: string): Stream {
       const former = client;
       client = connect();
       former.terminate();
+      // Else the client would do what it is good at, and connect again.
+      void former.dispose();
     },
     close: async () => {
       await client.dispose();

@@ -128,12 +128,12 @@ async function askAndApprove(step: Step, scene: Scene, stream: Stream): Promise<
     const answer = payload((await requester(RequestAccess, { input })).requestAccess);
     if (!('accessRequest' in answer) || !answer.accessRequest) throw new Error('The request was not answered.');
     const { id, status } = answer.accessRequest;
+    await stream.hear('AccessRequested', ({ type, subjectId }) => type === 'ACCESS_REQUESTED' && subjectId === id);
     return {
       detail: `${consumer.name} asks for ${table} (${columns.join(', ')}) for ${principal}: ${status}`,
       value: id,
     };
   });
-  await stream.hear('AccessRequested', ({ type, subjectId }) => type === 'ACCESS_REQUESTED' && subjectId === request);
   const callsBefore = await scene.sandbox?.lastCall();
   const grant = await step('approve', async () => {
     const answer = payload((await decider(ApproveRequest, { accessRequest: request })).approveAccessRequest);

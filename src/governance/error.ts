@@ -23,7 +23,8 @@ export class GovernanceError extends Error {
   }
 }
 
-export const notFound = (what: string) => new GovernanceError('NOT_FOUND', `${what} was not found, or you may not see it.`);
+export const notFound = (what: string) =>
+  new GovernanceError('NOT_FOUND', `${what} was not found, or you may not see it.`);
 export const forbidden = (message: string) => new GovernanceError('FORBIDDEN', message);
 export const conflict = (message: string) => new GovernanceError('CONFLICT', message);
 export const invalid = (path: string, message: string) => new GovernanceError('VALIDATION', message, { path });

@@ -73,9 +73,10 @@ export function dueLanes(db: PrismaClient): Promise<LaneKey[]> {
 /** Milliseconds until the lane's next row falls due (0: one is due), null where none does within `horizonMs`. */
 export async function msUntilDue(db: PrismaClient, lane: LaneKey, horizonMs: number): Promise<number | null> {
   const [next] = await db.$queryRaw<{ ms: number | null }[]>`
-    SELECT greatest(0, extract(epoch FROM min(r."nextAttemptAt") - clock_timestamp()) * 1000)::float8 AS ms
+    SELECT (extract(epoch FROM min(r."nextAttemptAt") - clock_timestamp()) * 1000)::float8 AS ms
     FROM "Resource" r
     WHERE r."account" = ${lane.account} AND r."region" = ${lane.region} AND ${unfinished} AND ${hasItsTurn}
       AND r."nextAttemptAt" <= clock_timestamp() + ${horizonMs} * interval '1 millisecond'`;
-  return next?.ms ?? null;
+  // Not greatest(0, ...) in SQL: that passes over NULL, and a lane with nothing due would be looked at without end.
+  return typeof next?.ms === 'number' ? Math.max(0, next.ms) : null;
 }

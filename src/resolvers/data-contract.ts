@@ -41,16 +41,15 @@ const contractOf = ({ dataContractId, dataProductId }: { dataContractId: string;
 ];
 
 function named({ id, path, version }: DataContractBy): (r: Sql) => Sql {
-  if ((id === undefined) === (path === undefined))
-    throw invalid('by', 'Name the contract by `id`, or by `path` and `version`.');
-  if (id !== undefined) {
+  if (Boolean(id) === Boolean(path)) throw invalid('by', 'Name the contract by `id`, or by `path` and `version`.');
+  if (id) {
     const rowId = decodeId('DataContract', id);
     return (r) => sql`${r}."id" = ${rowId}::uuid`;
   }
   const [domain = '', name = ''] = (path ?? '').split('/');
   const product = sql`(SELECT p."id" FROM "DataProduct" p JOIN "Domain" d ON d."id" = p."domainId" WHERE d."name" = ${domain} AND p."name" = ${name})`;
-  return (r) =>
-    sql`${r}."productId" = ${product} AND ${version === undefined ? sql`${r}."status" = 'ACTIVE'` : sql`${r}."version" = ${version}`}`;
+  const wanted = (r: Sql) => (version ? sql`${r}."version" = ${version}` : sql`${r}."status" = 'ACTIVE'`);
+  return (r) => sql`${r}."productId" = ${product} AND ${wanted(r)}`;
 }
 
 @Resolver(() => DataContract)
@@ -92,8 +91,8 @@ export class DataContractResolver {
     @Info() info: GraphQLResolveInfo,
   ) {
     return answer(rc, info, async () => {
-      const dataProduct = input.dataProduct === undefined ? undefined : decodeId('DataProduct', input.dataProduct);
-      const domain = input.domain === undefined ? undefined : decodeId('Domain', input.domain);
+      const dataProduct = input.dataProduct ? decodeId('DataProduct', input.dataProduct) : undefined;
+      const domain = input.domain ? decodeId('Domain', input.domain) : undefined;
       return contractOf(await importDataContract(rc.ctx, { ...input, dataProduct, domain }));
     });
   }

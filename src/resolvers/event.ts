@@ -78,10 +78,10 @@ type ReadEvent = Record<string, unknown> & { type: string; sequence: string };
 const columnsOf = ({ seq, ...event }: LogEvent): ReadEvent => ({ ...event, sequence: String(seq) });
 
 /** Opens a stream of the events that `accepts` and that the viewer may see at the moment of delivery. */
-async function stream(rc: RequestContext, after: string | undefined, accepts: (event: LogEvent) => boolean) {
+async function stream(rc: RequestContext, after: string | null | undefined, accepts: (event: LogEvent) => boolean) {
   try {
     const events = await rc.subscribe({
-      after: after === undefined ? undefined : decodeCursor(after),
+      after: typeof after === 'string' ? decodeCursor(after) : undefined,
       accepts: (event) => {
         const viewer = rc.currentViewer();
         return viewer !== undefined && accepts(event) && mayGet(viewer, event);
@@ -141,9 +141,9 @@ export class EventResolver {
   @Subscription(() => MeshEvent, {
     description: 'Events of the mesh as they happen, each once, in order.',
     subscribe: ({ args, context }) => {
-      const { after, filter = {} } = args as MeshEventsArgs;
+      const { after, filter } = args as MeshEventsArgs;
       const rc = context as RequestContext;
-      const wanted = decodeFilter(filter as Record<string, unknown>) as { types?: EventType[] };
+      const wanted = decodeFilter({ ...filter }) as { types?: EventType[] };
       return stream(rc, after, matches(wanted, rc.ctx.viewer.subject)) as never;
     },
   })

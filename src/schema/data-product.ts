@@ -227,8 +227,8 @@ export class TableInput {
   @Field(() => TableFormat, { description: 'The format of its files.' })
   format!: TableFormat;
 
-  @Field(() => [ColumnInput], { description: 'Its columns, in order.' })
-  columns!: ColumnInput[];
+  @Field(() => [ColumnInput], { nullable: true, description: 'Its columns, in order; default none yet.' })
+  columns?: ColumnInput[];
 }
 
 @InputType({ description: 'A product to register, as a draft.' })
@@ -257,8 +257,11 @@ export class RegisterDataProductInput {
   @Field(() => [String], { nullable: true, description: 'Free words to find it by.' })
   tags?: string[];
 
-  @Field(() => [TableInput], { description: 'Its tables; may be empty where a contract names them.' })
-  tables!: TableInput[];
+  @Field(() => [TableInput], {
+    nullable: true,
+    description: 'Its tables; may be left out where a contract names them.',
+  })
+  tables?: TableInput[];
 
   @Field(() => String, { nullable: true, description: 'An ODCS contract document, YAML or JSON, to import with it.' })
   contract?: string;

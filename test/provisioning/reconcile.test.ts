@@ -348,6 +348,19 @@ describe('failures', () => {
     await eventually(allAre('READY'), 'found');
   });
 
+  test('a lane with nothing due is left alone', async () => {
+    const reconciler = start();
+    reconciler.wake((await declared(owner(), accessTo('orders'))).changedLanes);
+    await eventually(allAre('READY'), 'granted');
+    const takenSoFar = async () => {
+      const lanes = await db.prisma.lane.findMany();
+      return lanes.reduce((sum, { fence }) => sum + Number(fence), 0);
+    };
+    const before = await takenSoFar();
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    expect((await takenSoFar()) - before).toBeLessThan(10);
+  });
+
   test('an owner whose settling failed is settled when the sweep names him again', async () => {
     const told: string[] = [];
     let failures = 1;
