@@ -13,7 +13,7 @@ interface Holder {
 /** Takes the data folder for this process; throws StartError where a living one holds it. Answers the release. */
 export function lockInstance(dataDir: string, address: string): () => void {
   const file = join(dataDir, 'meshgate.lock');
-  const mine: Holder = { pid: process.pid, born: birthOf(process.pid), address };
+  const mine: Holder = { pid: process.pid, born: birthOf(process.pid) ?? '', address };
   for (let attempt = 1; !createdLock(file, mine); attempt += 1) {
     const holder = readHolder(file);
     if (attempt > 3 || (holder && isAlive(holder))) {
@@ -72,18 +72,20 @@ function isAlive({ pid, born }: Holder): boolean {
   return birthOf(pid) === born;
 }
 
-/** When a process began, in the system's own words: field 22 of /proc/PID/stat with the boot's id, or what ps says. */
-function birthOf(pid: number): string {
+/**
+ * When a process began, in the system's own words: field 22 of /proc/PID/stat with the boot's id, or what ps says. A zombie, which
+ * a container without an init keeps for ever, counts as gone: undefined.
+ */
+function birthOf(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-    return `${boot} ${stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]}`;
+    const [state = '', ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    if ('ZX'.includes(state)) return undefined;
+    return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()} ${fields[18]}`;
   } catch {
     if (process.platform === 'win32') return '';
-    return (
-      spawnSync('ps', ['-p', String(pid), '-o', 'lstart='])
-        .stdout?.toString()
-        .trim() ?? ''
-    );
+    const { stdout } = spawnSync('ps', ['-p', String(pid), '-o', 'stat=,lstart='], { encoding: 'utf8' });
+    const [, state = 'Z', began] = /^\s*(\S+)\s+(.+?)\s*$/.exec(stdout ?? '') ?? [];
+    return state.startsWith('Z') ? undefined : began;
   }
 }

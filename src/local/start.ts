@@ -1,6 +1,6 @@
-import { accessSync, constants, mkdirSync, rmSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, rmSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { DEMO_ACCOUNTS, DEMO_REGION, DEMO_USERS, GOVERNANCE_ACCOUNT } from '../demo/mesh.js';
 import { seedDemo } from '../demo/seed.js';
 import { startPostgres, stopPostgres } from '../sandbox/postgres.js';
@@ -66,7 +66,7 @@ async function closeAll(closing: (() => Promise<void>)[], log: Log): Promise<voi
 /** Makes the folder, takes it for this process, and empties it where that was asked for. */
 function takeFolder(dataDir: string, { host, port, readyFile }: StartOptions, closing: (() => Promise<void>)[]): void {
   try {
-    mkdirSync(dataDir, { recursive: true });
+    makeFolder(dataDir);
     accessSync(dataDir, constants.W_OK);
   } catch (error) {
     throw new StartError(
@@ -79,6 +79,15 @@ function takeFolder(dataDir: string, { host, port, readyFile }: StartOptions, cl
     removeReadyFile(path);
     closing.push(async () => removeReadyFile(path));
   }
+}
+
+/** Level by level: mkdir's own recursion never ends below a folder that takes none, such as /proc. */
+function makeFolder(path: string): void {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found && !found.isDirectory()) throw new Error(`${path} is not a folder`);
+  if (found) return;
+  makeFolder(dirname(path));
+  mkdirSync(path);
 }
 
 interface Running {
