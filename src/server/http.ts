@@ -192,9 +192,9 @@ function serveGraphql<C extends BaseContext>(app: FastifyInstance, { apollo, api
   });
 }
 
-function wantsPage({ method, headers, query }: FastifyRequest): boolean {
-  const asks = typeof query === 'object' && query !== null && ('query' in query || 'documentId' in query);
-  return method === 'GET' && !asks && (headers.accept ?? '').includes('text/html');
+/** A browser that was sent to the address; programs ask for JSON. */
+function wantsPage({ method, headers }: FastifyRequest): boolean {
+  return method === 'GET' && (headers.accept ?? '').includes('text/html');
 }
 
 function sendPage(page: GraphiqlPage, request: FastifyRequest, reply: FastifyReply): FastifyReply {
