@@ -7,7 +7,6 @@ import {
   GraphQLSkipDirective,
   getArgumentValues,
   getDirectiveValues,
-  getNamedType,
   isAbstractType,
   isInterfaceType,
   isObjectType,
@@ -76,9 +75,4 @@ function overlaps({ schema }: Walk, type: GraphQLNamedType, condition: GraphQLNa
   return (
     isAbstractType(type) && (isObjectType(condition) || isInterfaceType(condition)) && schema.isSubType(type, condition)
   );
-}
-
-/** The name of the type that a field returns, without list and non-null. */
-export function returnTypeName(info: GraphQLResolveInfo): string {
-  return getNamedType(info.returnType).name;
 }
