@@ -119,10 +119,12 @@ END $$;
 REVOKE ALL ON FUNCTION sequence_events(integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ensure_event_partition(bigint) FROM PUBLIC;
 
--- The server's role owns nothing. It is a role of the cluster, so it may exist already.
+-- The server's role owns nothing. It is a role of the cluster, so it may exist already: made by somebody who may, or at this moment.
 DO $$
 BEGIN
-  CREATE ROLE meshgate_server NOLOGIN;
+  IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'meshgate_server') THEN
+    CREATE ROLE meshgate_server NOLOGIN;
+  END IF;
 EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
 END $$;
 GRANT USAGE ON SCHEMA public TO meshgate_server;
