@@ -299,3 +299,22 @@ test('a deprecated product takes no new requests, but those that wait may still 
   await approveAccessRequest(await mesh.as('commerce-owner'), { accessRequest });
   expect(await requestOf(accessRequest)).toMatchObject({ status: 'APPROVED' });
 });
+
+test('a grant that cannot be ended holds back no other, and is told', async () => {
+  const ids = [await grant(), await grant()].map(({ accessGrantId }) => accessGrantId);
+  await mesh.agree();
+  await mesh.database.pool.query(
+    `UPDATE "AccessGrant" SET "expiresAt" = now() - interval '1 second' WHERE "id" = ANY ($1)`,
+    [ids],
+  );
+  let failing = true;
+  const committed = () => {
+    if (failing) {
+      failing = false;
+      throw new Error('nobody to tell');
+    }
+  };
+  const system = { db: mesh.database.prisma, mesh: MESH, committed };
+  await expect(expireDueGrants(system)).rejects.toThrow('1 of 2 due grants could not be ended');
+  for (const id of ids) expect(await grantOf(id)).toMatchObject({ status: 'REVOKING', endsAs: 'EXPIRED' });
+});
