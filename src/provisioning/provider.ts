@@ -5,6 +5,11 @@ export interface Item<K extends Kind = Kind> {
   id: string;
   key: string;
   spec: SpecOf<K>;
+  /**
+   * A change was sent for it whose effect was never seen. `remove` must then take all of `spec` away also where nothing is listed:
+   * a listing may be older than the change.
+   */
+  unconfirmed?: true;
 }
 
 /** What AWS holds for an item. `waiting`: it is on its way (a share that has not arrived); says what is missing. */
@@ -12,7 +17,13 @@ export type Observation =
   | { state: 'AGREES'; observed: Record<string, unknown> }
   | { state: 'DIFFERS'; observed: Record<string, unknown>; differences: string[] }
   | { state: 'MISSING' }
-  | { state: 'WAITING'; observed: Record<string, unknown>; waitingFor: string }
+  | {
+      state: 'WAITING';
+      observed: Record<string, unknown>;
+      waitingFor: string;
+      /** `apply` can bring it on (an invitation to accept); without it there is nothing to call. */
+      actionable?: true;
+    }
   | { state: 'FAILED'; error: ProviderError };
 
 /**
@@ -26,6 +37,8 @@ export interface ProviderError {
   /** What happened and what to do about it, in a sentence. */
   message: string;
   awsRequestId: string | null;
+  /** The grants that the resource stands on have to be taken away and given anew: done once, then the treatment counts. */
+  reissue?: true;
 }
 
 /** What became of one item of a batch. */
