@@ -58,10 +58,10 @@ export function readContract({ text, path, lenient }: Given): ContractDocument {
     apiVersion: apiVersion ?? 'unknown',
     reading,
     tables: reading.tables.map(shapeOf),
-    warnings: [
+    warnings: listed([
       ...violations.map(({ path, reason }) => ({ path, reason })),
       ...reading.problems.map((reason) => ({ path: '', reason })),
-    ],
+    ]),
   };
 }
 
@@ -78,8 +78,14 @@ function refused(path: string, violations: { path: string; reason: string }[]): 
   const more = violations.length > shown.length ? ` and ${violations.length - shown.length} more` : '';
   return new GovernanceError('VALIDATION', `The contract does not hold: ${shown.join('; ')}${more}.`, {
     path,
-    violations,
+    violations: listed(violations),
   });
+}
+
+/** A megabyte of rubbish breaks the standard in hundreds of thousands of places: nobody reads more than the first thousand. */
+function listed(violations: { path: string; reason: string }[]): { path: string; reason: string }[] {
+  if (violations.length <= 1_000) return violations;
+  return [...violations.slice(0, 1_000), { path: '', reason: `and ${violations.length - 1_000} more` }];
 }
 
 function shapeOf(table: ContractTable): TableShape {

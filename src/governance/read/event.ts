@@ -66,7 +66,10 @@ export function eventList(cursor: Cursor): ConnectionList {
       if (filter.types) conditions.push(sql`${r}."type" = ANY(${filter.types}::text[])`);
       if (filter.domains) conditions.push(sql`${r}."domainId" = ANY(${filter.domains}::uuid[])`);
       if (filter.dataProducts) conditions.push(sql`${r}."productId" = ANY(${filter.dataProducts}::uuid[])`);
-      if (filter.tags) conditions.push(sql`${r}."data"->'tags' ?| ${filter.tags}::text[]`);
+      if (filter.tags)
+        conditions.push(
+          sql`(jsonb_typeof(${r}."data"->'tags') = 'array' AND ${r}."data"->'tags' ?| ${filter.tags}::text[])`,
+        );
       if (filter.mine)
         conditions.push(
           sql`(${r}."actor"->>'subject' = ${viewer.subject} OR ${viewer.subject} = ANY(${r}."audienceSubjects"))`,
