@@ -161,20 +161,23 @@ async function writeResources(tx: Tx, reckonings: Reckoning[], correlationId: st
   const changed = reckonings.filter(({ action }) => action !== 'NOOP');
   if (changed.length === 0) return;
   const values = JSON.stringify(
-    changed.map(({ id, resource, after, dependsOn, generation }) => ({
+    changed.map(({ id, resource, after, dependsOn, generation, narrows }) => ({
       id,
       spec: resource.spec,
       desired: after === null ? 'ABSENT' : 'PRESENT',
       dependsOn,
       generation,
+      narrows,
     })),
   );
   await tx.$executeRaw`
     UPDATE "Resource" resource
     SET "spec" = change."spec", "desired" = change."desired"::"Desired", "dependsOn" = change."dependsOn",
-      "generation" = change."generation", "status" = 'PENDING', "attempts" = 0, "nextAttemptAt" = now(), "lastError" = NULL,
+      "generation" = change."generation",
+      "narrowedAtGeneration" = CASE WHEN change."narrows" THEN change."generation" ELSE resource."narrowedAtGeneration" END,
+      "status" = 'PENDING', "attempts" = 0, "nextAttemptAt" = now(), "lastError" = NULL,
       "correlationId" = ${correlationId}, "updatedAt" = now()
     FROM jsonb_to_recordset(${values}::jsonb)
-      AS change("id" text, "spec" jsonb, "desired" text, "dependsOn" text[], "generation" int)
+      AS change("id" text, "spec" jsonb, "desired" text, "dependsOn" text[], "generation" int, "narrows" boolean)
     WHERE resource."id" = change."id"`;
 }

@@ -1,5 +1,6 @@
 import { Prisma, type PrismaClient } from '../generated/prisma/client.js';
 import type { LaneKey } from './declare.js';
+import type { Kind, SpecOf } from './kinds.js';
 import type { ResourceRow } from './reckon.js';
 
 /** Why a resource is not where it should be, as the API shows it. */
@@ -22,12 +23,20 @@ export interface DueRow extends ResourceRow {
   observed: Record<string, unknown> | null;
   lastError: LastError | null;
   correlationId: string;
+  /** All that was sent since AWS was last seen to agree; null: nothing, or it was seen. A listing may be older than it. */
+  unconfirmedSpec: SpecOf<Kind> | null;
+  /** Milliseconds since the last send of it, and since AWS accepted that all of it is taken away. */
+  unconfirmedForMs: number | null;
+  takenAwayForMs: number | null;
+  /** To be taken away once before it is given anew. */
+  reissue: boolean;
+  reissuedAt: Date | null;
   /** Something is taken away from somebody: this never ends as FAILED. */
   revoking: boolean;
 }
 
-/** A claim was released that AWS does not yet agree with. */
-const revoking = Prisma.sql`(r."desired" = 'ABSENT' OR EXISTS (
+/** Something was taken away that AWS does not yet agree with: by a claim's release, or by one that now asks for less. */
+const revoking = Prisma.sql`(r."desired" = 'ABSENT' OR coalesce(r."narrowedAtGeneration" > r."observedGeneration", false) OR EXISTS (
   SELECT 1 FROM "ResourceClaim" c WHERE c."resourceId" = r."id" AND c."releasedAtGeneration" > r."observedGeneration"))`;
 
 /** REMOVED rests for good, FAILED until it is retried; READY is due when its drift period is over. */
@@ -54,7 +63,9 @@ const isDue = Prisma.sql`r."nextAttemptAt" <= clock_timestamp() + interval '1 mi
 export function dueRows(db: PrismaClient, lane: LaneKey, limit: number): Promise<DueRow[]> {
   return db.$queryRaw<DueRow[]>`
     SELECT r."id", r."kind", r."account", r."region", r."key", r."spec", r."desired", r."generation", r."status", r."attempts",
-      r."observedGeneration", r."observed", r."lastError", r."correlationId", ${revoking} AS "revoking"
+      r."observedGeneration", r."observed", r."lastError", r."correlationId", r."unconfirmedSpec", r."reissue", r."reissuedAt",
+      (extract(epoch FROM clock_timestamp() - r."unconfirmedAt") * 1000)::float8 AS "unconfirmedForMs",
+      (extract(epoch FROM clock_timestamp() - r."takenAwayAt") * 1000)::float8 AS "takenAwayForMs", ${revoking} AS "revoking"
     FROM "Resource" r
     WHERE r."account" = ${lane.account} AND r."region" = ${lane.region} AND ${unfinished} AND ${isDue} AND ${hasItsTurn}
     ORDER BY r."status" = 'READY', "revoking" DESC, r."kind", r."spec" ->> 'resource', r."id"

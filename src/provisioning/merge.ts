@@ -37,6 +37,28 @@ export function mergeSpecs<K extends Kind>(kind: K, specs: [SpecOf<K>, ...SpecOf
   return rest.reduce(merge, merge(first, first));
 }
 
+/** Whether one spec gives all that another does; false only for kinds whose claims are united. */
+export function covers<K extends Kind>(kind: K, spec: SpecOf<K>, other: SpecOf<K>): boolean {
+  if (!merges[kind]) return true;
+  try {
+    return specText(mergeSpecs(kind, [spec, other])) === specText(mergeSpecs(kind, [spec]));
+  } catch (error) {
+    // One entry with two texts: it is replaced, not taken away.
+    if (error instanceof MergeConflict) return true;
+    throw error;
+  }
+}
+
+/** All that two specs of one object give, the later one where there is room for one only. */
+export function united<K extends Kind>(kind: K, earlier: SpecOf<K>, later: SpecOf<K>): SpecOf<K> {
+  try {
+    return mergeSpecs(kind, [earlier, later]);
+  } catch (error) {
+    if (error instanceof MergeConflict) return later;
+    throw error;
+  }
+}
+
 function same<T>(a: T, b: T): T {
   if (specText(a) === specText(b)) return a;
   throw new MergeConflict('only one spec is possible');
@@ -44,12 +66,12 @@ function same<T>(a: T, b: T): T {
 
 /** Permission by permission; every column absorbs a list of columns. */
 function unitePermissions(a: PermissionMap, b: PermissionMap): PermissionMap {
-  const united: PermissionMap = {};
+  const all: PermissionMap = {};
   for (const permission of unite(Object.keys(a), Object.keys(b))) {
     const [left, right] = [a[permission] ?? [], b[permission] ?? []];
-    united[permission] = left === 'ALL_COLUMNS' || right === 'ALL_COLUMNS' ? 'ALL_COLUMNS' : unite(left, right);
+    all[permission] = left === 'ALL_COLUMNS' || right === 'ALL_COLUMNS' ? 'ALL_COLUMNS' : unite(left, right);
   }
-  return united;
+  return all;
 }
 
 function uniteStatements<T>(a: Record<string, T>, b: Record<string, T>): Record<string, T> {

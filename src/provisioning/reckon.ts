@@ -1,7 +1,7 @@
 import type { ClaimOwner, Desired, ResourceStatus } from '../generated/prisma/client.js';
 import { groupBy } from './group.js';
 import { dependenciesOf, type Kind, type SpecOf, specSchema } from './kinds.js';
-import { MergeConflict, mergeSpecs, specText } from './merge.js';
+import { covers, MergeConflict, mergeSpecs, specText } from './merge.js';
 import { type DesiredResource, resourceId } from './resource.js';
 
 /** Who claims: the uuid of a domain, a product or a grant. */
@@ -46,6 +46,8 @@ export interface Reckoning {
   dependsOn: string[];
   /** The generation that carries the result: one more than before where spec or desire changed. */
   generation: number;
+  /** Wanted still, but something that it gave is taken away. */
+  narrows: boolean;
   /** The owner's own claim: HELD with this spec, RELEASED until AWS agrees, or GONE as it made no difference. */
   claim: { state: 'HELD'; spec: SpecOf<Kind> } | { state: 'RELEASED' } | { state: 'GONE' } | { state: 'UNTOUCHED' };
 }
@@ -128,6 +130,7 @@ function reckonOne({ id, owner, wish, row, claims }: Case): Reckoning {
     after,
     dependsOn: dependenciesOf({ ...resource, spec }).map(resourceId),
     generation: row ? row.generation + (action === 'NOOP' ? 0 : 1) : 1,
+    narrows: before !== null && after !== null && !covers(resource.kind, after, before),
     claim: claimOf({ wish, own, action }),
   };
 }

@@ -3,7 +3,9 @@ import { SYSTEM_ACTOR } from '../events/types.js';
 import type { Prisma, PrismaClient } from '../generated/prisma/client.js';
 import type { LaneKey } from './declare.js';
 import type { DueRow } from './due.js';
+import type { Kind, SpecOf } from './kinds.js';
 import { type Lease, underFence } from './lane.js';
+import { united } from './merge.js';
 import type { Owner } from './reckon.js';
 import type { Verdict } from './verdict.js';
 
@@ -21,19 +23,25 @@ export interface Recorded {
   dependents: LaneKey[];
 }
 
-/** Marks rows as in flight before their call. Returns those that still are what was read; a newer generation waits for the next pass. */
+/**
+ * Marks rows as in flight before their call; what a wanted row asks for counts as unconfirmed until AWS is seen to agree. Returns
+ * those that still are what was read; a newer generation waits for the next pass.
+ */
 export async function markInFlight(db: PrismaClient, lease: Lease, rows: DueRow[]): Promise<DueRow[]> {
-  const values = JSON.stringify(rows.map(({ id, generation }) => ({ id, generation })));
+  const values = JSON.stringify(rows.map((row) => ({ id: row.id, generation: row.generation, sent: sentSince(row) })));
   const marked = await underFence(
     db,
     lease,
     (tx) => tx.$queryRaw<{ id: string }[]>`
       UPDATE "Resource" r
       SET "status" = CASE WHEN r."status" = 'STUCK' THEN r."status" WHEN r."desired" = 'PRESENT' THEN 'APPLYING' ELSE 'REMOVING' END
-            ::"ResourceStatus", "updatedAt" = now()
+            ::"ResourceStatus", "updatedAt" = now(),
+        "unconfirmedSpec" = CASE WHEN r."desired" = 'PRESENT' THEN locked."sent" ELSE r."unconfirmedSpec" END,
+        "unconfirmedAt" = CASE WHEN r."desired" = 'PRESENT' THEN clock_timestamp() ELSE r."unconfirmedAt" END,
+        "takenAwayAt" = CASE WHEN r."desired" = 'PRESENT' THEN NULL ELSE r."takenAwayAt" END
       FROM (
-        SELECT r."id" FROM "Resource" r
-        JOIN jsonb_to_recordset(${values}::jsonb) AS due("id" text, "generation" int) USING ("id")
+        SELECT r."id", due."sent" FROM "Resource" r
+        JOIN jsonb_to_recordset(${values}::jsonb) AS due("id" text, "generation" int, "sent" jsonb) USING ("id")
         WHERE r."generation" = due."generation" ORDER BY r."id" FOR UPDATE OF r
       ) locked
       WHERE r."id" = locked."id"
@@ -41,6 +49,15 @@ export async function markInFlight(db: PrismaClient, lease: Lease, rows: DueRow[
   );
   const ids = new Set(marked.map(({ id }) => id));
   return rows.filter((row) => ids.has(row.id));
+}
+
+/** What may have reached AWS once the row's spec was sent too. */
+export function sentSince({
+  kind,
+  spec,
+  unconfirmedSpec,
+}: Pick<DueRow, 'kind' | 'spec' | 'unconfirmedSpec'>): SpecOf<Kind> {
+  return unconfirmedSpec === null ? spec : united(kind, unconfirmedSpec, spec);
 }
 
 /**
@@ -103,7 +120,7 @@ async function doubtAbove(tx: Tx, changes: string[]): Promise<void> {
 
 async function writeVerdicts(tx: Tx, verdicts: Verdict[]): Promise<string[]> {
   const values = JSON.stringify(
-    verdicts.map(({ row, status, attempts, delayMs, lastError, observed }) => ({
+    verdicts.map(({ row, status, attempts, delayMs, lastError, observed, agrees, takenAway }) => ({
       id: row.id,
       generation: row.generation,
       status,
@@ -111,19 +128,25 @@ async function writeVerdicts(tx: Tx, verdicts: Verdict[]): Promise<string[]> {
       delayMs,
       lastError,
       observed,
+      agrees,
+      takenAway,
     })),
   );
   const written = await tx.$queryRaw<{ id: string }[]>`
     UPDATE "Resource" r
     SET "status" = verdict."status"::"ResourceStatus", "attempts" = verdict."attempts", "lastError" = verdict."lastError",
       "nextAttemptAt" = clock_timestamp() + verdict."delayMs" * interval '1 millisecond',
-      "observedGeneration" = CASE WHEN verdict."status" IN ('READY', 'REMOVED') THEN r."generation" ELSE r."observedGeneration" END,
+      "observedGeneration" = CASE WHEN verdict."agrees" THEN r."generation" ELSE r."observedGeneration" END,
       "observed" = coalesce(verdict."observed", r."observed"),
-      "observedAt" = CASE WHEN verdict."observed" IS NULL AND verdict."status" NOT IN ('READY', 'REMOVED') THEN r."observedAt"
-        ELSE clock_timestamp() END,
+      "observedAt" = CASE WHEN verdict."agrees" OR verdict."observed" IS NOT NULL THEN clock_timestamp()
+        ELSE r."observedAt" END,
+      "unconfirmedSpec" = CASE WHEN verdict."agrees" THEN NULL ELSE r."unconfirmedSpec" END,
+      "unconfirmedAt" = CASE WHEN verdict."agrees" THEN NULL ELSE r."unconfirmedAt" END,
+      "takenAwayAt" = CASE WHEN verdict."agrees" THEN NULL WHEN verdict."takenAway" THEN clock_timestamp()
+        ELSE r."takenAwayAt" END,
       "updatedAt" = now()
     FROM jsonb_to_recordset(${values}::jsonb) AS verdict("id" text, "generation" int, "status" text, "attempts" int,
-      "delayMs" float8, "lastError" jsonb, "observed" jsonb)
+      "delayMs" float8, "lastError" jsonb, "observed" jsonb, "agrees" boolean, "takenAway" boolean)
     WHERE r."id" = verdict."id" AND r."generation" = verdict."generation"
     RETURNING r."id"`;
   return written.map(({ id }) => id);
@@ -172,17 +195,32 @@ async function appendEvent(tx: Tx, verdict: Verdict, aboutResource: AboutResourc
 }
 
 /**
- * For a worker that finds its fence lost with calls in flight: what they did is unknown, so the rows are due for observation. Not
- * under the fence, but it records nothing. A row that another worker found REMOVED is looked at once more.
+ * For a worker that finds its fence lost with calls in flight: what they did is unknown, so the rows are due for observation, also
+ * one that another worker found REMOVED. Not under the fence, but it records nothing; the new generation voids what the present
+ * holder saw before.
  */
-export async function observeAgain(db: PrismaClient, ids: string[]): Promise<void> {
-  if (ids.length === 0) return;
-  await db.$executeRaw`
-    UPDATE "Resource" r
-    SET "nextAttemptAt" = now(), "updatedAt" = now(),
-      "status" = CASE WHEN r."status" = 'REMOVED' THEN 'PENDING' ELSE r."status" END
-    FROM (SELECT "id" FROM "Resource" WHERE "id" = ANY (${ids}::text[]) ORDER BY "id" FOR UPDATE) locked
-    WHERE r."id" = locked."id"`;
+export async function observeAgain(db: PrismaClient, rows: DueRow[]): Promise<void> {
+  if (rows.length === 0) return;
+  const flown = new Map(rows.map((row) => [row.id, row]));
+  await db.$transaction(async (tx) => {
+    const present = await tx.$queryRaw<Pick<DueRow, 'id' | 'kind' | 'unconfirmedSpec'>[]>`
+      SELECT "id", "kind", "unconfirmedSpec" FROM "Resource" WHERE "id" = ANY (${[...flown.keys()]}::text[])
+      ORDER BY "id" FOR UPDATE`;
+    const sent = present.map(({ id, kind, unconfirmedSpec }) => {
+      const row = flown.get(id)!;
+      if (row.desired === 'ABSENT') return { id, sent: null };
+      return { id, sent: sentSince({ kind, spec: sentSince(row), unconfirmedSpec }) };
+    });
+    await tx.$executeRaw`
+      UPDATE "Resource" r
+      SET "generation" = r."generation" + 1, "nextAttemptAt" = now(), "updatedAt" = now(),
+        "status" = CASE WHEN r."status" = 'STUCK' THEN r."status" ELSE 'PENDING' END,
+        "unconfirmedSpec" = coalesce(flown."sent", r."unconfirmedSpec"),
+        "unconfirmedAt" = CASE WHEN flown."sent" IS NULL THEN r."unconfirmedAt" ELSE clock_timestamp() END,
+        "takenAwayAt" = CASE WHEN flown."sent" IS NULL THEN r."takenAwayAt" END
+      FROM jsonb_to_recordset(${JSON.stringify(sent)}::jsonb) AS flown("id" text, "sent" jsonb)
+      WHERE r."id" = flown."id"`;
+  });
 }
 
 /**

@@ -4,8 +4,17 @@ import { type DueRow, dueRows } from './due.js';
 import { groupBy } from './group.js';
 import { type Kind, REMOVED_WITHOUT_CALL } from './kinds.js';
 import { ensureLease, FenceLost, type Lease, type LeaseTimes } from './lane.js';
+import { covers } from './merge.js';
 import type { Aws, Item, Observation, OpenLane, Outcome, Provider, ProviderError } from './provider.js';
-import { type AboutResource, endBackoff, markInFlight, observeAgain, type Recorded, record } from './record.js';
+import {
+  type AboutResource,
+  endBackoff,
+  markInFlight,
+  observeAgain,
+  type Recorded,
+  record,
+  sentSince,
+} from './record.js';
 import {
   agreed,
   drifted,
@@ -13,6 +22,8 @@ import {
   leftOver,
   notYetVisible,
   postponed,
+  refusedAsAbsent,
+  unsure,
   type Verdict,
   type VerdictOptions,
   waiting,
@@ -39,7 +50,7 @@ interface Run<Session> extends RunContext<Session> {
   lease: Lease;
   session: Session;
   /** Rows marked and not yet recorded. */
-  inFlight: string[];
+  inFlight: DueRow[];
   /** Calls in a row of which nothing came but retryable failures. */
   failuresInARow: number;
   /** Calls with retryable failures, and calls of which something came. */
@@ -76,13 +87,15 @@ export async function runLane<Session>(context: RunContext<Session>, lease: Leas
 
 /** Opens the clients of the lane's account. A failure counts for every row that is due. */
 async function open<Session>(context: RunContext<Session>, lease: Lease, rows: DueRow[]): Promise<Run<Session> | null> {
+  // Our own database: what it fails with says nothing about the account.
+  const role = await context.roleOf(lease.account);
   const log = context.log.child({ lane: `${lease.account}/${lease.region}`, runId: lease.holder });
   const counters = { inFlight: [], failuresInARow: 0, failures: 0, successes: 0 };
   try {
     const session = await context.aws.open({
       account: lease.account,
       region: lease.region,
-      role: await context.roleOf(lease.account),
+      role,
       sessionName: lease.holder,
       beforeCall: () => ensureLease(context.db, lease, context.times),
     });
@@ -125,9 +138,19 @@ async function reconcileGroup<Session>(run: Run<Session>, kind: Kind, rows: DueR
 function judge<Session>(run: Run<Session>, row: DueRow, observation: Observation): Verdict | null {
   if (observation.state === 'FAILED') return failed(row, observation.error, run.verdicts);
   const agrees = observation.state === (row.desired === 'PRESENT' ? 'AGREES' : 'MISSING');
-  if (agrees) return agreed(row, observation.state === 'AGREES' ? observation.observed : {}, run.verdicts);
+  if (agrees && row.desired === 'ABSENT' && row.unconfirmedSpec && row.takenAwayForMs === null) return null;
+  if (agrees) return confirm(run, row, observation);
   if (row.status === 'READY' && observation.state !== 'AGREES') return drifted(row, observation);
   return null;
+}
+
+/** AWS agrees. Where the effect of a call was never seen, that counts only after the call, and what undid it, have surely ended. */
+function confirm<Session>(run: Run<Session>, row: DueRow, observation: Observation): Verdict {
+  const quietForMs = row.desired === 'ABSENT' ? row.takenAwayForMs : row.unconfirmedForMs;
+  const doubted = row.unconfirmedSpec && (row.desired === 'ABSENT' || !covers(row.kind, row.spec, row.unconfirmedSpec));
+  const remainingMs = run.times.requestTimeoutMs - (quietForMs ?? 0);
+  if (doubted && remainingMs > 0) return unsure(row, remainingMs);
+  return agreed(row, observation.state === 'AGREES' ? observation.observed : {}, run.verdicts);
 }
 
 interface Pending {
@@ -144,7 +167,7 @@ async function change<Session>(run: Run<Session>, provider: Provider<Session>, p
       pending.map(({ row }) => row),
     ),
   );
-  run.inFlight = [...marked].map(({ id }) => id);
+  run.inFlight = [...marked];
   const verdicts: Verdict[] = [];
   const succeeded: DueRow[] = [];
   // Removals first: an access that ends never waits for one that begins.
@@ -153,25 +176,29 @@ async function change<Session>(run: Run<Session>, provider: Provider<Session>, p
     for (let start = 0; start < todo.length; start += provider.batchSize) {
       const batch = todo.slice(start, start + provider.batchSize);
       const outcomes = await send(run, provider, { desired, batch });
-      batch.forEach(({ row }, index) => {
+      batch.forEach(({ row, observation }, index) => {
         const outcome = outcomes?.[index];
         if (!outcome) verdicts.push(notTried(run, row));
         else if (outcome.ok) succeeded.push(row);
+        else if (desired === 'ABSENT' && observation.state === 'MISSING' && refusedAsAbsent(row, outcome.error))
+          verdicts.push(agreed(row, {}, run.verdicts));
         else verdicts.push(failed(row, outcome.error, run.verdicts));
       });
     }
   }
   for (const { row, observation } of await observe(run, provider, succeeded)) {
-    verdicts.push(observation ? { ...judgeAfter(run, row, observation), sent: true } : notTried(run, row));
+    const verdict = observation ? judgeAfter(run, row, observation) : notTried(run, row);
+    verdicts.push({ ...verdict, sent: observation !== null, takenAway: row.desired === 'ABSENT' });
   }
   return verdicts;
 }
 
 function judgeAfter<Session>(run: Run<Session>, row: DueRow, observation: Observation): Verdict {
   if (observation.state === 'FAILED') return failed(row, observation.error, run.verdicts);
-  if (row.desired === 'PRESENT' && observation.state === 'AGREES')
-    return agreed(row, observation.observed, run.verdicts);
-  if (row.desired === 'ABSENT' && observation.state === 'MISSING') return agreed(row, {}, run.verdicts);
+  if (row.desired === 'PRESENT' && observation.state === 'AGREES') return confirm(run, row, observation);
+  // What was taken away a moment ago is looked at again in full, whenever an earlier round was.
+  if (row.desired === 'ABSENT' && observation.state === 'MISSING')
+    return confirm(run, { ...row, takenAwayForMs: 0 }, observation);
   if (row.desired === 'PRESENT' && observation.state === 'WAITING') return waiting(row, observation);
   return notYetVisible(row, run.verdicts);
 }
@@ -280,5 +307,7 @@ async function attempt<Session, T>(run: Run<Session>, call: () => Promise<T>): P
 }
 
 function itemOf(row: DueRow): Item {
-  return { id: row.id, key: row.key, spec: row.spec };
+  const { id, key, spec } = row;
+  if (row.desired === 'PRESENT' || row.unconfirmedSpec === null) return { id, key, spec };
+  return { id, key, spec: sentSince(row), unconfirmed: true };
 }

@@ -17,6 +17,10 @@ export interface Verdict {
   differences: string[];
   /** A call that changes AWS was made in this run. */
   sent: boolean;
+  /** AWS was seen to agree with the row's generation. */
+  agrees: boolean;
+  /** AWS accepted in this run that all that may have been sent is taken away. */
+  takenAway: boolean;
 }
 
 /** Chance and periods, handed in so that tests can fix them. */
@@ -55,6 +59,8 @@ export function agreed(row: DueRow, observed: Record<string, unknown> | null, op
     event: row.lastError?.drifted ? 'ResourceRepaired' : null,
     differences: [],
     sent: false,
+    agrees: true,
+    takenAway: false,
   };
 }
 
@@ -78,6 +84,8 @@ export function drifted(row: DueRow, observation: Exclude<Observation, { state: 
     event: 'ResourceDrifted',
     differences,
     sent: false,
+    agrees: false,
+    takenAway: false,
   };
 }
 
@@ -109,6 +117,23 @@ export function notYetVisible(row: DueRow, options: VerdictOptions): Verdict {
   if (late < 0) return { ...unsettled(row, lastError), delayMs: pollDelay(lastError.tries) };
   const delayMs = POLL_CAP_MS + fullJitter(late, options);
   return { ...(row.revoking ? stuck(row, lastError) : unsettled(row, lastError)), delayMs };
+}
+
+/** AWS shows what is wanted, but a call whose effect was never seen may still land, or not be listed yet: looked at once more. */
+export function unsure(row: DueRow, delayMs: number): Verdict {
+  const lastError = errorAfter(row, {
+    code: 'Unconfirmed',
+    message: 'AWS agrees; it is looked at once more, as the effect of an earlier call was never seen.',
+    awsRequestId: null,
+    treatment: 'WAITING',
+  });
+  return { ...unsettled(row, lastError), attempts: row.attempts, delayMs };
+}
+
+/** AWS refuses for good to take away what it has not shown in all these tries: it never was there. */
+export function refusedAsAbsent(row: DueRow, error: ProviderError): boolean {
+  const definite = error.treatment === 'PERMANENT' || error.treatment === 'PROPAGATION';
+  return definite && row.attempts + 1 >= STUCK_TRIES;
 }
 
 /** A call failed. Only what gives access may end as FAILED: what takes it away is STUCK, seen, and retried for ever. */
@@ -161,7 +186,7 @@ export function postponed(row: DueRow, { random }: VerdictOptions): Verdict {
 
 function unsettled(row: DueRow, lastError: LastError | null): Verdict {
   const status = row.status === 'STUCK' ? 'STUCK' : 'PENDING';
-  const nothing = { observed: null, event: null, differences: [], sent: false };
+  const nothing = { observed: null, event: null, differences: [], sent: false, agrees: false, takenAway: false };
   return { row, status, attempts: row.attempts + 1, delayMs: 0, lastError, ...nothing };
 }
 

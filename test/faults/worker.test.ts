@@ -104,11 +104,11 @@ describe('a worker that stops past its lease', () => {
     // It wakes: its grant reaches AWS after the revoke was recorded.
     paused.resume();
     await eventually(
-      async () => world.objects.size === 0 && world.changes().length >= 2,
+      async () => world.objects.size === 0 && world.changes().length >= 3,
       'the late grant is removed again',
     );
     await eventually(allAre('REMOVED'), 'removed for good');
-    expect(await row(grantOf('orders'))).toMatchObject({ generation: 2, observedGeneration: 2 });
+    expect(await row(grantOf('orders'))).toMatchObject({ generation: 3, observedGeneration: 3 });
     expect(fence.fence).toBeGreaterThanOrEqual(2n);
   });
 
@@ -145,6 +145,37 @@ describe('a worker that stops past its lease', () => {
     paused.resume();
     await eventually(allAre('READY'), 'granted');
   });
+});
+
+test('a late call of a worker that lost its lane is seen although the next holder has the row in hand', async () => {
+  const world = new World();
+  const paused = pause(({ operation }) => operation === 'apply');
+  const first = worker(world, paused.meddle);
+  const who = owner();
+  first.wake((await declared(who, [grantOf('orders')])).changedLanes);
+  await paused.reached;
+  // The next holder has looked for the last time, and is about to record that nothing is there.
+  let looks = 0;
+  const recording = pause(({ operation }) => {
+    if (operation === 'observe') looks += 1;
+    return operation === 'observe' && looks === 3;
+  });
+  const view = new World();
+  view.objects = world.objects;
+  view.calls = world.calls;
+  view.meddle = recording.meddle;
+  // It answers what it saw before the late call.
+  view.listed = new Map();
+  const second = reconcilerOf(db, view);
+  running.push(second);
+  second.wake((await released(who)).changedLanes);
+  await recording.reached;
+  paused.resume();
+  await eventually(async () => first.status().running.length === 0, 'the first worker gave up');
+  expect(world.objects.size).toBe(1);
+  recording.resume();
+  view.listed = null;
+  await eventually(async () => world.objects.size === 0 && (await allAre('REMOVED')()), 'the late grant is removed');
 });
 
 describe('a worker that dies', () => {

@@ -231,6 +231,73 @@ describe('claims of several owners', () => {
   });
 });
 
+describe('a grant whose effect was never seen', () => {
+  const names = () => [...world.objects.keys()];
+
+  test.each(['accepted', 'unanswered'])('is taken away also where the listing does not show it: %s', async (how) => {
+    world.listed = new Map();
+    world.meddle = ({ operation, keys }) => {
+      if (operation !== 'apply' || how === 'accepted') return;
+      world.objects.set(`${GOVERNANCE.account} LfGrant ${keys[0]}`, 'granted');
+      throw new AwsFailure('TimeoutError', 'OBSERVE');
+    };
+    const reconciler = start();
+    const who = owner();
+    reconciler.wake((await declared(who, [grantOf('orders')])).changedLanes);
+    await eventually(async () => names().length === 1, 'AWS has the grant');
+    reconciler.wake((await released(who)).changedLanes);
+    await eventually(isA(grantOf('orders'), 'REMOVED'), 'removed');
+    expect(names()).toEqual([]);
+    expect(await claimsOf(who)).toBe(0);
+  });
+
+  test('is taken away once more where it lands after the revoke', async () => {
+    world.meddle = ({ operation }) => {
+      if (operation === 'apply') throw new AwsFailure('TimeoutError', 'OBSERVE');
+    };
+    const reconciler = start();
+    const who = owner();
+    reconciler.wake((await declared(who, [grantOf('orders')])).changedLanes);
+    await eventually(async () => (await errorOf(grantOf('orders')))?.code === 'TimeoutError', 'the outcome is unknown');
+    reconciler.wake((await released(who)).changedLanes);
+    await eventually(async () => (await errorOf(grantOf('orders')))?.code === 'Unconfirmed', 'the revoke was sent');
+    expect(await claimsOf(who)).toBe(1);
+    world.objects.set(`${GOVERNANCE.account} LfGrant ${grantOf('orders').key}`, 'granted');
+    await eventually(isA(grantOf('orders'), 'REMOVED'), 'removed');
+    expect(names()).toEqual([]);
+  });
+
+  test('and that AWS refuses to take away, as it never was there, does not keep its owner waiting for ever', async () => {
+    world.refuse = () => new AwsFailure('InvalidInputException', 'PERMANENT');
+    const reconciler = start();
+    const who = owner();
+    reconciler.wake((await declared(who, [grantOf('orders')])).changedLanes);
+    await eventually(isA(grantOf('orders'), 'FAILED'), 'refused');
+    reconciler.wake((await released(who)).changedLanes);
+    await eventually(isA(grantOf('orders'), 'REMOVED'), 'removed', 15_000);
+    expect(await claimsOf(who)).toBe(0);
+  });
+});
+
+test('an owner who asks for less than before is served before anything is granted, and is never FAILED', async () => {
+  const reconciler = start();
+  const who = owner();
+  const table = tableInGovernance('orders');
+  const wider = grantOf('orders', { SELECT: ['x', 'y'] });
+  const narrower = grantOf('orders', { SELECT: ['x'] });
+  await declared(owner(), table);
+  reconciler.wake((await declared(who, [wider])).changedLanes);
+  await eventually(allAre('READY'), 'granted');
+  world.refuse = ({ kind }) => (kind === 'LfGrant' ? new AwsFailure('AccessDeniedException', 'PERMANENT') : null);
+  await db.prisma.resource.update({ where: { id: resourceId(table[3]!) }, data: { status: 'FAILED' } });
+  world.calls.length = 0;
+  reconciler.wake((await declared(who, [narrower])).changedLanes);
+  await eventually(isA(narrower, 'STUCK'), 'tried, though its table is FAILED', 15_000);
+  world.refuse = () => null;
+  await eventually(isA(narrower, 'READY'), 'narrowed', 15_000);
+  expect([...world.objects.values()].some((text) => text.includes('"SELECT":["x"]'))).toBe(true);
+});
+
 test('what stands on an object that was changed is observed anew, without being called drift', async () => {
   const [a, b] = [owner(), owner()];
   const reconciler = start();
@@ -330,6 +397,18 @@ describe('failures', () => {
     reconciler.wake((await declared(owner(), consumerDomain())).changedLanes);
     await eventually(isA(consumerDomain()[0]!, 'FAILED'), 'FAILED');
     expect(await errorOf(consumerDomain()[0]!)).toMatchObject({ code: 'AccessDenied' });
+  });
+
+  test("a role that cannot be read from the database is nobody's failure", async () => {
+    let failures = 2;
+    const reconciler = start({
+      roleOf: async () => {
+        if (failures-- > 0) throw new AwsFailure('timeout exceeded when trying to connect', 'PERMANENT');
+        return null;
+      },
+    });
+    reconciler.wake((await declared(owner(), [grantOf('orders')])).changedLanes);
+    await eventually(allAre('READY'), 'granted');
   });
 
   test('what is waited for is polled, without counting as a failure', async () => {

@@ -46,6 +46,8 @@ interface Session {
 export class World implements Aws<Session> {
   calls: Call[] = [];
   objects = new Map<string, string>();
+  /** What listings show where they are older than what is: null, they are not. */
+  listed: Map<string, string> | null = null;
   meddle: (call: Call) => Promise<void> | void = () => {};
   refuse: (call: Call, key: string) => AwsFailure | null = () => null;
   /** Accounts whose role cannot be assumed. */
@@ -84,8 +86,10 @@ export class World implements Aws<Session> {
         const failure = this.refuse(made, item.key);
         if (failure) return { ok: false, error: this.classify(failure) };
         const name = `${session.account} ${kind} ${item.key}`;
-        if (operation === 'remove') this.objects.delete(name);
-        else if (kind !== 'ShareAcceptance') this.objects.set(name, specText(item.spec));
+        // As in Lake Formation, a revoke is made of what is listed.
+        if (operation === 'remove') {
+          if ((this.listed ?? this.objects).has(name) || item.unconfirmed) this.objects.delete(name);
+        } else if (kind !== 'ShareAcceptance') this.objects.set(name, specText(item.spec));
         return { ok: true };
       });
     };
@@ -117,7 +121,7 @@ export class World implements Aws<Session> {
         ? { state: 'AGREES', observed: { share: 'ACTIVE' } }
         : { state: 'WAITING', observed: {}, waitingFor: 'the share' };
     }
-    const text = this.objects.get(`${account} ${kind} ${item.key}`);
+    const text = (this.listed ?? this.objects).get(`${account} ${kind} ${item.key}`);
     if (text === undefined) return { state: 'MISSING' };
     if (text === specText(item.spec)) return { state: 'AGREES', observed: { text } };
     return { state: 'DIFFERS', observed: { text }, differences: [`it is ${text}`] };
