@@ -1,6 +1,6 @@
 import type { Kind } from '../provisioning/kinds.js';
 import type { Change, Item, Observation, Outcome } from '../provisioning/provider.js';
-import { classify, isAwsFailure, isNamed, isNotFound, PermanentFailure } from './errors.js';
+import { classify, isAwsFailure, isNamed, isNotFound, PermanentFailure, ProviderFailure } from './errors.js';
 import type { AwsProvider, AwsSession } from './session.js';
 
 export const DONE: Outcome = { ok: true };
@@ -37,19 +37,21 @@ export async function gone(call: () => Promise<unknown>): Promise<void> {
   }
 }
 
-/** Creates something; what exists already is compared: equal is success, anything else is a conflict that only a person can settle. */
+/** Creates something; what exists already is compared: equal is success, a difference is a conflict that only a person can settle. */
 export async function createOrCompare(create: () => Promise<unknown>, read: () => Promise<Observation>): Promise<void> {
   try {
     await create();
   } catch (error) {
     if (!isNamed(error, 'AlreadyExistsException', 'EntityAlreadyExistsException', 'ResourceAlreadyExistsException'))
       throw error;
-    const found = await read();
+    const found = await look(read);
     if (found.state === 'AGREES') return;
-    const why = found.state === 'DIFFERS' ? `: ${found.differences.join('; ')}` : '';
+    if (found.state === 'FAILED') throw new ProviderFailure(found.error);
+    // Not seen yet, or still on its way: nothing is known of it, so AWS's own answer has it read again.
+    if (found.state !== 'DIFFERS') throw error;
     throw new PermanentFailure(
       'Conflict',
-      `${(error as Error).message.replace(/\.?$/, '')}, and it is not what is wanted${why}.`,
+      `${(error as Error).message.replace(/\.?$/, '')}, and it is not what is wanted: ${found.differences.join('; ')}.`,
     );
   }
 }

@@ -105,7 +105,8 @@ function failureOf(error: unknown): Failure {
 
 /** True for whatever an AWS call answers or fails with on its way; false for our own errors, such as a lost lease. */
 export function isAwsFailure(error: unknown): boolean {
-  if (error instanceof PermanentFailure || error instanceof RoleUnavailable) return true;
+  if (error instanceof PermanentFailure || error instanceof ProviderFailure || error instanceof RoleUnavailable)
+    return true;
   if (!(error instanceof Error)) return false;
   return (
     '$metadata' in error ||
@@ -144,9 +145,17 @@ export class PermanentFailure extends Error {
   }
 }
 
+/** A failure that was classified already, thrown on with its own treatment. */
+export class ProviderFailure extends Error {
+  constructor(readonly error: ProviderError) {
+    super(error.message);
+    this.name = error.code;
+  }
+}
+
 /** An entry of a call that succeeded as a whole, which AWS refused; it is treated by its own code. */
 export class PartialFailure extends Error {
-  readonly $metadata: { requestId: string | undefined };
+  readonly $metadata: { httpStatusCode: number; requestId: string | undefined };
   constructor({
     code,
     message,
@@ -154,7 +163,8 @@ export class PartialFailure extends Error {
   }: { code: string | undefined; message: string | undefined; requestId: string | undefined }) {
     super(message ?? code ?? 'AWS refused an entry without a reason');
     this.name = code ?? 'UnknownError';
-    this.$metadata = { requestId };
+    // The call's own status is 200; a refused entry is what a refused request would have been.
+    this.$metadata = { httpStatusCode: 400, requestId };
   }
 }
 
@@ -172,6 +182,7 @@ export class RoleUnavailable extends Error {
 /** How a failure is to be treated (AWS error names and HTTP statuses), with a sentence for people. */
 export function classify(error: unknown): ProviderError {
   if (error instanceof RoleUnavailable) return classifyRole(error);
+  if (error instanceof ProviderFailure) return error.error;
   if (error instanceof PermanentFailure)
     return { treatment: 'PERMANENT', code: error.code, message: error.message, awsRequestId: null };
   return classifyFailure(failureOf(error));
@@ -196,7 +207,8 @@ function classifyFailure(failure: Failure): ProviderError {
 function treatmentOfStatus(status: number | undefined): ProviderError['treatment'] {
   if (status === 429) return 'RETRY';
   // An answer that cannot be read (a proxy's HTML, a cut body) leaves the outcome unknown, as a 5xx does.
-  if (status !== undefined && (status >= 500 || status < 400)) return 'OBSERVE';
+  // An error without a status is no answer of AWS at all (a failed query, a fault on our side): it may pass.
+  if (status === undefined || status >= 500 || status < 400) return 'OBSERVE';
   return 'PERMANENT';
 }
 

@@ -1,3 +1,4 @@
+import { GetTableCommand } from '@aws-sdk/client-glue';
 import {
   BatchGrantPermissionsCommand,
   type BatchPermissionsFailureEntry,
@@ -17,9 +18,11 @@ import {
   excessRows,
   heldPermissions,
   missingRows,
+  namedColumns,
   type PermissionRow,
   type Wanted,
   wantedRows,
+  withoutVanished,
 } from './lf-permissions.js';
 import { columnsResource, lfResource, listPermissions } from './lf-resource.js';
 import type { AwsProvider, AwsSession } from './session.js';
@@ -35,6 +38,8 @@ interface Entry {
 /** What a listing holds for one item. */
 interface Held {
   rows: PermissionRow[];
+  /** Columns named by rows (or by the item's spec, where its last change is unconfirmed) that the table no longer has. */
+  vanished: string[];
   /** The RAM shares that carry the grant to another account. */
   shares: string[];
 }
@@ -67,14 +72,16 @@ async function observe(session: AwsSession, items: GrantItem[]): Promise<Observa
   const listings = await listHeld(session, items);
   return inParallel(items, READS, (item) =>
     look(async () => {
-      const { rows, shares } = await listings(item);
+      const { rows, vanished, shares } = await listings(item);
+      const live = withoutVanished(rows, vanished);
       const missing = missingRows(item.spec, rows);
-      const excess = excessRows(item.spec, rows, item.spec.resource.type);
-      if (rows.length === 0) return { state: 'MISSING' };
+      const excess = excessRows(item.spec, live, item.spec.resource.type);
+      if (live.length === 0) return { state: 'MISSING' };
       const observed = {
         permissions: heldPermissions(rows, 'permissions'),
         grantable: heldPermissions(rows, 'grantable'),
         rows,
+        ...(vanished.length > 0 ? { vanished } : {}),
         ...(shares.length > 0 ? { resourceShares: shares } : {}),
       };
       return compared(observed, [
@@ -98,6 +105,20 @@ async function listHeld(session: AwsSession, items: GrantItem[]): Promise<(item:
     }
   });
   let admins: Promise<Set<string>> | undefined;
+  const tables = new Map<string, Promise<Set<string>>>();
+  const held = async (item: GrantItem, listed: PrincipalResourcePermissions[]): Promise<Held> => {
+    const rows = listed.map(toRow);
+    const shares = listed.flatMap((row) => row.AdditionalDetails?.ResourceShare ?? []);
+    const { resource } = item.spec;
+    const named = namedColumns(item.unconfirmed ? [...rows, ...wantedRows(item.spec)] : rows);
+    const found = { rows, vanished: [] as string[], shares: [...new Set(shares)].sort() };
+    if (resource.type !== 'TABLE' || named.length === 0) return found;
+    const text = lfResourceText(resource);
+    const reading = tables.get(text) ?? columnsOf(session, resource);
+    tables.set(text, reading);
+    const columns = await reading;
+    return { ...found, vanished: [...new Set(named)].filter((name) => !columns.has(name)) };
+  };
   return async (item) => {
     const { principal, resource } = item.spec;
     const listing = listings.get(lfResourceText(resource)) ?? [];
@@ -105,11 +126,14 @@ async function listHeld(session: AwsSession, items: GrantItem[]): Promise<(item:
     const own = listing.filter(
       (row) => row.Principal?.DataLakePrincipalIdentifier === principal && isOn(row.Resource, resource),
     );
-    if (own.every((row) => row.LastUpdated)) return heldIn(own);
+    if (own.every((row) => row.LastUpdated)) return held(item, own);
     // An administrator's implicit row was never granted, so it carries no time of change: it neither counts nor can be revoked.
     admins ??= administrators(session);
     const implicit = (await admins).has(principal);
-    return heldIn(own.filter((row) => row.LastUpdated || !implicit));
+    return held(
+      item,
+      own.filter((row) => row.LastUpdated || !implicit),
+    );
   };
 }
 
@@ -119,9 +143,12 @@ async function administrators(session: AwsSession): Promise<Set<string>> {
   return new Set(names);
 }
 
-function heldIn(rows: PrincipalResourcePermissions[]): Held {
-  const shares = rows.flatMap((row) => row.AdditionalDetails?.ResourceShare ?? []);
-  return { rows: rows.map(toRow), shares: [...new Set(shares)].sort() };
+/** The columns that a table has now, in lower case. */
+async function columnsOf(session: AwsSession, resource: LfResource & { type: 'TABLE' }): Promise<Set<string>> {
+  const { catalogId: CatalogId, database: DatabaseName, table: Name } = resource;
+  const { Table: table } = await session.glue.send(new GetTableCommand({ CatalogId, DatabaseName, Name }));
+  const columns = [...(table?.StorageDescriptor?.Columns ?? []), ...(table?.PartitionKeys ?? [])];
+  return new Set(columns.map(({ Name: name }) => (name ?? '').toLowerCase()));
 }
 
 /** A listing of a table also answers rows of the database's table wildcard and of data filters: those are other resources. */
@@ -152,21 +179,21 @@ function toRow(row: PrincipalResourcePermissions): PermissionRow {
 
 async function apply(session: AwsSession, changes: Change<'LfGrant'>[]): Promise<Outcome[]> {
   const outcomes = new Map<string, Outcome>();
-  const observed = new Map(changes.map(({ item, observation }) => [item.id, rowsOf(observation)]));
+  const observed = new Map(changes.map(({ item, observation }) => [item.id, seenIn(observation)]));
   const items = changes.map((change) => change.item);
   const excess = items.flatMap((item) =>
-    excessRows(item.spec, observed.get(item.id) ?? [], item.spec.resource.type).map((row) => ({ item, row })),
+    excessRows(item.spec, liveRows(observed.get(item.id)), item.spec.resource.type).map((row) => ({ item, row })),
   );
   await sendEntries(session, 'REVOKE', excess, outcomes);
   // What a revoke left is read, not computed: AWS merges and splits rows as it sees fit.
   const revoked = [...new Set(excess.map(({ item }) => item))].filter((item) => !outcomes.has(item.id));
   const listings = await listHeld(session, revoked);
   for (const item of revoked) {
-    await keepFailure(outcomes, [item], async () => observed.set(item.id, (await listings(item)).rows));
+    await keepFailure(outcomes, [item], async () => observed.set(item.id, await listings(item)));
   }
   const missing = items
     .filter((item) => !outcomes.has(item.id))
-    .flatMap((item) => missingRows(item.spec, observed.get(item.id) ?? []).map((row) => ({ item, row })));
+    .flatMap((item) => missingRows(item.spec, observed.get(item.id)?.rows ?? []).map((row) => ({ item, row })));
   await sendEntries(session, 'GRANT', missing, outcomes);
   return items.map((item) => outcomes.get(item.id) ?? DONE);
 }
@@ -177,7 +204,10 @@ async function remove(session: AwsSession, items: GrantItem[]): Promise<Outcome[
   const held: Entry[] = [];
   for (const item of items) {
     await keepFailure(outcomes, [item], async () => {
-      const rows = await unlessGone(listings(item));
+      const listed = await unlessGone(listings(item));
+      // A listing may be older than a grant that was sent: then its whole spec is revoked, listed or not.
+      const sent = item.unconfirmed && listed ? withoutVanished(wantedRows(item.spec), listed.vanished) : [];
+      const rows = [...liveRows(listed), ...sent];
       held.push(...excessRows(NOTHING, rows, item.spec.resource.type).map((row) => ({ item, row })));
     });
   }
@@ -186,18 +216,22 @@ async function remove(session: AwsSession, items: GrantItem[]): Promise<Outcome[
 }
 
 /** With the object its permissions are gone too. */
-async function unlessGone(listing: Promise<Held>): Promise<PermissionRow[]> {
+async function unlessGone(listing: Promise<Held>): Promise<Held | undefined> {
   try {
-    return (await listing).rows;
+    return await listing;
   } catch (error) {
-    if (isNotFound(error)) return [];
+    if (isNotFound(error)) return undefined;
     throw error;
   }
 }
 
-function rowsOf(observation: Change<'LfGrant'>['observation']): PermissionRow[] {
-  if (observation.state === 'MISSING') return [];
-  return (observation.observed as { rows?: PermissionRow[] }).rows ?? [];
+function liveRows(held: Pick<Held, 'rows' | 'vanished'> | undefined): PermissionRow[] {
+  return held ? withoutVanished(held.rows, held.vanished) : [];
+}
+
+function seenIn(observation: Change<'LfGrant'>['observation']): Pick<Held, 'rows' | 'vanished'> {
+  const seen: Partial<Held> = observation.state === 'MISSING' ? {} : observation.observed;
+  return { rows: seen.rows ?? [], vanished: seen.vanished ?? [] };
 }
 
 /** Sends entries in batches of 20; `outcomes` gets the failures, by item. */
@@ -279,7 +313,13 @@ function recordFailure({ outcomes, action, failure, requestId }: EntryFailure): 
   const { ErrorCode: code, ErrorMessage: message } = failure.Error ?? {};
   const gone = isNothingToRevoke({ name: code, message }) || code === 'EntityNotFoundException';
   if (action === 'REVOKE' && gone) return;
-  outcomes.set(failure.RequestEntry?.Id ?? '', { ok: false, error: classifyEntry({ code, message, requestId }) });
+  const error = classifyEntry({ code, message, requestId });
+  // A column went between listing and revoke: the next look knows the table's columns.
+  const vanished = action === 'REVOKE' && code === 'InvalidInputException' && /columns? not found/i.test(message ?? '');
+  outcomes.set(failure.RequestEntry?.Id ?? '', {
+    ok: false,
+    error: vanished ? { ...error, treatment: 'OBSERVE' } : error,
+  });
 }
 
 /** A failure of the call as a whole counts for each item in it. */

@@ -69,8 +69,9 @@ export function missingRows(wanted: Wanted, rows: PermissionRow[]): PermissionRo
 export function excessRows(wanted: Wanted, rows: PermissionRow[], type: ResourceType): PermissionRow[] {
   const permissions = expanded(wanted.permissions, type);
   const options = expanded(wanted.grantable, type);
-  return rows.flatMap((row) => {
-    const byScope = new Map<string, PermissionRow>();
+  // One entry a scope, whatever number of rows AWS lists it in: two of one resource need two calls.
+  const byScope = new Map<string, PermissionRow>();
+  for (const row of rows) {
     const add = (permission: string, beyond: Scope | null, optionOnly: boolean): void => {
       if (beyond === null) return;
       const key = JSON.stringify(beyond);
@@ -83,7 +84,21 @@ export function excessRows(wanted: Wanted, rows: PermissionRow[], type: Resource
     };
     for (const permission of row.permissions) add(permission, beyond(row.scope, permissions.get(permission)), false);
     for (const permission of row.grantable) add(permission, beyond(row.scope, options.get(permission)), true);
-    return [...byScope.values()];
+  }
+  return [...byScope.values()];
+}
+
+/** The columns that rows name. */
+export function namedColumns(rows: PermissionRow[]): string[] {
+  return rows.flatMap(({ scope }) => (scope !== 'ALL_COLUMNS' && 'columns' in scope ? scope.columns : []));
+}
+
+/** The rows as far as their columns are still there: a permission on a column that its table lost opens nothing and cannot be revoked. */
+export function withoutVanished(rows: PermissionRow[], vanished: string[]): PermissionRow[] {
+  return rows.flatMap((row) => {
+    if (row.scope === 'ALL_COLUMNS' || 'allExcept' in row.scope) return [row];
+    const columns = row.scope.columns.filter((column) => !vanished.includes(column));
+    return columns.length > 0 ? [{ ...row, scope: { columns } }] : [];
   });
 }
 

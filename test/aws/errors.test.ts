@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { classify, PermanentFailure, RoleUnavailable } from '../../src/aws/errors.js';
+import { classify, classifyEntry, PermanentFailure, RoleUnavailable } from '../../src/aws/errors.js';
 
 /** An error in the SDK's shape. */
 function sdkError(name: string, options: { message?: string; status?: number; code?: string } = {}): Error {
@@ -75,9 +75,17 @@ test.each([
   ['a request out of time', Object.assign(new Error('timed out'), { name: 'TimeoutError' }), 'OBSERVE'],
   ['a cut connection', Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' }), 'OBSERVE'],
   ['a refused connection', Object.assign(new Error('connect'), { code: 'ECONNREFUSED' }), 'OBSERVE'],
+  ['an error that is no answer of AWS', new Error('timeout exceeded when trying to connect'), 'OBSERVE'],
   ['a name that does not resolve', Object.assign(new Error('getaddrinfo'), { code: 'EAI_AGAIN' }), 'OBSERVE'],
 ] as const)('%s is told by status or code', (_, error, treatment) => {
   expect(treatmentOf(error)).toBe(treatment);
+});
+
+test('an entry that AWS refuses under an unknown name fails at once, as a refused call does', () => {
+  expect(classifyEntry({ code: 'SomethingNewException', message: 'No.', requestId: 'req-2' })).toMatchObject({
+    treatment: 'PERMANENT',
+    awsRequestId: 'req-2',
+  });
 });
 
 test('the AWS request id and the error name are kept', () => {

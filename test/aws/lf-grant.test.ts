@@ -2,7 +2,7 @@ import { beforeAll, expect, test } from 'vitest';
 import type { SpecOf } from '../../src/provisioning/kinds.js';
 import { sandboxOfTest } from '../sandbox/testkit.js';
 import * as mesh from './mesh.js';
-import { awsOver, callsOf, changing, control, drift, driver, G, itemOf, P } from './testkit.js';
+import { awsOver, callsOf, changing, control, drift, driver, G, itemOf, laneTo, P } from './testkit.js';
 
 const sandbox = await sandboxOfTest({ ramSharing: true });
 const aws = awsOver(sandbox);
@@ -40,6 +40,47 @@ test('45 grants go out in three calls, are listed by one, and come back in three
   expect(observing.filter(({ operation }) => operation === 'ListPermissions')).toHaveLength(1);
   const removing = await callsOf(sandbox, () => grants.remove(...readers));
   expect(changing(removing)).toEqual(['BatchRevokePermissions', 'BatchRevokePermissions', 'BatchRevokePermissions']);
+});
+
+test('20 grants of SELECT and DESCRIBE are ended by one call', async () => {
+  const whole = Array.from({ length: 20 }, (_, n) =>
+    grant(role(`reader-${n}`), { SELECT: 'ALL_COLUMNS', DESCRIBE: 'ALL_COLUMNS' }),
+  );
+  await grants.apply(...whole);
+  expect(changing(await callsOf(sandbox, () => grants.remove(...whole)))).toEqual(['BatchRevokePermissions']);
+  expect(await grants.observe(...whole)).toEqual(whole.map(() => ({ state: 'MISSING' })));
+});
+
+test('a column that its table lost neither keeps a grant from being ended nor counts as held', async () => {
+  const tables = driver(aws, 'GlueTable', G);
+  const wide = grant(role('columns'), { SELECT: ['id', 'email'] });
+  const lost = grant(role('lost'), { SELECT: ['email'] });
+  await grants.apply(wide, lost);
+  await tables.apply({ ...mesh.ordersTable, columns: mesh.ordersTable.columns.filter(({ name }) => name !== 'email') });
+  expect(await grants.observe(grant(wide.principal, { SELECT: ['id'] }))).toMatchObject([{ state: 'AGREES' }]);
+  expect(await grants.apply(grant(wide.principal, { DESCRIBE: 'ALL_COLUMNS' }))).toEqual([{ ok: true }]);
+  expect(await grants.remove(wide, lost)).toEqual([{ ok: true }, { ok: true }]);
+  expect(await grants.observe(wide, lost)).toEqual([{ state: 'MISSING' }, { state: 'MISSING' }]);
+  await tables.apply(mesh.ordersTable);
+});
+
+test('a grant whose last change was never seen is revoked though the listing shows nothing', async () => {
+  const spec = grant(role('unseen'), { SELECT: ['id', 'vanished'], DESCRIBE: 'ALL_COLUMNS' });
+  const session = await aws.open(laneTo(G));
+  const item = itemOf('LfGrant', G, spec);
+  const revokes = async (each: typeof item) => {
+    const calls = await callsOf(sandbox, async () =>
+      expect(await aws.providers.LfGrant.remove(session, [each])).toEqual([{ ok: true }]),
+    );
+    return calls.flatMap(({ operation, parameters }) =>
+      operation === 'BatchRevokePermissions' ? parameters.Entries : [],
+    );
+  };
+  expect(await revokes(item)).toEqual([]);
+  expect(await revokes({ ...item, unconfirmed: true })).toMatchObject([
+    { Permissions: ['DESCRIBE'], Resource: { Table: { Name: 'orders' } } },
+    { Permissions: ['SELECT'], Resource: { TableWithColumns: { ColumnNames: ['id'] } } },
+  ]);
 });
 
 test('of a batch that AWS takes in part, each item gets its own outcome', async () => {
@@ -93,8 +134,7 @@ test('a permission that was added behind our back is revoked, one that was taken
     state: 'DIFFERS',
     differences: expect.arrayContaining([
       'lacks DESCRIBE',
-      'holds INSERT, which nobody asked for',
-      'holds SELECT, which nobody asked for',
+      'holds INSERT, SELECT, which nobody asked for',
     ]),
   });
   expect(await grants.apply(spec)).toEqual([{ ok: true }]);

@@ -128,3 +128,13 @@ test('all columns but some is never counted as held, and is taken away as it sta
   expect(excessRows(spec, rows, 'TABLE')).toEqual(rows);
   expect(missingRows(spec, rows)).toHaveLength(1);
 });
+
+test('what is too much in one scope is one entry, in however many rows AWS lists it', () => {
+  const rows: PermissionRow[] = [
+    { scope: 'ALL_COLUMNS', permissions: ['DESCRIBE'], grantable: [] },
+    { scope: 'ALL_COLUMNS', permissions: ['SELECT'], grantable: ['SELECT'] },
+  ];
+  expect(excessRows({ permissions: {}, grantable: {} }, rows, 'TABLE')).toEqual([
+    { scope: 'ALL_COLUMNS', permissions: ['DESCRIBE', 'SELECT'], grantable: ['SELECT'] },
+  ]);
+});

@@ -1,0 +1,49 @@
+import { expect, test } from 'vitest';
+import { attempt, createOrCompare } from '../../src/aws/attempt.js';
+import type { Observation } from '../../src/provisioning/provider.js';
+
+const awsError = (name: string) =>
+  Object.assign(new Error(`${name} happened`), { name, $metadata: { httpStatusCode: 400 } });
+const alreadyThere = async () => {
+  throw awsError('AlreadyExistsException');
+};
+const outcomeWhere = (read: () => Promise<Observation>) => attempt(() => createOrCompare(alreadyThere, read));
+
+test('what exists already is a conflict only where it was read and differs', async () => {
+  const differing = await outcomeWhere(async () => ({
+    state: 'DIFFERS',
+    observed: {},
+    differences: ['location is x'],
+  }));
+  expect(differing).toMatchObject({ error: { treatment: 'PERMANENT', code: 'Conflict' } });
+  expect(await outcomeWhere(async () => ({ state: 'AGREES', observed: {} }))).toEqual({ ok: true });
+});
+
+test('a reading that is throttled after AlreadyExists is retried as a throttled call is', async () => {
+  const error = {
+    treatment: 'RETRY',
+    code: 'ThrottlingException',
+    message: 'Rate exceeded',
+    awsRequestId: 'r',
+  } as const;
+  expect(await outcomeWhere(async () => ({ state: 'FAILED', error }))).toEqual({ ok: false, error });
+  expect(
+    await outcomeWhere(async () => {
+      throw awsError('ThrottlingException');
+    }),
+  ).toMatchObject({ error: { treatment: 'RETRY', code: 'ThrottlingException' } });
+});
+
+test('a reading that is stale or still waits after AlreadyExists is read again', async () => {
+  const seen: Observation[] = [{ state: 'MISSING' }, { state: 'WAITING', observed: {}, waitingFor: 'verification' }];
+  for (const observation of seen) {
+    expect(await outcomeWhere(async () => observation)).toMatchObject({
+      error: { treatment: 'OBSERVE', code: 'AlreadyExistsException' },
+    });
+  }
+  expect(
+    await outcomeWhere(async () => {
+      throw awsError('EntityNotFoundException');
+    }),
+  ).toMatchObject({ error: { treatment: 'OBSERVE', code: 'AlreadyExistsException' } });
+});
