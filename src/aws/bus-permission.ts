@@ -13,7 +13,7 @@ import type { AwsProvider, AwsSession } from './session.js';
 type Spec = SpecOf<'BusPermission'>;
 
 /**
- * An account may put events on a bus, except under the sources that only Meshgate speaks for. Two statements of the bus's
+ * Accounts may put events on a bus, except under the sources that only Meshgate speaks for. Two statements of the bus's
  * policy, told by Sid; the policy is read, changed and written, as PutPermission replaces it (EventBridge API reference).
  */
 export function createBusPermission(region: string): AwsProvider<'BusPermission'> {
@@ -76,16 +76,19 @@ function sidsOf({ statementId }: Spec): [string, string] {
   return [statementId, `${statementId}-denied-sources`];
 }
 
+/** The Deny holds for everyone but the bus's own account: that is stricter than a list of accounts, and never grows. */
 function statementsOf(bus: string, spec: Spec): Record<string, Record<string, unknown>> {
   const [allow, deny] = sidsOf(spec);
-  const put = {
-    Principal: { AWS: `arn:aws:iam::${spec.principalAccount}:root` },
-    Action: 'events:PutEvents',
-    Resource: bus,
+  const [, partition, , , owner] = bus.split(':');
+  const put = { Action: 'events:PutEvents', Resource: bus };
+  const AWS = [...spec.principalAccounts].sort().map((account) => `arn:${partition}:iam::${account}:root`);
+  const Allow = { Effect: 'Allow', Principal: { AWS }, ...put };
+  if (spec.deniedSources.length === 0) return { [allow]: Allow };
+  const Condition = {
+    StringEquals: { 'events:source': spec.deniedSources },
+    StringNotEquals: { 'aws:PrincipalAccount': owner },
   };
-  if (spec.deniedSources.length === 0) return { [allow]: { Effect: 'Allow', ...put } };
-  const Condition = { StringEquals: { 'events:source': spec.deniedSources } };
-  return { [allow]: { Effect: 'Allow', ...put }, [deny]: { Effect: 'Deny', ...put, Condition } };
+  return { [allow]: Allow, [deny]: { Effect: 'Deny', Principal: '*', ...put, Condition } };
 }
 
 function putInput(bus: string, spec: Spec, policy: PolicyDocument): { EventBusName: string; Policy: string } {

@@ -43,8 +43,8 @@ function inGovernance(mesh: Mesh, domain: Domain): DesiredResource[] {
     desire('EventBus', at, { name: mesh.centralBusName }),
     desire('BusPermission', at, {
       bus: mesh.centralBusName,
-      statementId: `domain-${domain.name}`,
-      principalAccount: domain.awsAccountId,
+      statementId: 'domains',
+      principalAccounts: [domain.awsAccountId],
       deniedSources: ['com.central.stepfunction', 'meshgate'],
     }),
     desire('EventRule', at, {
@@ -89,7 +89,7 @@ function inDomain(mesh: Mesh, domain: Domain): DesiredResource[] {
     desire('BusPermission', at, {
       bus,
       statementId: 'meshgate',
-      principalAccount: mesh.governanceAccount,
+      principalAccounts: [mesh.governanceAccount],
       deniedSources: [],
     }),
     desire('EventRule', at, {

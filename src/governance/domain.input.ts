@@ -9,10 +9,10 @@ import {
   checkMesh,
   checkRole,
   description,
+  domainSlug,
   idempotencyKey,
   read,
   s3Location,
-  slug,
   subject,
   text,
   uuid,
@@ -21,7 +21,7 @@ import {
 const arn = z.string().max(2_048).nullish();
 
 const registerDomain = z.object({
-  name: slug,
+  name: domainSlug,
   displayName: text(255),
   description: description.nullish(),
   awsAccountId: accountId,

@@ -38,6 +38,9 @@ export const slug = z
     'Give a lower-case name of letters, digits and single dashes that begins with a letter, like `customer-care`.',
   );
 
+/** Rules and statements of event buses are named after domains, with 64 characters in all for name and prefix. */
+export const domainSlug = slug.max(40, 'Must not be longer than 40 characters.');
+
 /** Names as Glue and Athena take them without surprises. */
 export const tableName = z
   .string()

@@ -79,12 +79,12 @@ const specs = {
   ShareAcceptance: z.object({ resource: lfResource, principal: z.string() }),
   /** key: the bus's name. */
   EventBus: z.object({ name: z.string() }),
-  /** key `bus/statement id`. One statement of a bus policy. */
+  /** key `bus/statement id`. Who may put on a bus: one statement for all accounts, as the policy has room for 10,240 bytes. Accounts of many claims are united. */
   BusPermission: z.object({
     bus: z.string(),
     statementId: z.string(),
-    principalAccount: account,
-    /** Sources that this account may not put: forged commands. */
+    principalAccounts: z.array(account).min(1),
+    /** Sources that only the bus's own account may put: anyone else's would be forged commands. */
     deniedSources: z.array(z.string()),
   }),
   /** key `bus/rule`. */
@@ -183,7 +183,14 @@ const dependencies: { [K in Kind]: (at: At, spec: SpecOf<K>) => ResourceIdentity
   ],
   TableLink: (at, spec) => [on('GlueDatabase', at, spec.database)],
   LfTag: (at) => [on('DataLakeSettings', at, 'settings')],
-  LfTagAttachment: (at, spec) => [on('LfTag', at, spec.key), ...ground(at, spec.resource)],
+  // A table's tag gives access to every column that has none of its own: those of its columns come before it.
+  LfTagAttachment: (at, spec) => [
+    on('LfTag', at, spec.key),
+    ...ground(at, spec.resource),
+    ...(spec.resource.type === 'TABLE' && spec.columns === undefined
+      ? [on('LfTagAttachment', at, `${lfResourceText(spec.resource)}#${spec.key}#columns`)]
+      : []),
+  ],
   LfGrant: (at, spec) => ground(at, spec.resource, spec.principal),
   ShareAcceptance: (at, spec) =>
     spec.resource.type === 'CATALOG'

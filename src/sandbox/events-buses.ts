@@ -64,7 +64,12 @@ export function mayUseBus(
     action: caller.action,
     resource: bus.arn,
     resourceAccount: bus.account,
-    context: { 'aws:principalorgid': ORGANIZATION, 'aws:sourceaccount': caller.account, ...caller.context },
+    context: {
+      'aws:principalorgid': ORGANIZATION,
+      'aws:principalaccount': caller.account,
+      'aws:sourceaccount': caller.account,
+      ...caller.context,
+    },
   });
 }
 

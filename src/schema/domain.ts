@@ -142,7 +142,7 @@ export class DomainFilter {
 
 @InputType({ description: 'A domain to register.' })
 export class RegisterDomainInput {
-  @Field(() => String, { description: 'Lower-case slug: a letter, then letters, digits and dashes, 63 at most.' })
+  @Field(() => String, { description: 'Lower-case slug: a letter, then letters, digits and dashes, 40 at most.' })
   name!: string;
 
   @Field(() => String, { description: 'Name for people.' })

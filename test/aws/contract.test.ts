@@ -233,7 +233,7 @@ const CASES = [
     spec: {
       bus: 'base-bus',
       statementId: `meshgate-${P}`,
-      principalAccount: P,
+      principalAccounts: [P],
       deniedSources: ['meshgate', 'com.central.stepfunction'],
     },
     made: ['PutPermission'],

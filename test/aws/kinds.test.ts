@@ -361,12 +361,20 @@ describe('buses', () => {
       { EventBusName: 'central', Action: 'events:PutEvents', Principal: C, StatementId: 'theirs' },
     ]);
     const permissions = driver(aws, 'BusPermission', G);
-    const spec = { bus: 'central', statementId: `p-${P}`, principalAccount: P, deniedSources: ['meshgate'] };
-    const second = { ...spec, statementId: `p-${C}`, principalAccount: C };
+    const spec = { bus: 'central', statementId: `p-${P}`, principalAccounts: [P], deniedSources: ['meshgate'] };
+    const second = { ...spec, statementId: `p-${C}`, principalAccounts: [C] };
     expect(await permissions.apply(spec, second)).toEqual([{ ok: true }, { ok: true }]);
     await permissions.remove(spec);
     expect(await permissions.observe(spec, second)).toMatchObject([{ state: 'MISSING' }, { state: 'AGREES' }]);
     expect(JSON.stringify(await control(sandbox, `/state?account=${G}`))).toContain('theirs');
+  });
+
+  test('the statement of 150 domains fits into the policy of one bus', () => {
+    const principalAccounts = Array.from({ length: 150 }, (_, n) => String(300_000_000_000 + n));
+    const spec = { bus: 'central', statementId: 'domains', principalAccounts, deniedSources: ['meshgate'] };
+    const [call] = driver(aws, 'BusPermission', G).calls('CREATE', spec);
+    // EventBridge quotas: the resource-based policy of a bus has at most 10,240 bytes.
+    expect(String(call?.parameters.Policy).length).toBeLessThan(10_240);
   });
 
   test('the default bus is never made or deleted', async () => {

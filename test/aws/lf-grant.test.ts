@@ -132,10 +132,7 @@ test('a permission that was added behind our back is revoked, one that was taken
   const [seen] = await grants.observe(spec);
   expect(seen).toMatchObject({
     state: 'DIFFERS',
-    differences: expect.arrayContaining([
-      'lacks DESCRIBE',
-      'holds INSERT, SELECT, which nobody asked for',
-    ]),
+    differences: expect.arrayContaining(['lacks DESCRIBE', 'holds INSERT, SELECT, which nobody asked for']),
   });
   expect(await grants.apply(spec)).toEqual([{ ok: true }]);
   expect(await grants.observe(spec)).toMatchObject([

@@ -94,7 +94,7 @@ test('a domain needs settings, location, databases, tags and events in G, and se
     `G LfTagAttachment database ${G}/customer_care_tbac#lob`,
     `G LfTagAttachment database ${G}/customer_care_tbac#confidentiality`,
     'G EventBus central-mesh-bus',
-    'G BusPermission central-mesh-bus/domain-customer-care',
+    'G BusPermission central-mesh-bus/domains',
     'G EventRule central-mesh-bus/domain-customer-care',
     'P DataLakeSettings settings',
     'P GlueDatabase data_products',
@@ -130,8 +130,8 @@ test('a domain needs settings, location, databases, tags and events in G, and se
   });
   expect(desired.find(({ kind, account }) => kind === 'BusPermission' && account === G)?.spec).toEqual({
     bus: 'central-mesh-bus',
-    statementId: 'domain-customer-care',
-    principalAccount: P,
+    statementId: 'domains',
+    principalAccounts: [P],
     deniedSources: ['com.central.stepfunction', 'meshgate'],
   });
   expect(text.join('\n')).not.toContain('secret');

@@ -84,6 +84,7 @@ const wrong: [string, object, string, string, string][] = [
     'dataAccessRoleArn',
     'must be of account 999999999999',
   ],
+  ['a name too long for the names made of it', { name: 'd'.repeat(41) }, 'VALIDATION', 'name', '40 characters'],
   ['a name that is no slug', { name: 'Customer__Care' }, 'VALIDATION', 'name', 'customer-care'],
   ['a doubled dash', { name: 'a--b' }, 'VALIDATION', 'name', 'single dashes'],
   ['a location that is not in S3', { dataLocation: '/data' }, 'VALIDATION', 'dataLocation', 's3://bucket/prefix'],

@@ -21,8 +21,20 @@ const policy = fc.uniqueArray(fc.constantFrom('Ram', 'Glue', 'Other')).map(
     statements: Object.fromEntries(sids.map((sid) => [sid, { Effect: 'Allow', Sid: sid }])),
   }),
 );
+const accounts = fc.uniqueArray(fc.constantFrom('222222222222', '333333333333', '444444444444'), { minLength: 1 });
+const bus = accounts.map(
+  (principalAccounts): SpecOf<'BusPermission'> => ({
+    bus: 'central',
+    statementId: 'domains',
+    principalAccounts,
+    deniedSources: ['meshgate'],
+  }),
+);
 
-const algebra = <K extends 'LfGrant' | 'LfTag' | 'CatalogPolicy'>(kind: K, specs: fc.Arbitrary<SpecOf<K>>): void => {
+const algebra = <K extends 'LfGrant' | 'LfTag' | 'BusPermission' | 'CatalogPolicy'>(
+  kind: K,
+  specs: fc.Arbitrary<SpecOf<K>>,
+): void => {
   const merge = (first: SpecOf<K>, ...rest: SpecOf<K>[]): string => specText(mergeSpecs(kind, [first, ...rest]));
   const both = (a: SpecOf<K>, b: SpecOf<K>): SpecOf<K> => mergeSpecs(kind, [a, b]);
   test(`${kind}: the order and grouping of claims never matter`, () => {
@@ -48,6 +60,22 @@ describe('merging claims', () => {
   algebra('LfGrant', grant);
   algebra('LfTag', tag);
   algebra('CatalogPolicy', policy);
+  algebra('BusPermission', bus);
+
+  test('accounts of one statement are united, and sources that only one claim denies conflict', () => {
+    const of = (account: string, ...deniedSources: string[]): SpecOf<'BusPermission'> => ({
+      bus: 'central',
+      statementId: 'domains',
+      principalAccounts: [account],
+      deniedSources,
+    });
+    const [a, b] = ['222222222222', '111111111111'];
+    expect(mergeSpecs('BusPermission', [of(a, 'x', 'm'), of(b, 'm', 'x')])).toEqual({
+      ...of(b, 'm', 'x'),
+      principalAccounts: [b, a],
+    });
+    expect(() => mergeSpecs('BusPermission', [of(a, 'm'), of(b)])).toThrow(MergeConflict);
+  });
 
   test('a grant on every column absorbs a grant on some, and never widens another permission', () => {
     fc.assert(

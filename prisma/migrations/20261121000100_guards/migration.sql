@@ -13,7 +13,7 @@ CREATE INDEX "DataProduct_search_idx" ON "DataProduct" USING GIN ("search");
 
 -- Checks: a rule that the application breaks by mistake stops here.
 ALTER TABLE "Domain"
-  ADD CONSTRAINT "Domain_name_slug" CHECK ("name" ~ '^[a-z][a-z0-9-]{0,62}$'),
+  ADD CONSTRAINT "Domain_name_slug" CHECK ("name" ~ '^[a-z][a-z0-9-]{0,39}$'),
   ADD CONSTRAINT "Domain_account" CHECK ("awsAccountId" ~ '^[0-9]{12}$'),
   ADD CONSTRAINT "Domain_role_in_account" CHECK ("roleArn" ~ ('^arn:aws[a-z-]*:iam::' || "awsAccountId" || ':role/.+$')),
   ADD CONSTRAINT "Domain_ready_since" CHECK ("status" <> 'READY' OR "readyAt" IS NOT NULL);
