@@ -7,6 +7,7 @@ interface Row {
   /** Only where the message says so too. */
   message?: RegExp;
   treatment: ProviderError['treatment'];
+  retryAfterMs?: number;
   advice?: string;
 }
 
@@ -55,7 +56,14 @@ const ROWS: Row[] = [
     advice: 'An AWS quota is used up: raise it in Service Quotas or remove what is no longer needed.',
   },
   {
-    code: /^(AccessDenied\w*|UnauthorizedOperation|OperationNotPermittedException|PermissionTypeMismatchException)$/,
+    // A permission that was given a moment ago takes seconds to hold everywhere.
+    code: /^(AccessDenied\w*|UnauthorizedOperation)$/,
+    treatment: 'PROPAGATION',
+    retryAfterMs: 3_000,
+    advice: 'Check the IAM policy of the role and that it is a data lake administrator.',
+  },
+  {
+    code: /^(OperationNotPermittedException|PermissionTypeMismatchException)$/,
     treatment: 'PERMANENT',
     advice: 'Check the IAM policy of the role and that it is a data lake administrator.',
   },
@@ -201,6 +209,7 @@ function classifyFailure(failure: Failure): ProviderError {
     code: failure.name,
     message: row?.advice ? `${text.replace(/\.?$/, '.')} ${row.advice}` : text,
     awsRequestId: failure.requestId,
+    ...(row?.retryAfterMs && !failure.network ? { retryAfterMs: row.retryAfterMs } : {}),
   };
 }
 
@@ -217,7 +226,8 @@ function classifyRole(error: RoleUnavailable): ProviderError {
   const inner = classify(error.cause);
   if (!/^AccessDenied/.test(inner.code)) return { ...inner, message: error.message };
   return {
-    ...inner,
+    code: inner.code,
+    awsRequestId: inner.awsRequestId,
     treatment: 'RETRY',
     message: `${error.message.replace(/\.?$/, '.')} Its trust policy must allow Meshgate with the external id of the registration.`,
   };

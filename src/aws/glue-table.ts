@@ -14,7 +14,7 @@ import type { SpecOf } from '../provisioning/kinds.js';
 import type { Item, Observation } from '../provisioning/provider.js';
 import { attempt, compared, createOrCompare, differs, gone, inParallel, look } from './attempt.js';
 import { PermanentFailure } from './errors.js';
-import { bypassDifferences, closeToIam, openToIam } from './iam-bypass.js';
+import { ALL_TABLES, bypassDifferences, closeToIam, openToIam } from './iam-bypass.js';
 import { lfResource } from './lf-resource.js';
 import type { AwsProvider, AwsSession } from './session.js';
 import { LAYOUTS } from './table-format.js';
@@ -23,6 +23,13 @@ type Spec = SpecOf<'GlueTable'>;
 type TableItem = Item<'GlueTable'>;
 
 const WIDTH = 4;
+
+/** What IAM_ALLOWED_PRINCIPALS holds on the table by name, and on every table of its database. */
+interface Openness {
+  openToIam: string[];
+  everyTableOpenToIam: string[];
+}
+const CLOSED: Openness = { openToIam: [], everyTableOpenToIam: [] };
 
 /**
  * A table of the central catalogue over files in S3, which Lake Formation alone governs. The columns of an Iceberg table, and
@@ -63,7 +70,8 @@ async function observe(session: AwsSession, items: TableItem[]): Promise<Observa
       const table = await read(session, spec);
       open ??= openToIam(session, 'TABLE');
       const held = (await open).get(`${spec.database}/${spec.name}`) ?? [];
-      return observation(table, spec, held);
+      const onEvery = (await open).get(`${spec.database}/${ALL_TABLES}`) ?? [];
+      return observation(table, spec, { openToIam: held, everyTableOpenToIam: onEvery });
     }),
   );
 }
@@ -72,17 +80,21 @@ async function observe(session: AwsSession, items: TableItem[]): Promise<Observa
 async function create(session: AwsSession, { spec }: TableItem): Promise<void> {
   await createOrCompare(
     () => session.glue.send(new CreateTableCommand(createInput(session.account, spec))),
-    async () => observation(await read(session, spec), spec, []),
+    async () => observation(await read(session, spec), spec, CLOSED),
   );
 }
 
-async function update(session: AwsSession, { id, spec }: TableItem, observed: { openToIam?: string[] }): Promise<void> {
+async function update(session: AwsSession, { id, spec }: TableItem, observed: Partial<Openness>): Promise<void> {
   const table = await read(session, spec);
   refuseLink(table, spec);
-  const { openToIam: held = [] } = observed;
+  const { openToIam: held = [], everyTableOpenToIam: onEvery = [] } = observed;
   if (held.length > 0)
     await closeToIam(session, { id, resource: tableResource(session.account, spec), permissions: held });
-  if (observation(table, spec, []).state === 'AGREES') return;
+  if (onEvery.length > 0) {
+    const Table = { CatalogId: session.account, DatabaseName: spec.database, TableWildcard: {} };
+    await closeToIam(session, { id, resource: { Table }, permissions: onEvery });
+  }
+  if (observation(table, spec, CLOSED).state === 'AGREES') return;
   const version = table?.VersionId ? { VersionId: table.VersionId } : {};
   await session.glue.send(new UpdateTableCommand({ ...updateInput(session.account, spec, table), ...version }));
 }
@@ -107,7 +119,7 @@ function refuseLink(table: Table | undefined, spec: Spec): void {
   );
 }
 
-function observation(table: Table | undefined, spec: Spec, openTo: string[]): Observation {
+function observation(table: Table | undefined, spec: Spec, open: Openness): Observation {
   if (!table) return { state: 'MISSING' };
   const storage = table.StorageDescriptor ?? {};
   const observed = {
@@ -121,7 +133,7 @@ function observation(table: Table | undefined, spec: Spec, openTo: string[]): Ob
     outputFormat: storage.OutputFormat ?? null,
     serde: storage.SerdeInfo?.SerializationLibrary ?? null,
     parameters: table.Parameters ?? {},
-    openToIam: openTo,
+    ...open,
   };
   if (table.TargetTable) return compared(observed, [`${spec.database}.${spec.name} is a resource link, not a table`]);
   return compared(observed, [
@@ -131,7 +143,7 @@ function observation(table: Table | undefined, spec: Spec, openTo: string[]): Ob
       differs(`parameter ${name}`, observed.parameters[name], value),
     ),
     ...(spec.format === 'ICEBERG' ? icebergDifferences(observed) : layoutDifferences(observed, spec)),
-    ...bypassDifferences(openTo),
+    ...bypassDifferences([...new Set([...open.openToIam, ...open.everyTableOpenToIam])]),
   ]);
 }
 

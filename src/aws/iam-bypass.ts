@@ -14,6 +14,9 @@ import type { AwsSession } from './session.js';
  */
 const IAM_ALLOWED_PRINCIPALS = 'IAM_ALLOWED_PRINCIPALS';
 
+/** How ListPermissions names the table wildcard, every table of a database (Lake Formation API reference, TableWildcard); no table has capitals. */
+export const ALL_TABLES = 'ALL_TABLES';
+
 /** An object of the catalogue, an id for the batch entry, and what IAM_ALLOWED_PRINCIPALS holds on it. */
 export interface Bypass {
   id: string;
@@ -21,7 +24,7 @@ export interface Bypass {
   permissions: string[];
 }
 
-/** What IAM_ALLOWED_PRINCIPALS holds on databases (`db`) or tables (`db/table`) of the account; one listing serves all of them. */
+/** What IAM_ALLOWED_PRINCIPALS holds on databases (`db`) or tables (`db/table`, `db/ALL_TABLES`) of the account; one listing serves all of them. */
 export async function openToIam(session: AwsSession, type: 'DATABASE' | 'TABLE'): Promise<Map<string, string[]>> {
   const principal = { DataLakePrincipalIdentifier: IAM_ALLOWED_PRINCIPALS };
   const open = new Map<string, string[]>();
@@ -30,7 +33,9 @@ export async function openToIam(session: AwsSession, type: 'DATABASE' | 'TABLE')
     ResourceType: type,
   })) {
     const table = resource?.Table ?? resource?.TableWithColumns;
-    const name = type === 'DATABASE' ? resource?.Database?.Name : `${table?.DatabaseName}/${table?.Name}`;
+    const wildcard = table?.Name === ALL_TABLES || resource?.Table?.TableWildcard !== undefined;
+    const name =
+      type === 'DATABASE' ? resource?.Database?.Name : `${table?.DatabaseName}/${wildcard ? ALL_TABLES : table?.Name}`;
     if (name) open.set(name, [...new Set([...(open.get(name) ?? []), ...held])]);
   }
   return open;

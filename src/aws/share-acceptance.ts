@@ -96,6 +96,7 @@ function missing(spec: Spec, invitations: ResourceShareInvitation[]): Observatio
       state: 'WAITING',
       observed: { pendingInvitations: pending },
       waitingFor: 'its RAM invitation to be accepted',
+      actionable: true,
     };
   }
   const last = ours[0];
@@ -104,7 +105,13 @@ function missing(spec: Spec, invitations: ResourceShareInvitation[]): Observatio
     // Bounded, not final at once: a new grant's invitation may still be on its way.
     return {
       state: 'FAILED',
-      error: { treatment: 'PROPAGATION', code: `ResourceShareInvitation${last.status}`, message, awsRequestId: null },
+      error: {
+        treatment: 'PROPAGATION',
+        code: `ResourceShareInvitation${last.status}`,
+        message,
+        awsRequestId: null,
+        reissue: true,
+      },
     };
   }
   return {

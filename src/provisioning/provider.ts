@@ -37,6 +37,8 @@ export interface ProviderError {
   /** What happened and what to do about it, in a sentence. */
   message: string;
   awsRequestId: string | null;
+  /** PROPAGATION alone: retried once, after this many milliseconds, in place of several times. */
+  retryAfterMs?: number;
   /** The grants that the resource stands on have to be taken away and given anew: done once, then the treatment counts. */
   reissue?: true;
 }

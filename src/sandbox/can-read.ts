@@ -206,7 +206,11 @@ function sharedGrants(world: World, reader: Reader, record: TableRecord): Grants
   const { CatalogId: owner, DatabaseName, Name } = record;
   const open = grantRows(world, ({ principal, target }) => {
     const here = target.catalog === owner && target.database === DatabaseName;
-    return principal === IAM_ALLOWED_PRINCIPALS && here && target.kind === 'TABLE' && target.table === Name;
+    return (
+      principal === IAM_ALLOWED_PRINCIPALS &&
+      here &&
+      (target.kind === 'ALL_TABLES' || (target.kind === 'TABLE' && target.table === Name))
+    );
   });
   if (open.length > 0)
     throw new Missing(

@@ -101,6 +101,8 @@ function requireSharable(world: World, call: Call, reading: Reading): void {
 function isWithin(inner: Target, outer: Target): boolean {
   if (targetKey(inner) === targetKey(outer)) return true;
   const sameDatabase = inner.catalog === outer.catalog && inner.database === outer.database;
+  // What is open on every table of a database is open on each.
+  if (inner.kind === 'ALL_TABLES') return sameDatabase && outer.table !== undefined;
   if (outer.kind === 'ALL_TABLES') return sameDatabase && inner.kind === 'TABLE';
   return outer.kind === 'DATA_CELLS_FILTER' && sameDatabase && inner.kind === 'TABLE' && inner.table === outer.table;
 }

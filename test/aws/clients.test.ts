@@ -160,7 +160,7 @@ describe('a call', () => {
   test.each([
     ['internal', 'OBSERVE'],
     ['concurrent', 'RETRY'],
-    ['access-denied', 'PERMANENT'],
+    ['access-denied', 'PROPAGATION'],
   ])('that meets the fault %s is treated as %s', async (kind, treatment) => {
     await fault(kind, 'CreateEventBus');
     const [outcome] = await driver(awsOver(sandbox), 'EventBus', C).apply({ name: `bus-${kind}` });

@@ -49,7 +49,7 @@ test.each([
   'InvalidInputException',
   'ValidationException',
   'MalformedArnException',
-  'AccessDeniedException',
+  'PermissionTypeMismatchException',
   'IdempotentParameterMismatchException',
   'ResourceNumberLimitExceededException',
   'LimitExceededException',
@@ -58,6 +58,13 @@ test.each([
 ])('%s fails at once', (name) => {
   expect(treatmentOf(sdkError(name))).toBe('PERMANENT');
 });
+
+test.each(['AccessDeniedException', 'AccessDenied', 'UnauthorizedOperation'])(
+  '%s is tried once more after 3 s, as a permission may just have been given',
+  (name) => {
+    expect(classify(sdkError(name, { status: 403 }))).toMatchObject({ treatment: 'PROPAGATION', retryAfterMs: 3_000 });
+  },
+);
 
 test('a used-up quota is named, with what to do about it', () => {
   const { message } = classify(sdkError('LimitExceededException', { message: 'The maximum is 100 event buses' }));
@@ -99,6 +106,7 @@ test('the AWS request id and the error name are kept', () => {
 
 test('a role that does not trust us yet is waited for, and its owner told of the external id', () => {
   const denied = new RoleUnavailable('arn:aws:iam::222222222222:role/mesh', sdkError('AccessDenied', { status: 403 }));
+  expect(classify(denied)).not.toHaveProperty('retryAfterMs');
   expect(classify(denied)).toMatchObject({
     treatment: 'RETRY',
     code: 'AccessDenied',

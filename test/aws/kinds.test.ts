@@ -99,6 +99,33 @@ describe('the catalogue', () => {
     expect(await tables.observe(mesh.ordersTable)).toMatchObject([{ state: 'AGREES' }]);
   });
 
+  test('every table of a database open to IAM_ALLOWED_PRINCIPALS bars other accounts, is drift, and is closed', async () => {
+    await drift(sandbox, G, [
+      'lakeformation',
+      'GrantPermissions',
+      {
+        Principal: { DataLakePrincipalIdentifier: 'IAM_ALLOWED_PRINCIPALS' },
+        Resource: { Table: { DatabaseName: 'sales_nrac', TableWildcard: {} } },
+        Permissions: ['SELECT', 'DESCRIBE'],
+      },
+    ]);
+    const access = {
+      principal: mesh.intern,
+      resource: mesh.orders,
+      permissions: { SELECT: 'ALL_COLUMNS' as const },
+      grantable: {},
+    };
+    expect(await driver(aws, 'LfGrant', G).apply(access)).toMatchObject([
+      { ok: false, error: { message: expect.stringMatching(/not allowed while IAM_ALLOWED_PRINCIPALS/) } },
+    ]);
+    expect(await tables.observe(mesh.ordersTable)).toMatchObject([
+      { state: 'DIFFERS', differences: [expect.stringMatching(/SELECT.*bypasses Lake Formation/)] },
+    ]);
+    const calls = await callsOf(sandbox, () => tables.apply(mesh.ordersTable));
+    expect(changing(calls)).toEqual(['BatchRevokePermissions']);
+    expect(await tables.observe(mesh.ordersTable)).toMatchObject([{ state: 'AGREES' }]);
+  });
+
   test('a database made under the old defaults is closed in the same step', async () => {
     const everyone = [{ Principal: { DataLakePrincipalIdentifier: 'IAM_ALLOWED_PRINCIPALS' }, Permissions: ['ALL'] }];
     await drift(sandbox, P, [
@@ -337,7 +364,11 @@ describe('shares', () => {
     expect(await shares.observe(share)).toMatchObject([
       {
         state: 'FAILED',
-        error: { code: 'ResourceShareInvitationREJECTED', message: expect.stringMatching(/grant it again/) },
+        error: {
+          code: 'ResourceShareInvitationREJECTED',
+          message: expect.stringMatching(/grant it again/),
+          reissue: true,
+        },
       },
     ]);
     await grants.remove(access);
