@@ -53,8 +53,11 @@ export async function declare(tx: Tx, { owner, resources, correlationId }: Decla
     reckonings.filter((reckoning) => !inserted.has(reckoning.id)),
     correlationId,
   );
+  const revived = reckonings.filter(({ revives }) => revives);
+  await tryAnew(tx, revived);
+  const changed = reckonings.filter(({ action }) => action !== 'NOOP');
   return {
-    changedLanes: lanesOf(reckonings.filter(({ action }) => action !== 'NOOP').map(({ resource }) => resource)),
+    changedLanes: lanesOf([...changed, ...revived].map(({ resource }) => resource)),
     resources: reckonings.map(({ id, action }) => ({ id, action })),
   };
 }
@@ -72,6 +75,15 @@ export async function retryResource(tx: Tx, id: string): Promise<LaneKey | null>
     WHERE "id" = ${id} AND "status" IN ('FAILED', 'STUCK')
     RETURNING "account", "region"`;
   return lane ?? null;
+}
+
+/** What had FAILED for one owner is tried for another: the reason may have gone meanwhile. */
+async function tryAnew(tx: Tx, revived: Reckoning[]): Promise<void> {
+  if (revived.length === 0) return;
+  await tx.$executeRaw`
+    UPDATE "Resource"
+    SET "status" = 'PENDING', "attempts" = 0, "lastError" = NULL, "nextAttemptAt" = now(), "updatedAt" = now()
+    WHERE "id" = ANY (${revived.map(({ id }) => id)}::text[]) AND "status" = 'FAILED'`;
 }
 
 /** Each lane once. */

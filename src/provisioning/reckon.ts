@@ -48,6 +48,8 @@ export interface Reckoning {
   generation: number;
   /** Wanted still, but something that it gave is taken away. */
   narrows: boolean;
+  /** A new claim on what had FAILED and stays as it is: it is tried anew. */
+  revives: boolean;
   /** The owner's own claim: HELD with this spec, RELEASED until AWS agrees, or GONE as it made no difference. */
   claim: { state: 'HELD'; spec: SpecOf<Kind> } | { state: 'RELEASED' } | { state: 'GONE' } | { state: 'UNTOUCHED' };
 }
@@ -122,6 +124,7 @@ function reckonOne({ id, owner, wish, row, claims }: Case): Reckoning {
   const after = merged({ resource, others, wish });
   const action = actionOf(before, after);
   const spec = after ?? row?.spec ?? resource.spec;
+  const claim = claimOf({ wish, own, action });
   return {
     id,
     resource: { ...resource, spec },
@@ -131,7 +134,8 @@ function reckonOne({ id, owner, wish, row, claims }: Case): Reckoning {
     dependsOn: dependenciesOf({ ...resource, spec }).map(resourceId),
     generation: row ? row.generation + (action === 'NOOP' ? 0 : 1) : 1,
     narrows: before !== null && after !== null && !covers(resource.kind, after, before),
-    claim: claimOf({ wish, own, action }),
+    revives: action === 'NOOP' && row?.status === 'FAILED' && claim.state === 'HELD',
+    claim,
   };
 }
 

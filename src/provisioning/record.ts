@@ -72,7 +72,8 @@ export async function record(
 ): Promise<Recorded> {
   return underFence(db, lease, async (tx) => {
     const changes = verdicts.filter(replaced).map(({ row }) => row.id);
-    await lockRows(tx, { ids: verdicts.map(({ row }) => row.id), changes });
+    const reissuers = verdicts.filter(({ reissue }) => reissue).map(({ row }) => row.id);
+    await lockRows(tx, { ids: verdicts.map(({ row }) => row.id), changes, reissuers });
     const written = new Set(await writeVerdicts(tx, verdicts));
     const kept = verdicts.filter(({ row }) => written.has(row.id));
     const changed = kept.filter(({ row, status }) => status !== 'PENDING' && status !== row.status);
@@ -86,8 +87,12 @@ export async function record(
       lease,
       changed.filter(({ status }) => status === 'READY'),
     );
+    const reissued = await reissueBelow(
+      tx,
+      reissuers.filter((id) => written.has(id)),
+    );
     for (const verdict of kept) await appendEvent(tx, verdict, aboutResource);
-    return { owners, dependents };
+    return { owners, dependents: [...dependents, ...reissued] };
   });
 }
 
@@ -101,26 +106,43 @@ function replaced({ row, status, sent }: Verdict): boolean {
 }
 
 /** All rows that the transaction will write, in order of identity. */
-async function lockRows(tx: Tx, { ids, changes }: { ids: string[]; changes: string[] }): Promise<void> {
+async function lockRows(
+  tx: Tx,
+  { ids, changes, reissuers }: { ids: string[]; changes: string[]; reissuers: string[] },
+): Promise<void> {
   await tx.$queryRaw`
-    SELECT 1 FROM "Resource" WHERE "id" = ANY (${ids}::text[]) OR "dependsOn" && ${changes}::text[] ORDER BY "id" FOR UPDATE`;
+    SELECT 1 FROM "Resource" WHERE "id" = ANY (${ids}::text[]) OR "dependsOn" && ${changes}::text[]
+      OR "id" IN (SELECT unnest("dependsOn") FROM "Resource" WHERE "id" = ANY (${reissuers}::text[]))
+    ORDER BY "id" FOR UPDATE`;
+}
+
+/** Marks the grants below as to be taken away and given anew; the lanes in which they are. */
+async function reissueBelow(tx: Tx, reissuers: string[]): Promise<LaneKey[]> {
+  if (reissuers.length === 0) return [];
+  return tx.$queryRaw<LaneKey[]>`
+    UPDATE "Resource" SET "reissue" = true, "generation" = "generation" + 1, "attempts" = 0, "lastError" = NULL,
+      "nextAttemptAt" = now(), "updatedAt" = now(), "status" = CASE WHEN "status" = 'STUCK' THEN "status" ELSE 'PENDING' END
+    WHERE "id" IN (SELECT unnest("dependsOn") FROM "Resource" WHERE "id" = ANY (${reissuers}::text[]))
+      AND "kind" = 'LfGrant' AND "desired" = 'PRESENT'
+    RETURNING "account", "region"`;
 }
 
 /**
  * Rows that stand on a changed object have to be observed anew; the new generation voids what a worker saw of them before. One that
- * had FAILED may have done so for what was changed now: it is tried once more.
+ * had FAILED may have done so for what was changed now: it is tried anew, with all its tries. What had drifted still counts as such.
  */
 async function doubtAbove(tx: Tx, changes: string[]): Promise<void> {
   if (changes.length === 0) return;
   await tx.$executeRaw`
-    UPDATE "Resource" SET "generation" = "generation" + 1, "nextAttemptAt" = now(), "updatedAt" = now(),
+    UPDATE "Resource" SET "generation" = "generation" + 1, "nextAttemptAt" = now(), "updatedAt" = now(), "attempts" = 0,
+      "lastError" = CASE WHEN "lastError" -> 'drifted' IS NOT NULL THEN jsonb_set("lastError", '{tries}', '0') END,
       "status" = CASE WHEN "status" = 'STUCK' THEN "status" ELSE 'PENDING' END
     WHERE "dependsOn" && ${changes}::text[] AND "desired" = 'PRESENT'`;
 }
 
 async function writeVerdicts(tx: Tx, verdicts: Verdict[]): Promise<string[]> {
   const values = JSON.stringify(
-    verdicts.map(({ row, status, attempts, delayMs, lastError, observed, agrees, takenAway }) => ({
+    verdicts.map(({ row, status, attempts, delayMs, lastError, observed, sent, agrees, takenAway, reissue }) => ({
       id: row.id,
       generation: row.generation,
       status,
@@ -128,8 +150,10 @@ async function writeVerdicts(tx: Tx, verdicts: Verdict[]): Promise<string[]> {
       delayMs,
       lastError,
       observed,
+      sent,
       agrees,
       takenAway,
+      reissue,
     })),
   );
   const written = await tx.$queryRaw<{ id: string }[]>`
@@ -144,9 +168,13 @@ async function writeVerdicts(tx: Tx, verdicts: Verdict[]): Promise<string[]> {
       "unconfirmedAt" = CASE WHEN verdict."agrees" THEN NULL ELSE r."unconfirmedAt" END,
       "takenAwayAt" = CASE WHEN verdict."agrees" THEN NULL WHEN verdict."takenAway" THEN clock_timestamp()
         ELSE r."takenAwayAt" END,
+      "reissue" = r."reissue" AND NOT (verdict."sent" OR verdict."agrees" OR verdict."status" = 'FAILED'),
+      "reissuedAt" = CASE WHEN verdict."agrees" THEN NULL WHEN verdict."reissue" THEN clock_timestamp()
+        ELSE r."reissuedAt" END,
       "updatedAt" = now()
     FROM jsonb_to_recordset(${values}::jsonb) AS verdict("id" text, "generation" int, "status" text, "attempts" int,
-      "delayMs" float8, "lastError" jsonb, "observed" jsonb, "agrees" boolean, "takenAway" boolean)
+      "delayMs" float8, "lastError" jsonb, "observed" jsonb, "sent" boolean, "agrees" boolean, "takenAway" boolean,
+      "reissue" boolean)
     WHERE r."id" = verdict."id" AND r."generation" = verdict."generation"
     RETURNING r."id"`;
   return written.map(({ id }) => id);
@@ -235,8 +263,25 @@ export function endBackoff(db: PrismaClient, lease: Lease): Promise<number> {
       UPDATE "Resource" r SET "nextAttemptAt" = now(), "updatedAt" = now()
       FROM (
         SELECT "id" FROM "Resource"
-        WHERE "account" = ${lease.account} AND "region" = ${lease.region} AND "status" IN ('PENDING', 'STUCK')
+        WHERE "account" = ${lease.account} AND "region" = ${lease.region} AND "status" IN ('PENDING', 'STUCK', 'READY')
           AND "lastError" ->> 'treatment' IN ('RETRY', 'OBSERVE') AND "nextAttemptAt" > now()
+        ORDER BY "id" FOR UPDATE
+      ) locked
+      WHERE r."id" = locked."id"`,
+  );
+}
+
+/** The account cannot be opened: nothing of the lane is due before the next try, `delayMs` from now. */
+export async function postponeLane(db: PrismaClient, lease: Lease, delayMs: number): Promise<void> {
+  await underFence(
+    db,
+    lease,
+    (tx) => tx.$executeRaw`
+      UPDATE "Resource" r SET "nextAttemptAt" = locked."until", "updatedAt" = now()
+      FROM (
+        SELECT "id", now() + ${delayMs} * interval '1 millisecond' AS "until" FROM "Resource"
+        WHERE "account" = ${lease.account} AND "region" = ${lease.region} AND "status" NOT IN ('REMOVED', 'FAILED')
+          AND "nextAttemptAt" < now() + ${delayMs} * interval '1 millisecond'
         ORDER BY "id" FOR UPDATE
       ) locked
       WHERE r."id" = locked."id"`,

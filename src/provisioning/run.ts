@@ -11,6 +11,7 @@ import {
   endBackoff,
   markInFlight,
   observeAgain,
+  postponeLane,
   type Recorded,
   record,
   sentSince,
@@ -23,6 +24,7 @@ import {
   notYetVisible,
   postponed,
   refusedAsAbsent,
+  unopened,
   unsure,
   type Verdict,
   type VerdictOptions,
@@ -51,8 +53,8 @@ interface Run<Session> extends RunContext<Session> {
   session: Session;
   /** Rows marked and not yet recorded. */
   inFlight: DueRow[];
-  /** Calls in a row of which nothing came but retryable failures. */
-  failuresInARow: number;
+  /** Calls in a row of which nothing came but retryable failures, by kind: one service may be down alone. */
+  failuresInARow: Map<Kind, number>;
   /** Calls with retryable failures, and calls of which something came. */
   failures: number;
   successes: number;
@@ -62,7 +64,7 @@ interface Run<Session> extends RunContext<Session> {
 const CHUNK = 500;
 /** After so many failed calls in a row AWS counts as not answering: the rest waits for a later run. */
 const OUTAGE = 3;
-/** Rows observed before a run has seen AWS answer: hundreds of reads would each wait for their timeout. */
+/** Rows of a kind observed before a run has seen AWS answer for it: hundreds of reads would each wait for their timeout. */
 const PROBE = 20;
 
 /** Works on a lane until nothing is due, or until the process stops. Throws FenceLost where another worker took it. */
@@ -72,7 +74,7 @@ export async function runLane<Session>(context: RunContext<Session>, lease: Leas
   const run = await open(context, lease, rows);
   if (!run) return;
   try {
-    while (rows.length > 0 && !context.stopping() && run.failuresInARow < OUTAGE) {
+    while (rows.length > 0 && !context.stopping() && !isSilent(run)) {
       // Rows come revokes first; what was read together is of one pass, so every group of it may be worked on.
       for (const [kind, group] of groupBy(rows, (row) => row.kind)) await reconcileGroup(run, kind, group);
       rows = await dueRows(context.db, lease, CHUNK);
@@ -90,7 +92,7 @@ async function open<Session>(context: RunContext<Session>, lease: Lease, rows: D
   // Our own database: what it fails with says nothing about the account.
   const role = await context.roleOf(lease.account);
   const log = context.log.child({ lane: `${lease.account}/${lease.region}`, runId: lease.holder });
-  const counters = { inFlight: [], failuresInARow: 0, failures: 0, successes: 0 };
+  const counters = { inFlight: [], failuresInARow: new Map<Kind, number>(), failures: 0, successes: 0 };
   try {
     const session = await context.aws.open({
       account: lease.account,
@@ -104,8 +106,9 @@ async function open<Session>(context: RunContext<Session>, lease: Lease, rows: D
     if (lease.lost || error instanceof FenceLost) throw new FenceLost(lease);
     const classified = context.aws.classify(error);
     log.warn({ err: error, treatment: classified.treatment }, 'account could not be opened');
-    const verdicts = rows.map((row) => failed(row, classified, context.verdicts));
+    const { verdicts, delayMs } = unopened(rows, classified, context.verdicts);
     context.recorded(await record(context.db, lease, { verdicts, aboutResource: context.aboutResource }));
+    await postponeLane(context.db, lease, delayMs);
     return null;
   }
 }
@@ -138,9 +141,13 @@ async function reconcileGroup<Session>(run: Run<Session>, kind: Kind, rows: DueR
 function judge<Session>(run: Run<Session>, row: DueRow, observation: Observation): Verdict | null {
   if (observation.state === 'FAILED') return failed(row, observation.error, run.verdicts);
   const agrees = observation.state === (row.desired === 'PRESENT' ? 'AGREES' : 'MISSING');
+  if (row.desired === 'PRESENT' && row.reissue) return null;
   if (agrees && row.desired === 'ABSENT' && row.unconfirmedSpec && row.takenAwayForMs === null) return null;
   if (agrees) return confirm(run, row, observation);
-  if (row.status === 'READY' && observation.state !== 'AGREES') return drifted(row, observation);
+  if (observation.state === 'AGREES') return null;
+  if (row.status === 'READY') return drifted(row, observation);
+  if (row.desired === 'PRESENT' && observation.state === 'WAITING' && !observation.actionable)
+    return waiting(row, observation);
   return null;
 }
 
@@ -170,19 +177,24 @@ async function change<Session>(run: Run<Session>, provider: Provider<Session>, p
   run.inFlight = [...marked];
   const verdicts: Verdict[] = [];
   const succeeded: DueRow[] = [];
+  const todo = pending.filter(({ row }) => marked.has(row));
+  const reissued = new Set<DueRow>();
   // Removals first: an access that ends never waits for one that begins.
-  for (const desired of ['ABSENT', 'PRESENT'] as const) {
-    const todo = pending.filter(({ row }) => row.desired === desired && marked.has(row));
-    for (let start = 0; start < todo.length; start += provider.batchSize) {
-      const batch = todo.slice(start, start + provider.batchSize);
-      const outcomes = await send(run, provider, { desired, batch });
-      batch.forEach(({ row, observation }, index) => {
+  for (const step of ['REMOVE', 'REISSUE', 'APPLY'] as const) {
+    const ready = todo.flatMap(({ row, observation }): Pending[] => {
+      if (stepOf(row) === step) return [{ row, observation }];
+      return step === 'APPLY' && reissued.has(row) ? [{ row, observation: { state: 'MISSING' } }] : [];
+    });
+    for (let start = 0; start < ready.length; start += provider.batchSize) {
+      const batch = ready.slice(start, start + provider.batchSize);
+      const outcomes = await send(run, provider, { removing: step !== 'APPLY', batch });
+      batch.forEach((each, index) => {
+        const { row } = each;
         const outcome = outcomes?.[index];
         if (!outcome) verdicts.push(notTried(run, row));
-        else if (outcome.ok) succeeded.push(row);
-        else if (desired === 'ABSENT' && observation.state === 'MISSING' && refusedAsAbsent(row, outcome.error))
-          verdicts.push(agreed(row, {}, run.verdicts));
-        else verdicts.push(failed(row, outcome.error, run.verdicts));
+        else if (!outcome.ok) verdicts.push(refused(run, each, outcome.error));
+        else if (step === 'REISSUE') reissued.add(row);
+        else succeeded.push(row);
       });
     }
   }
@@ -191,6 +203,17 @@ async function change<Session>(run: Run<Session>, provider: Provider<Session>, p
     verdicts.push({ ...verdict, sent: observation !== null, takenAway: row.desired === 'ABSENT' });
   }
   return verdicts;
+}
+
+/** Where a row begins: what is to be given anew is taken away before. */
+function stepOf({ desired, reissue }: DueRow): 'REMOVE' | 'REISSUE' | 'APPLY' {
+  if (desired === 'ABSENT') return 'REMOVE';
+  return reissue ? 'REISSUE' : 'APPLY';
+}
+
+function refused<Session>(run: Run<Session>, { row, observation }: Pending, error: ProviderError): Verdict {
+  const neverThere = row.desired === 'ABSENT' && observation.state === 'MISSING' && refusedAsAbsent(row, error);
+  return neverThere ? agreed(row, {}, run.verdicts) : failed(row, error, run.verdicts);
 }
 
 function judgeAfter<Session>(run: Run<Session>, row: DueRow, observation: Observation): Verdict {
@@ -208,7 +231,7 @@ function notTried<Session>(run: Run<Session>, row: DueRow): Verdict {
 }
 
 interface Batch {
-  desired: 'PRESENT' | 'ABSENT';
+  removing: boolean;
   batch: Pending[];
 }
 
@@ -216,15 +239,15 @@ interface Batch {
 async function send<Session>(
   run: Run<Session>,
   provider: Provider<Session>,
-  { desired, batch }: Batch,
+  { removing, batch }: Batch,
 ): Promise<Outcome[] | null> {
-  if (run.stopping() || run.failuresInARow >= OUTAGE) return null;
+  if (run.stopping() || isSilent(run, provider.kind)) return null;
   const items = batch.map(({ row }) => itemOf(row));
   const resources = batch.map(({ row }) => row.id);
   const correlationIds = [...new Set(batch.map(({ row }) => row.correlationId))];
-  run.log.info({ kind: provider.kind, resources, correlationIds }, desired === 'PRESENT' ? 'applying' : 'removing');
+  run.log.info({ kind: provider.kind, resources, correlationIds }, removing ? 'removing' : 'applying');
   const answer = await attempt(run, () =>
-    desired === 'ABSENT'
+    removing
       ? provider.remove(run.session, items)
       : provider.apply(
           run.session,
@@ -236,10 +259,8 @@ async function send<Session>(
         ),
   );
   const outcomes = answer.ok ? answer.value : batch.map((): Outcome => ({ ok: false, error: answer.error }));
-  tally(
-    run,
-    outcomes.map((outcome) => (outcome.ok ? null : outcome.error)),
-  );
+  const errors = outcomes.map((outcome) => (outcome.ok ? null : outcome.error));
+  tally(run, { kind: provider.kind, errors });
   return outcomes;
 }
 
@@ -250,20 +271,21 @@ interface Seen {
 }
 
 async function observe<Session>(run: Run<Session>, provider: Provider<Session>, rows: DueRow[]): Promise<Seen[]> {
-  const probe = run.successes === 0 ? rows.slice(0, PROBE) : rows;
+  const answered = run.failuresInARow.get(provider.kind) === 0;
+  const probe = answered ? rows : rows.slice(0, PROBE);
   const seen = await observeAll(run, provider, probe);
   const rest = rows.slice(probe.length);
   const silent = seen.every(({ observation: o }) => o?.state === 'FAILED' && o.error.treatment === 'OBSERVE');
   if (rest.length === 0) return seen;
   if (!silent) return [...seen, ...(await observeAll(run, provider, rest))];
-  run.failuresInARow = OUTAGE;
+  run.failuresInARow.set(provider.kind, OUTAGE);
   return [...seen, ...rest.map((row) => ({ row, observation: null }))];
 }
 
 /** A call that failed as a whole is a FAILED observation of each. */
 async function observeAll<Session>(run: Run<Session>, provider: Provider<Session>, rows: DueRow[]): Promise<Seen[]> {
   if (rows.length === 0) return [];
-  if (run.failuresInARow >= OUTAGE) return rows.map((row) => ({ row, observation: null }));
+  if (isSilent(run, provider.kind)) return rows.map((row) => ({ row, observation: null }));
   const answer = await attempt(run, () => provider.observe(run.session, rows.map(itemOf)));
   const seen = rows.map((row, index) => {
     const observation = answer.ok ? answer.value[index] : ({ state: 'FAILED', error: answer.error } as const);
@@ -271,22 +293,26 @@ async function observeAll<Session>(run: Run<Session>, provider: Provider<Session
       throw new Error(`The ${provider.kind} provider answered for fewer items than it was asked about.`);
     return { row, observation };
   });
-  tally(
-    run,
-    seen.map(({ observation }) => (observation.state === 'FAILED' ? observation.error : null)),
-  );
+  const errors = seen.map(({ observation }) => (observation.state === 'FAILED' ? observation.error : null));
+  tally(run, { kind: provider.kind, errors });
   return seen;
 }
 
+/** Whether AWS counts as not answering: for this kind of call, or at all, as two kinds are silent and nothing came of any call. */
+function isSilent<Session>({ failuresInARow, successes }: Run<Session>, kind?: Kind): boolean {
+  const silent = [...failuresInARow].filter(([, failures]) => failures >= OUTAGE).map(([each]) => each);
+  return (successes === 0 && silent.length > 1) || (kind !== undefined && silent.includes(kind));
+}
+
 /** Counts one call by the errors of its items; null: no error. */
-function tally<Session>(run: Run<Session>, errors: (ProviderError | null)[]): void {
+function tally<Session>(run: Run<Session>, { kind, errors }: { kind: Kind; errors: (ProviderError | null)[] }): void {
   const retryable = errors.filter((error) => error?.treatment === 'RETRY' || error?.treatment === 'OBSERVE').length;
   if (retryable > 0) run.failures += 1;
   if (retryable > 0 && retryable === errors.length) {
-    run.failuresInARow += 1;
+    run.failuresInARow.set(kind, (run.failuresInARow.get(kind) ?? 0) + 1);
     return;
   }
-  run.failuresInARow = 0;
+  run.failuresInARow.set(kind, 0);
   run.successes += 1;
 }
 

@@ -21,6 +21,14 @@ export interface Verdict {
   agrees: boolean;
   /** AWS accepted in this run that all that may have been sent is taken away. */
   takenAway: boolean;
+  /** The grants that it stands on are to be taken away and given anew. */
+  reissue: boolean;
+}
+
+/** One verdict a row, and when the lane is due again, in milliseconds from now. */
+export interface LaneVerdict {
+  verdicts: Verdict[];
+  delayMs: number;
 }
 
 /** Chance and periods, handed in so that tests can fix them. */
@@ -61,6 +69,7 @@ export function agreed(row: DueRow, observed: Record<string, unknown> | null, op
     sent: false,
     agrees: true,
     takenAway: false,
+    reissue: false,
   };
 }
 
@@ -86,6 +95,7 @@ export function drifted(row: DueRow, observation: Exclude<Observation, { state: 
     sent: false,
     agrees: false,
     takenAway: false,
+    reissue: false,
   };
 }
 
@@ -139,13 +149,12 @@ export function refusedAsAbsent(row: DueRow, error: ProviderError): boolean {
 /** A call failed. Only what gives access may end as FAILED: what takes it away is STUCK, seen, and retried for ever. */
 export function failed(row: DueRow, error: ProviderError, options: VerdictOptions): Verdict {
   const lastError = errorAfter(row, error);
-  // A drift check that failed says nothing about the resource.
+  if (error.reissue && row.reissuedAt === null && row.desired === 'PRESENT') {
+    return { ...unsettled(row, lastError), reissue: true, delayMs: backoff(1, options) };
+  }
+  // A drift check that failed says nothing about the resource; that it failed is shown.
   if (row.status === 'READY') {
-    return {
-      ...unsettled(row, null),
-      status: 'READY',
-      delayMs: RETRY_BASE_MS + fullJitter(RETRY_TRIES_OF_A_CHECK, options),
-    };
+    return { ...unsettled(row, lastError), status: 'READY', delayMs: backoff(lastError.tries + 1, options) };
   }
   const attempts = row.attempts + 1;
   if (row.revoking) {
@@ -153,17 +162,22 @@ export function failed(row: DueRow, error: ProviderError, options: VerdictOption
     return { ...verdict, delayMs: fullJitter(lastError.tries, options) };
   }
   const final =
-    error.treatment === 'PERMANENT' || (error.treatment === 'PROPAGATION' && lastError.tries >= PROPAGATION_TRIES);
+    error.treatment === 'PERMANENT' ||
+    (error.treatment === 'PROPAGATION' && lastError.tries >= (error.retryAfterMs ? 2 : PROPAGATION_TRIES));
   if (final) return { ...unsettled(row, lastError), status: 'FAILED', delayMs: 0 };
   const delayMs =
     error.treatment === 'PROPAGATION'
-      ? propagationDelay(lastError.tries, options)
+      ? (error.retryAfterMs ?? propagationDelay(lastError.tries, options))
       : fullJitter(lastError.tries, options);
   return { ...unsettled(row, lastError), delayMs };
 }
 
-/** Checks that fail come back within half a minute. */
-const RETRY_TRIES_OF_A_CHECK = 5;
+/** An account that could not be opened: all its rows are due again together, by the one that was tried most often. */
+export function unopened(rows: DueRow[], error: ProviderError, options: VerdictOptions): LaneVerdict {
+  const verdicts = rows.map((row) => failed(row, error, options));
+  const delayMs = backoff(Math.max(...verdicts.map(({ lastError }) => lastError?.tries ?? 1)), options);
+  return { verdicts: verdicts.map((verdict) => ({ ...verdict, delayMs })), delayMs };
+}
 
 /** Not tried in this run, as the process stops: due at once for another. */
 export function leftOver(row: DueRow): Verdict {
@@ -186,8 +200,18 @@ export function postponed(row: DueRow, { random }: VerdictOptions): Verdict {
 
 function unsettled(row: DueRow, lastError: LastError | null): Verdict {
   const status = row.status === 'STUCK' ? 'STUCK' : 'PENDING';
-  const nothing = { observed: null, event: null, differences: [], sent: false, agrees: false, takenAway: false };
-  return { row, status, attempts: row.attempts + 1, delayMs: 0, lastError, ...nothing };
+  const calls = { sent: false, agrees: false, takenAway: false, reissue: false };
+  return {
+    row,
+    status,
+    attempts: row.attempts + 1,
+    delayMs: 0,
+    lastError,
+    observed: null,
+    event: null,
+    differences: [],
+    ...calls,
+  };
 }
 
 function stuck(row: DueRow, lastError: LastError): Verdict {
@@ -202,6 +226,11 @@ function errorAfter(row: DueRow, { code, message, awsRequestId, treatment }: Omi
 /** Exponential backoff with full jitter (AWS Architecture Blog, Exponential Backoff And Jitter): 1 s doubling up to 5 min. */
 function fullJitter(tries: number, { random }: VerdictOptions): number {
   return random() * Math.min(RETRY_CAP_MS, RETRY_BASE_MS * 2 ** Math.min(tries - 1, 20));
+}
+
+/** As above, but never at once: where nobody waits for it, or where much hangs on one try. */
+function backoff(tries: number, options: VerdictOptions): number {
+  return Math.max(RETRY_BASE_MS, fullJitter(tries, options));
 }
 
 function propagationDelay(tries: number, { random }: VerdictOptions): number {

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { declare, release, retryResource } from '../../src/provisioning/declare.js';
 import type { LastError } from '../../src/provisioning/due.js';
+import { desire } from '../../src/provisioning/kinds.js';
 import type { Owner } from '../../src/provisioning/reckon.js';
 import type { Reconciler } from '../../src/provisioning/reconcile.js';
 import { type DesiredResource, resourceId } from '../../src/provisioning/resource.js';
@@ -312,6 +313,43 @@ test('what stands on an object that was changed is observed anew, without being 
   expect(await eventsOf('ResourceDrifted')).toEqual([]);
 });
 
+test('what failed for an object that was changed since is tried anew, with all its tries', async () => {
+  const [a, b] = [owner(), owner()];
+  const reconciler = start();
+  const [grant, share] = accessTo('orders', { SELECT: ['x'] });
+  reconciler.wake((await declared(a, [grant!, share!])).changedLanes);
+  await eventually(allAre('READY'), 'granted');
+  const lastError = { code: 'Gone', message: '', awsRequestId: null, treatment: 'PROPAGATION', tries: 5 };
+  await db.prisma.resource.update({
+    where: { id: resourceId(share!) },
+    data: { status: 'FAILED', attempts: 5, lastError },
+  });
+  world.meddle = ({ kind, operation }) => {
+    if (kind === 'ShareAcceptance' && operation === 'observe') throw new AwsFailure('Gone', 'PROPAGATION');
+  };
+  reconciler.wake((await declared(b, [grantOf('orders', { SELECT: ['y'] })])).changedLanes);
+  await eventually(async () => (await errorOf(share!))?.tries === 1, 'tried anew');
+  expect(await row(share!)).toMatchObject({ status: 'PENDING', attempts: 1 });
+});
+
+test("a table's tag goes on after that of its columns", async () => {
+  const resource = { type: 'TABLE', catalogId: GOVERNANCE.account, database: 'sales', table: 'orders' } as const;
+  const table = desire('LfTagAttachment', GOVERNANCE, { resource, key: 'confidentiality', value: 'non-sensitive' });
+  const columns = desire('LfTagAttachment', GOVERNANCE, {
+    resource,
+    key: 'confidentiality',
+    value: 'sensitive',
+    columns: ['email'],
+  });
+  world.refuse = (_call, key) => (key === columns.key ? new AwsFailure('ThrottlingException', 'RETRY') : null);
+  const reconciler = start();
+  reconciler.wake((await declared(owner(), [table, columns])).changedLanes);
+  await eventually(async () => world.changes().length >= 2, 'tried');
+  expect(world.changes().flatMap(({ keys }) => keys)).not.toContain(table.key);
+  world.refuse = () => null;
+  await eventually(allAre('READY'), 'both are on');
+});
+
 describe('failures', () => {
   test('throttling is retried until it ends, with few more calls than without', async () => {
     let n = 0;
@@ -417,8 +455,86 @@ describe('failures', () => {
     reconciler.wake((await declared(owner(), [share!])).changedLanes);
     await eventually(async () => ((await errorOf(share!))?.tries ?? 0) >= 3, 'polled');
     expect(await row(share!)).toMatchObject({ status: 'PENDING', lastError: { code: 'Waiting' } });
+    // Nothing can be done about it, so each poll is one look.
+    expect(world.changes()).toEqual([]);
     reconciler.wake((await declared(owner(), [grantOf('orders')])).changedLanes);
     await eventually(allAre('READY'), 'the share arrived');
+  });
+
+  test('a new claim on what had FAILED for another tries it anew', async () => {
+    world.refuse = () => new AwsFailure('InvalidInputException', 'PERMANENT');
+    const reconciler = start();
+    reconciler.wake((await declared(owner(), [grantOf('orders')])).changedLanes);
+    await eventually(isA(grantOf('orders'), 'FAILED'), 'FAILED');
+    world.refuse = () => null;
+    const { changedLanes } = await declared(owner(), [grantOf('orders')]);
+    expect(changedLanes).toEqual([GOVERNANCE]);
+    reconciler.wake(changedLanes);
+    await eventually(isA(grantOf('orders'), 'READY'), 'READY');
+    expect((await row(grantOf('orders'))).generation).toBe(1);
+  });
+
+  test('an account that cannot be entered is tried ever more seldom, for all its rows at once, and they say why', async () => {
+    const reconciler = start({ times: { ...QUICK, driftPeriodMs: 200 }, random: () => 0.9 });
+    reconciler.wake((await declared(owner(), grants(30))).changedLanes);
+    await eventually(allAre('READY'), 'granted');
+    let opened = 0;
+    const closing = new AwsFailure('RoleUnavailable', 'RETRY');
+    world.closed.get = () => {
+      opened += 1;
+      return closing;
+    };
+    await new Promise((resolve) => setTimeout(resolve, 4_000));
+    expect(opened).toBeGreaterThan(1);
+    expect(opened).toBeLessThan(5);
+    const rows = await db.prisma.resource.findMany();
+    expect(new Set(rows.map(({ status }) => status))).toEqual(new Set(['READY']));
+    expect(rows.every(({ lastError }) => (lastError as LastError | null)?.code === 'RoleUnavailable')).toBe(true);
+    expect(new Set(rows.map(({ nextAttemptAt }) => nextAttemptAt.getTime())).size).toBe(1);
+    world.closed = new Map();
+    await eventually(async () => (await errorOf(grants(1)[0]!)) === null, 'checked again', 15_000);
+  });
+
+  test('a service that is down holds up nothing of the others', async () => {
+    world.meddle = ({ kind }) => {
+      if (kind === 'EventBus') throw new AwsFailure('ServiceUnavailable', 'OBSERVE');
+    };
+    const buses = Array.from({ length: 100 }, (_, n) => desire('EventBus', GOVERNANCE, { name: `bus-${n}` }));
+    const many = grants(100, 'orders');
+    const reconciler = start();
+    reconciler.wake((await declared(owner(), [...buses, ...many])).changedLanes);
+    const ready = () => db.prisma.resource.count({ where: { kind: 'LfGrant', status: 'READY' } });
+    await eventually(async () => (await ready()) === 100, 'granted', 2_000);
+    expect(world.calls.filter(({ kind }) => kind === 'EventBus').every(({ keys }) => keys.length <= 20)).toBe(true);
+  });
+
+  describe('an invitation that is over', () => {
+    const [grant, share] = accessTo('orders');
+
+    test('is sent anew by a grant that is taken away and given again', async () => {
+      world.expired.add(grant!.key);
+      const reconciler = start();
+      reconciler.wake((await declared(owner(), [grant!, share!])).changedLanes);
+      await eventually(allAre('READY'), 'accepted');
+      const operations = world.changes().map(({ kind, operation }) => `${kind} ${operation}`);
+      expect(operations).toEqual(['LfGrant apply', 'LfGrant remove', 'LfGrant apply']);
+      expect(await row(share!)).toMatchObject({ reissuedAt: null });
+      expect(await row(grant!)).toMatchObject({ reissue: false });
+    });
+
+    test('and stays so is told after one such try', async () => {
+      world.expired.add(grant!.key);
+      world.expired.delete = () => false;
+      const reconciler = start();
+      reconciler.wake((await declared(owner(), [grant!, share!])).changedLanes);
+      await eventually(
+        async () => ((await errorOf(share!))?.tries ?? 0) >= 3,
+        'it counts as any other failure',
+        10_000,
+      );
+      expect(world.changes().filter(({ operation }) => operation === 'remove')).toHaveLength(1);
+      expect(await row(grant!)).toMatchObject({ status: 'READY' });
+    });
   });
 
   test('a wake-up that is lost is found by the sweep', async () => {

@@ -50,6 +50,8 @@ export class World implements Aws<Session> {
   listed: Map<string, string> | null = null;
   meddle: (call: Call) => Promise<void> | void = () => {};
   refuse: (call: Call, key: string) => AwsFailure | null = () => null;
+  /** Grants, by key, whose invitation to the consumer's account is over; one given anew invites anew. */
+  expired = new Set<string>();
   /** Accounts whose role cannot be assumed. */
   closed = new Map<string, AwsFailure>();
   readonly providers = Object.fromEntries(
@@ -88,6 +90,7 @@ export class World implements Aws<Session> {
         const name = `${session.account} ${kind} ${item.key}`;
         // As in Lake Formation, a revoke is made of what is listed.
         if (operation === 'remove') {
+          if (kind === 'LfGrant') this.expired.delete(item.key);
           if ((this.listed ?? this.objects).has(name) || item.unconfirmed) this.objects.delete(name);
         } else if (kind !== 'ShareAcceptance') this.objects.set(name, specText(item.spec));
         return { ok: true };
@@ -116,8 +119,12 @@ export class World implements Aws<Session> {
   #observation(account: string, kind: Kind, item: Item): Observation {
     if (kind === 'ShareAcceptance' && 'principal' in item.spec && 'resource' in item.spec) {
       const { principal, resource } = item.spec;
-      const grant = `${resource.catalogId} LfGrant ${principal} on ${lfResourceText(resource)}`;
-      return this.objects.has(grant)
+      const key = `${principal} on ${lfResourceText(resource)}`;
+      if (this.expired.has(key)) {
+        const error = this.classify(new AwsFailure('ResourceShareInvitationEXPIRED', 'PROPAGATION'));
+        return { state: 'FAILED', error: { ...error, reissue: true } };
+      }
+      return this.objects.has(`${resource.catalogId} LfGrant ${key}`)
         ? { state: 'AGREES', observed: { share: 'ACTIVE' } }
         : { state: 'WAITING', observed: {}, waitingFor: 'the share' };
     }
