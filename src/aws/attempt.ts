@@ -56,21 +56,30 @@ export async function createOrCompare(create: () => Promise<unknown>, read: () =
   }
 }
 
-/** Maps with a few calls under way at once, answers in the order of the input. */
+/**
+ * Maps with a few calls under way at once, answers in the order of the input. Where one throws no further one begins, and it is
+ * thrown on when all have ended: until then the lane must not be given back.
+ */
 export async function inParallel<T, R>(
   items: readonly T[],
   width: number,
   work: (item: T) => Promise<R>,
 ): Promise<R[]> {
   const results = new Array<R>(items.length);
+  const thrown: unknown[] = [];
   let next = 0;
   const worker = async (): Promise<void> => {
-    while (next < items.length) {
+    while (next < items.length && thrown.length === 0) {
       const index = next++;
-      results[index] = await work(items[index] as T);
+      try {
+        results[index] = await work(items[index] as T);
+      } catch (error) {
+        thrown.push(error);
+      }
     }
   };
   await Promise.all(Array.from({ length: Math.min(width, items.length) }, worker));
+  if (thrown.length > 0) throw thrown[0];
   return results;
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { attempt, createOrCompare } from '../../src/aws/attempt.js';
+import { attempt, createOrCompare, inParallel } from '../../src/aws/attempt.js';
 import type { Observation } from '../../src/provisioning/provider.js';
 
 const awsError = (name: string) =>
@@ -46,4 +46,15 @@ test('a reading that is stale or still waits after AlreadyExists is read again',
       throw awsError('EntityNotFoundException');
     }),
   ).toMatchObject({ error: { treatment: 'OBSERVE', code: 'AlreadyExistsException' } });
+});
+
+test('where one call throws, the others under way end before it is thrown on, and no further one begins', async () => {
+  const ended: number[] = [];
+  const all = inParallel([0, 1, 2, 3], 2, async (n) => {
+    if (n === 0) throw new Error('the lease is lost');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    ended.push(n);
+  });
+  await expect(all).rejects.toThrow('the lease is lost');
+  expect(ended).toEqual([1]);
 });

@@ -429,6 +429,16 @@ describe('failures', () => {
     expect(world.changes()).toHaveLength(3);
   });
 
+  test('a refusal that may pass is tried once more after its time, then it has failed', async () => {
+    world.refuse = () => new AwsFailure('AccessDeniedException', 'PROPAGATION', { retryAfterMs: 500 });
+    const reconciler = start();
+    const since = performance.now();
+    reconciler.wake((await declared(owner(), [grantOf('orders')])).changedLanes);
+    await eventually(isA(grantOf('orders'), 'FAILED'), 'FAILED');
+    expect(performance.now() - since).toBeGreaterThan(500);
+    expect(world.changes()).toHaveLength(2);
+  });
+
   test('an account that cannot be entered fails what is due there, with the reason of AssumeRole', async () => {
     world.closed.set(CONSUMER.account, new AwsFailure('AccessDenied', 'PERMANENT'));
     const reconciler = start();

@@ -28,6 +28,7 @@ export class AwsFailure extends Error {
   constructor(
     readonly code: string,
     readonly treatment: ProviderError['treatment'],
+    readonly rest: Pick<ProviderError, 'retryAfterMs'> = {},
   ) {
     super(code);
   }
@@ -66,7 +67,7 @@ export class World implements Aws<Session> {
 
   classify(error: unknown): ProviderError {
     if (!(error instanceof AwsFailure)) throw error;
-    return { treatment: error.treatment, code: error.code, message: error.message, awsRequestId: 'r-1' };
+    return { treatment: error.treatment, code: error.code, message: error.message, awsRequestId: 'r-1', ...error.rest };
   }
 
   changes(): Call[] {
