@@ -25,18 +25,23 @@ export const lfTagAttachment: AwsProvider<'LfTagAttachment'> = {
   kind: 'LfTagAttachment',
   batchSize: TAGS,
   observe,
-  apply: (session, changes) =>
-    send(
-      session,
-      'ADD',
-      changes.map(({ item }) => item),
-    ),
+  async apply(session, changes) {
+    const items = changes.map(({ item }) => item);
+    const added = await send(session, 'ADD', items);
+    const extra = changes.map(({ item, observation }, n) => (added[n]?.ok ? strayItems(item, observation) : []));
+    const removed = await removeEach(session, extra);
+    return items.map((_, n) => (added[n]?.ok ? (removed[n] ?? DONE) : (added[n] ?? DONE)));
+  },
   remove: async (session, items) => {
     // What the resource only inherits is not there to remove, so each is looked at first.
     const seen = await observe(session, items);
-    const present = items.filter((_, index) => seen[index]?.state !== 'MISSING');
-    const outcomes = await send(session, 'REMOVE', present);
-    return items.map((item) => outcomes[present.indexOf(item)] ?? DONE);
+    return removeEach(
+      session,
+      items.map((item, index) => {
+        const observation = seen[index];
+        return observation && observation.state !== 'MISSING' ? [item, ...strayItems(item, observation)] : [];
+      }),
+    );
   },
   calls: (account, item, action) => [
     {
@@ -46,6 +51,22 @@ export const lfTagAttachment: AwsProvider<'LfTagAttachment'> = {
     },
   ],
 };
+
+/** The same tag on columns that it was not asked for, such as those of an earlier spec, each as an item of its own. */
+function strayItems(item: TagItem, observation: Observation): TagItem[] {
+  const { stray = {} } = ('observed' in observation ? observation.observed : {}) as { stray?: Record<string, string> };
+  return Object.entries(stray).map(([column, value]) => ({
+    ...item,
+    spec: { ...item.spec, columns: [column], value },
+  }));
+}
+
+/** Removes lists of items and answers one outcome a list: the first failure in it. */
+async function removeEach(session: AwsSession, lists: TagItem[][]): Promise<Outcome[]> {
+  const all = lists.flat();
+  const outcomes = new Map((await send(session, 'REMOVE', all)).map((outcome, n) => [all[n], outcome]));
+  return lists.map((list) => list.map((item) => outcomes.get(item) ?? DONE).find(({ ok }) => !ok) ?? DONE);
+}
 
 async function observe(session: AwsSession, items: TagItem[]): Promise<Observation[]> {
   const reads = new Map<string, Promise<GetResourceLFTagsCommandOutput>>();
@@ -60,11 +81,15 @@ async function observe(session: AwsSession, items: TagItem[]): Promise<Observati
       const tags = await read(spec);
       const values = spec.columns ? columnValues(tags, spec, spec.columns) : { '': ownValue(tags, spec) };
       const found = Object.entries(values).filter(([, value]) => value !== null);
-      if (found.length === 0) return { state: 'MISSING' };
+      const stray = spec.columns ? strayValues(tags, spec, spec.columns) : {};
+      if (found.length === 0 && Object.keys(stray).length === 0) return { state: 'MISSING' };
       const differences = Object.entries(values).flatMap(([column, value]) =>
         differs(column === '' ? spec.key : `${spec.key} on column ${column}`, value, spec.value.toLowerCase()),
       );
-      return compared({ key: spec.key, values: Object.fromEntries(found) }, differences);
+      const extra = Object.entries(stray).flatMap(([column, value]) =>
+        differs(`${spec.key} on column ${column}`, value, null),
+      );
+      return compared({ key: spec.key, values: Object.fromEntries(found), stray }, [...differences, ...extra]);
     }),
   );
 }
@@ -90,6 +115,16 @@ function columnValues(
     return found?.LFTags?.find(({ TagKey }) => TagKey === key.toLowerCase())?.TagValues?.[0] ?? null;
   };
   return Object.fromEntries(columns.map((column) => [column, valueOn(column)]));
+}
+
+/** The values of the key on other columns: all columns of a table that carry it are one attachment's. */
+function strayValues(tags: GetResourceLFTagsCommandOutput, { key }: Spec, columns: string[]): Record<string, string> {
+  const wanted = new Set(columns.map((column) => column.toLowerCase()));
+  const stray = (tags.LFTagsOnColumns ?? []).flatMap(({ Name: name = '', LFTags: pairs }) => {
+    const value = pairs?.find(({ TagKey }) => TagKey === key.toLowerCase())?.TagValues?.[0];
+    return value === undefined || wanted.has(name.toLowerCase()) ? [] : [[name, value]];
+  });
+  return Object.fromEntries(stray);
 }
 
 function place({ resource, columns }: Spec): Resource {

@@ -195,6 +195,7 @@ function applyEach(call: Call, world: World, apply: ApplyEntry): unknown {
   const ids = entries.map((entry) => entry.Id);
   if (ids.some((id) => !id)) requireMembers({}, ['Id'], 'entries.');
   if (new Set(ids).size < ids.length) throw invalidInput('The identifiers of the entries must be unique.');
+  refuseSamePlace(call, entries);
   const receivers: (string | undefined)[] = [];
   const failures = entries.flatMap((entry, index) => {
     const error = call.failEntry?.(index)
@@ -204,6 +205,18 @@ function applyEach(call: Call, world: World, apply: ApplyEntry): unknown {
   });
   agreeShares(call, world, receivers);
   return failures.length > 0 ? { Failures: failures } : {};
+}
+
+/** AWS gives no order among the entries of a call: two on one resource for one principal would have no certain outcome. */
+function refuseSamePlace(call: Call, entries: PermissionsEntry[]): void {
+  const places = new Set<string>();
+  for (const { Principal: principal, Resource: resource } of entries) {
+    // An entry that cannot be read fails on its own.
+    if (errorOf(() => void readTarget(resource, call.account))) continue;
+    const place = `${principal?.DataLakePrincipalIdentifier} on ${targetKey(readTarget(resource, call.account).target)}`;
+    if (places.has(place)) throw invalidInput(`Two entries of one call are for ${place}.`);
+    places.add(place);
+  }
 }
 
 function errorOf(act: () => void): AwsError | undefined {

@@ -335,6 +335,18 @@ describe('tags', () => {
     expect(await attachments.observe(spec)).toMatchObject([{ state: 'AGREES' }]);
   });
 
+  test('columns that are no longer asked for lose their tag', async () => {
+    const spec = on('confidentiality', 'sensitive', ['email']);
+    expect(await attachments.observe(spec)).toMatchObject([
+      { state: 'DIFFERS', differences: [expect.stringMatching(/on column amount is "sensitive", wanted null/)] },
+    ]);
+    expect(await attachments.apply(spec)).toEqual([{ ok: true }]);
+    expect(await attachments.observe(spec)).toMatchObject([{ state: 'AGREES' }]);
+    expect(await attachments.observe(on('confidentiality', 'sensitive', ['amount', 'email']))).toMatchObject([
+      { state: 'DIFFERS', differences: [expect.stringMatching(/on column amount is null/)] },
+    ]);
+  });
+
   test('of several tags the one that is refused fails alone', async () => {
     const outcomes = await attachments.apply(on('lob', 'no-such-value'), on('confidentiality', 'sensitive'));
     expect(outcomes).toMatchObject([{ ok: false }, { ok: true }]);

@@ -269,6 +269,24 @@ test('a batch takes 20 entries, each stands alone, and failures come back under 
   expect([await held('p'), await held('q')]).toEqual([[], ['TableWithColumns |  | SELECT | ']]);
 });
 
+test('two entries of one call for one principal on one table are refused, whatever their columns', async () => {
+  const { g } = await governance();
+  const Principal = { DataLakePrincipalIdentifier: `arn:aws:iam::${G}:role/twice` };
+  const Entries = [
+    { Id: 'whole', Principal, Resource: table('orders'), Permissions: ['DESCRIBE' as const] },
+    {
+      Id: 'columns',
+      Principal,
+      Resource: { TableWithColumns: { DatabaseName: 'sales', Name: 'orders', ColumnNames: ['id'] } },
+      Permissions: ['SELECT' as const],
+    },
+  ];
+  for (const call of [new BatchGrantPermissionsCommand({ Entries }), new BatchRevokePermissionsCommand({ Entries })]) {
+    expect((await errorOf(g.lf.send(call as BatchGrantPermissionsCommand))).name).toBe('InvalidInputException');
+  }
+  expect(brief(await list(g, { Resource: table() }), Principal.DataLakePrincipalIdentifier)).toEqual([]);
+});
+
 test('a listing by principal and resource is of effective permissions, by table wildcard and by tag too', async () => {
   const { g } = await governance();
   await grant(g, {
