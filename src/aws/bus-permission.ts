@@ -1,6 +1,7 @@
 import { DescribeEventBusCommand, PutPermissionCommand, RemovePermissionCommand } from '@aws-sdk/client-eventbridge';
 import type { SpecOf } from '../provisioning/kinds.js';
 import { compared, gone, oneByOne } from './attempt.js';
+import { partitionOf } from './partition.js';
 import {
   differingStatements,
   type PolicyDocument,
@@ -69,7 +70,7 @@ async function readPolicy(session: AwsSession, spec: Spec): Promise<PolicyDocume
 }
 
 function busArn(region: string, account: string, spec: Spec): string {
-  return `arn:aws:events:${region}:${account}:event-bus/${spec.bus}`;
+  return `arn:${partitionOf(region)}:events:${region}:${account}:event-bus/${spec.bus}`;
 }
 
 function sidsOf({ statementId }: Spec): [string, string] {

@@ -63,5 +63,5 @@ function normal(value: unknown): unknown {
   if (typeof value === 'object' && value !== null) {
     return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, normal(member)]));
   }
-  return typeof value === 'string' ? value.replace(/^arn:aws:iam::(\d{12}):root$/, '$1') : value;
+  return typeof value === 'string' ? value.replace(/^arn:aws[a-z-]*:iam::(\d{12}):root$/, '$1') : value;
 }

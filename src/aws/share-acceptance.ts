@@ -12,6 +12,7 @@ import type { LfResource, SpecOf } from '../provisioning/kinds.js';
 import type { Item, Observation } from '../provisioning/provider.js';
 import { attempt, DONE, inParallel, look } from './attempt.js';
 import { isNamed } from './errors.js';
+import { partitionOf } from './partition.js';
 import type { AwsProvider, AwsSession } from './session.js';
 
 type Spec = SpecOf<'ShareAcceptance'>;
@@ -126,7 +127,7 @@ function isLive({ name, status }: ResourceShare): boolean {
 }
 
 function glueArn(region: string, resource: LfResource): string {
-  const prefix = `arn:aws:glue:${region}:${resource.catalogId}`;
+  const prefix = `arn:${partitionOf(region)}:glue:${region}:${resource.catalogId}`;
   switch (resource.type) {
     case 'CATALOG':
       return `${prefix}:catalog`;
