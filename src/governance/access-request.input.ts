@@ -109,6 +109,12 @@ export const approveAccessRequest = z.object({
   comment,
   /** May shorten what was asked, or set an end where none was asked. */
   expiresAt: z.date().nullish(),
+  /** A digest that nobody compares would promise what it does not hold. */
+  planDigest: z
+    .string()
+    .nullish()
+    .refine((digest) => !digest, 'Plans are not supported in this version: leave it out.'),
+  acceptChangedPlan: z.boolean().nullish(),
   idempotencyKey,
 });
 export type ApproveAccessRequestInput = z.input<typeof approveAccessRequest>;

@@ -19,8 +19,10 @@ export interface ContractDocument {
   apiVersion: string;
   reading: DataContractReading;
   tables: TableShape[];
-  /** What a lenient import kept, and what could not be mapped to Glue. */
+  /** What a lenient import kept of what breaks the standard. */
   warnings: { path: string; reason: string }[];
+  /** What the standard allows and Glue cannot say as it stands, each as a sentence. */
+  notes: string[];
 }
 
 interface Given {
@@ -58,10 +60,8 @@ export function readContract({ text, path, lenient }: Given): ContractDocument {
     apiVersion: apiVersion ?? 'unknown',
     reading,
     tables: reading.tables.map(shapeOf),
-    warnings: listed([
-      ...violations.map(({ path, reason }) => ({ path, reason })),
-      ...reading.problems.map((reason) => ({ path: '', reason })),
-    ]),
+    warnings: listed(violations.map(({ path, reason }) => ({ path, reason }))),
+    notes: reading.problems.slice(0, 1_000),
   };
 }
 

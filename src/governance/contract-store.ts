@@ -46,7 +46,7 @@ export async function proposeContract(ctx: Context, tx: Tx, { product, contract 
   return row;
 }
 
-function content({ odcsId, reading, apiVersion, text, format, digest, document, warnings }: ContractDocument) {
+function content({ odcsId, reading, apiVersion, text, format, digest, document, warnings, notes }: ContractDocument) {
   const plain = <T>(value: T) => JSON.parse(JSON.stringify(value)) as object;
   return {
     odcsId,
@@ -59,6 +59,7 @@ function content({ odcsId, reading, apiVersion, text, format, digest, document, 
     sla: plain(reading.sla),
     quality: plain(reading.quality),
     warnings,
+    notes,
   };
 }
 

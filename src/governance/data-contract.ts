@@ -28,7 +28,7 @@ import {
   productSubject,
   readTables,
 } from './rows.js';
-import { replaceTables, schemaChanges, shapesOf, type TableShape } from './tables.js';
+import { replaceTables, schemaChanges, shapesOf } from './tables.js';
 import { type LaneAddress, mutate, type Tx } from './transaction.js';
 import { DATA_CONTRACT, DATA_PRODUCT, step } from './transitions.js';
 import { read } from './validation.js';
@@ -37,7 +37,7 @@ type ContractAnswer = Promise<{ dataContractId: string; dataProductId: string }>
 
 /**
  * Imports a contract version. It belongs to the product named, else to the domain's product with its ODCS id, else to a new draft.
- * A draft without tables gets the contract's.
+ * A draft gets the contract's tables, unless somebody stated others or a contract is in force.
  */
 export async function importDataContract(ctx: Context, input: ImportDataContractInput): ContractAnswer {
   const { dataProduct, domain, document, lenient } = read(importDataContractInput, input);
@@ -48,7 +48,7 @@ export async function importDataContract(ctx: Context, input: ImportDataContract
     step(DATA_PRODUCT, product.status, 'change');
     await adoptId(tx, product, contract);
     const row = await proposeContract(ctx, tx, { product, contract });
-    if (product.status === 'DRAFT' && contract.tables.length > 0) await fillTables(tx, product, contract.tables);
+    if (product.status === 'DRAFT') await fillTables(ctx, tx, { product, contract: row });
     return { ids: { dataContractId: row.id, dataProductId: product.id } };
   });
 }
@@ -146,9 +146,13 @@ async function adoptId(tx: Tx, product: ProductRow, { odcsId }: ContractDocument
   await tx.dataProduct.update({ where: { id: product.id }, data: { odcsId } });
 }
 
-async function fillTables(tx: Tx, product: ProductRow, tables: TableShape[]): Promise<void> {
-  const there = await tx.productTable.count({ where: { productId: product.id } });
-  if (there === 0) await replaceTables(tx, { productId: product.id, tables, source: 'CONTRACT' });
+/** Until a contract is in force, a draft whose tables nobody stated by hand has those of the contract imported last. */
+async function fillTables(ctx: Context, tx: Tx, about: { product: ProductRow; contract: DataContract }): Promise<void> {
+  const productId = about.product.id;
+  if ((await tx.dataContract.count({ where: { productId, status: ACTIVE } })) > 0) return;
+  const latest = await tx.schemaVersion.findFirst({ where: { productId }, orderBy: { number: 'desc' } });
+  const empty = (await tx.productTable.count({ where: { productId } })) === 0;
+  if (empty || latest?.source === 'CONTRACT') await adoptTables(ctx, tx, about);
 }
 
 /** Puts a contract version in force: the product's tables become the contract's, and what is published is declared anew. */

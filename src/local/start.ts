@@ -53,8 +53,17 @@ export async function start(options: StartOptions): Promise<void> {
     // Whoever stops it half-way wants no report of what that broke off.
     const interrupted = closed !== undefined;
     await close();
-    if (!interrupted) throw error;
+    if (!interrupted) throw damaged(error, dataDir) ?? error;
   }
+}
+
+/** A file where a folder should be, a folder that cannot be read: the data folder is not as a start left it. */
+function damaged(error: unknown, dataDir: string): StartError | undefined {
+  const { code, path, message } = error as NodeJS.ErrnoException;
+  if (!code || !path?.startsWith(dataDir)) return undefined;
+  return new StartError(
+    `The data folder ${dataDir} is damaged, or not Meshgate's (${message}). Name another one with --data-dir, or start over in it with --fresh.`,
+  );
 }
 
 async function closeAll(closing: (() => Promise<void>)[], log: Log): Promise<void> {

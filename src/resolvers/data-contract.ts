@@ -17,7 +17,7 @@ import {
 import { DataProduct } from '../schema/data-product.js';
 import { ActivateDataContractResult, ImportDataContractResult } from '../schema/payload.js';
 import type { RequestContext } from './context.js';
-import { decodeId } from './decode.js';
+import { decodeId, lookedUpId } from './decode.js';
 import { answer } from './result.js';
 import { selectionOf } from './select.js';
 
@@ -40,11 +40,12 @@ const contractOf = ({ dataContractId, dataProductId }: { dataContractId: string;
   { field: 'dataProduct', shape: dataProductShape, id: dataProductId },
 ];
 
-function named({ id, path, version }: DataContractBy): (r: Sql) => Sql {
+/** The condition that names the contract; null where an id can name none. */
+function named({ id, path, version }: DataContractBy): ((r: Sql) => Sql) | null {
   if (Boolean(id) === Boolean(path)) throw invalid('by', 'Name the contract by `id`, or by `path` and `version`.');
   if (id) {
-    const rowId = decodeId('DataContract', id);
-    return (r) => sql`${r}."id" = ${rowId}::uuid`;
+    const rowId = lookedUpId('DataContract', id);
+    return rowId === null ? null : (r) => sql`${r}."id" = ${rowId}::uuid`;
   }
   const [domain = '', name = ''] = (path ?? '').split('/');
   const product = sql`(SELECT p."id" FROM "DataProduct" p JOIN "Domain" d ON d."id" = p."domainId" WHERE d."name" = ${domain} AND p."name" = ${name})`;
@@ -63,7 +64,8 @@ export class DataContractResolver {
     @Ctx() rc: RequestContext,
     @Info() info: GraphQLResolveInfo,
   ) {
-    return readOne(rc.read, dataContractShape, named(by), selectionOf(info));
+    const where = named(by);
+    return where && readOne(rc.read, dataContractShape, where, selectionOf(info));
   }
 
   @Query(() => ContractDiff, { description: 'How a contract version differs from another, and whom that touches.' })

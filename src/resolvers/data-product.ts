@@ -39,7 +39,7 @@ import {
 import { ResourceConnection } from '../schema/resource.js';
 import { nestedPage, PageArgs, rootPage } from './connection.js';
 import type { RequestContext } from './context.js';
-import { decodeId } from './decode.js';
+import { decodeId, lookedUpId } from './decode.js';
 import { ResourcesArgs } from './resource.js';
 import { answer } from './result.js';
 import { selectionOf } from './select.js';
@@ -100,7 +100,8 @@ export class DataProductResolver {
         selectionOf(info),
       );
     }
-    const id = decodeId('DataProduct', by.id ?? '');
+    const id = lookedUpId('DataProduct', by.id);
+    if (id === null) return null;
     return readOne(rc.read, dataProductShape, (r) => sql`${r}."id" = ${id}::uuid`, selectionOf(info));
   }
 

@@ -17,6 +17,12 @@ export function decodeId(type: NodeType, id: string): string {
   return parsed.id;
 }
 
+/** The row id that a look-up names; null where it can name nothing of this type: what is not there is null, however it is asked for. */
+export function lookedUpId(type: NodeType, id: string | undefined): string | null {
+  const parsed = parseGlobalId(id ?? '');
+  return parsed?.type === type ? parsed.id : null;
+}
+
 /** A row id that matches nothing: what a filter by an id of another type finds. */
 const NOTHING = '00000000-0000-0000-0000-000000000000';
 

@@ -22,7 +22,7 @@ import { ResourceConnection } from '../schema/resource.js';
 import { nestedPage, PageArgs, rootPage } from './connection.js';
 import type { RequestContext } from './context.js';
 import { DataProductsArgs } from './data-product.js';
-import { decodeId } from './decode.js';
+import { decodeId, lookedUpId } from './decode.js';
 import { ResourcesArgs } from './resource.js';
 import { answer } from './result.js';
 import { selectionOf } from './select.js';
@@ -45,7 +45,8 @@ export class DomainResolver {
   ) {
     const { id, name } = by;
     if (name !== undefined) return readOne(rc.read, domainShape, (r) => sql`${r}."name" = ${name}`, selectionOf(info));
-    const rowId = decodeId('Domain', id ?? '');
+    const rowId = lookedUpId('Domain', id);
+    if (rowId === null) return null;
     return readOne(rc.read, domainShape, (r) => sql`${r}."id" = ${rowId}::uuid`, selectionOf(info));
   }
 

@@ -1,3 +1,4 @@
+import { logCall } from './call-log.js';
 import { type Bus, busArnOf, buses, findBus, mayUseBus } from './events-buses.js';
 import { compileEventPattern, type EventMatcher } from './events-pattern.js';
 import { enabledRules, type Rule, rules, type Target } from './events-rules.js';
@@ -45,9 +46,9 @@ const MAX_REQUEST_BYTES = 1_048_576;
 const MAX_ENTRIES = 10;
 const MAX_CACHED_PATTERNS = 1000;
 
-/** Amazon EventBridge; every arrival and delivery is written to `deliveries`. */
-export function eventBridge(deliveries: LineLog): Service {
-  const router = new Router(deliveries);
+/** Amazon EventBridge; every arrival and delivery is written to `deliveries`, and what its rules call to `calls` too. */
+export function eventBridge(deliveries: LineLog, calls: LineLog): Service {
+  const router = new Router(deliveries, calls);
   return { ...buses, ...rules, PutEvents: (call, world) => putEvents(router, call, world) };
 }
 
@@ -147,7 +148,10 @@ function contextOf(event: EventEnvelope): Record<string, string> {
 class Router {
   private readonly matchers = new Map<string, EventMatcher>();
 
-  constructor(private readonly deliveries: LineLog) {}
+  constructor(
+    private readonly deliveries: LineLog,
+    private readonly calls: LineLog,
+  ) {}
 
   async arrive(arrival: Arrival, world: World): Promise<void> {
     const { bus, event, via } = arrival;
@@ -161,6 +165,7 @@ class Router {
           (kind === 'sqs' ? send : this.forward.bind(this))({ arrival, rule, target }, world),
         );
         this.record(world, { kind, ...place, rule: rule.name, target: target.Arn, error, event });
+        this.recordCall(world, { arrival, rule, target }, error);
         if (error !== undefined) await keepInDeadLetterQueue({ arrival, rule, target }, error, world);
       }
     }
@@ -207,6 +212,21 @@ class Router {
       event,
     };
     this.deliveries.append(delivery);
+  }
+
+  /** A rule's call on its target, as the role that the target names. */
+  private recordCall(world: World, { arrival: { bus, event }, rule, target }: Hop, error: string | undefined): void {
+    logCall(this.calls, {
+      at: world.now().toISOString(),
+      account: rule.account,
+      principal: target.RoleArn ?? 'events.amazonaws.com',
+      session: null,
+      service: 'events',
+      operation: 'InvokeTarget',
+      parameters: { EventBusName: bus.arn, Rule: rule.name, TargetId: target.Id, TargetArn: target.Arn, Event: event },
+      status: error === undefined ? 200 : 400,
+      error: error ?? null,
+    });
   }
 }
 

@@ -60,7 +60,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     lakeformation,
     ram,
     sqs: sqs.service,
-    events: eventBridge(deliveries),
+    events: eventBridge(deliveries, calls),
   };
   const world = worldOf(state, services);
   if (options.ramSharing !== undefined) world.organization.ramSharing = options.ramSharing;

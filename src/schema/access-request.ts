@@ -134,6 +134,18 @@ export class DecideAccessRequestInput {
 
   @Field(() => String, {
     nullable: true,
+    description: 'The plan that was looked at; plans are not supported in this version.',
+  })
+  planDigest?: string;
+
+  @Field(() => Boolean, {
+    nullable: true,
+    description: 'Approve also where the plan has changed since; of no effect without a plan.',
+  })
+  acceptChangedPlan?: boolean;
+
+  @Field(() => String, {
+    nullable: true,
     description: 'Repeating a mutation with the same key within 24 hours does nothing twice.',
   })
   idempotencyKey?: string;

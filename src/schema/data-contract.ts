@@ -101,9 +101,14 @@ export class DataContract extends Node {
   quality!: QualityRule[];
 
   @Field(() => [ContractViolation], {
-    description: 'Where it breaks the standard or could not be mapped, if it was imported all the same.',
+    description: 'Where it breaks the standard, if it was imported all the same (lenient).',
   })
   warnings!: ContractViolation[];
+
+  @Field(() => [String], {
+    description: 'What the standard allows and the Glue catalogue cannot say as it stands; how it was taken.',
+  })
+  notes!: string[];
 
   @Field(() => String, { description: 'Who imported it.' })
   createdBy!: string;

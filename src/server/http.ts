@@ -118,6 +118,7 @@ async function startApollo<C extends BaseContext>(
     includeStacktraceInErrorResponses: false,
     stopOnTerminationSignals: false,
     allowBatchedHttpRequests: false,
+    persistedQueries: false,
     parseOptions: parseLimits,
     validationRules: [limitsRule],
     validationOptions: { maxErrors: limits.errors },
@@ -125,6 +126,7 @@ async function startApollo<C extends BaseContext>(
     logger: log,
     plugins: [
       limitCost<C>(),
+      refuseSubscriptions<C>(),
       ApolloServerPluginCacheControlDisabled(),
       ApolloServerPluginLandingPageDisabled(),
       ApolloServerPluginSchemaReportingDisabled(),
@@ -142,6 +144,20 @@ function limitCost<C extends BaseContext>(): ApolloServerPlugin<C> {
       didResolveOperation: async ({ schema, document, operation, request }) => {
         const error = operation && costError({ schema, document, operation, variables: request.variables ?? {} });
         if (error) throw error;
+      },
+    }),
+  };
+}
+
+/** A stream needs a socket: over a plain request it is refused before anything is opened. */
+function refuseSubscriptions<C extends BaseContext>(): ApolloServerPlugin<C> {
+  return {
+    requestDidStart: async () => ({
+      didResolveOperation: async ({ operation }) => {
+        if (operation?.operation !== 'subscription') return;
+        throw new GraphQLError('Subscribe over WebSocket (graphql-ws) on this same address.', {
+          extensions: { code: 'BAD_REQUEST', http: { status: 400 } },
+        });
       },
     }),
   };

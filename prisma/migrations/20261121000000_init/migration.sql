@@ -113,6 +113,7 @@ CREATE TABLE "DataContract" (
     "sla" JSONB NOT NULL,
     "quality" JSONB NOT NULL,
     "warnings" JSONB NOT NULL,
+    "notes" TEXT[],
     "createdBy" TEXT NOT NULL,
     "createdAt" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
     "activatedAt" TIMESTAMPTZ(3),

@@ -8,7 +8,7 @@ export const dataContractShape: Shape = {
   always: ['id'],
   columns: {
     ...plain('id', 'odcsId', 'name', 'version', 'apiVersion', 'status', 'revision', 'document', 'format', 'digest'),
-    ...plain('sla', 'quality', 'warnings', 'createdBy', 'createdAt', 'activatedAt'),
+    ...plain('sla', 'quality', 'warnings', 'notes', 'createdBy', 'createdAt', 'activatedAt'),
   },
   relations: {
     dataProduct: { kind: 'one', shape: () => dataProductShape, where: (t, r) => sql`${r}."id" = ${t}."productId"` },
