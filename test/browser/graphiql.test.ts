@@ -75,14 +75,15 @@ afterAll(async () => {
 
 const linkOf = (role: string) => `${ready.graphql}#token=${ready.users.find((user) => user.role === role)?.token}`;
 
-/** Replaces the document in the editor and runs it. */
-async function run(text: string): Promise<void> {
+/** Replaces the document in the editor and runs it, once the editor has understood it: the tab shows the operation's name. */
+async function run(operation: string, text: string): Promise<void> {
   await page.locator('.graphiql-query-editor .monaco-editor, .graphiql-query-editor .CodeMirror').first().click();
   await page.keyboard.press('Control+A');
   await page.keyboard.press('Delete');
   // Pasted, not typed: the editor closes braces that are typed.
   await page.evaluate((pasted) => navigator.clipboard.writeText(pasted), text);
   await page.keyboard.press('Control+V');
+  await page.locator('.graphiql-tab-button', { hasText: operation }).first().waitFor();
   await page.locator('.graphiql-execute-button').click();
 }
 
@@ -97,7 +98,7 @@ it('opens from the printed link, offline, with the token out of the address, and
   await page.goto(linkOf('admin'));
   await page.waitForSelector('.graphiql-execute-button');
   expect(page.url()).not.toContain('token');
-  await run(CATALOGUE);
+  await run('Catalogue', CATALOGUE);
   await expect.poll(answer, { timeout: 15_000 }).toContain('commerce/orders');
   if (process.env.MESHGATE_SCREENSHOT) await page.screenshot({ path: process.env.MESHGATE_SCREENSHOT });
   expect(elsewhere).toEqual([]);
@@ -106,7 +107,7 @@ it('opens from the printed link, offline, with the token out of the address, and
 it('streams events over WebSocket while the mesh changes', async () => {
   await page.goto(linkOf('admin'));
   await page.waitForSelector('.graphiql-execute-button');
-  await run('subscription Stream { meshEvents { sequence type } }');
+  await run('Stream', 'subscription Stream { meshEvents { sequence type } }');
   await new Promise((resolve) => setTimeout(resolve, 1_500));
   const owner = ready.users.find(({ role }) => role === 'owner');
   const call = async (query: string) => {
