@@ -30,6 +30,8 @@ export interface SandboxControl {
     table: string;
     column: string;
   }): Promise<boolean>;
+  /** The log of calls after the one of this number. */
+  calls(after?: number): Promise<LoggedCall[]>;
   /** What is called while `work` runs. */
   callsDuring(work: () => Promise<unknown>): Promise<LoggedCall[]>;
   deliveries(account: string): Promise<Delivery[]>;
@@ -52,14 +54,15 @@ export function sandboxControl(url: string): SandboxControl {
     if (!response.ok) throw new Error(`The sandbox answered ${response.status} to ${path}: ${await response.text()}`);
     return (await response.json()) as T;
   }
-  const lastCall = async () => (await ask<LoggedCall[]>('/calls?after=0&limit=100000')).at(-1)?.n ?? 0;
+  const calls = (after = 0): Promise<LoggedCall[]> => ask(`/calls?after=${after}&limit=100000`);
   return {
     canRead: async (question) =>
       (await ask<{ allowed: boolean }>(`/can-read?${new URLSearchParams(question)}`)).allowed,
+    calls,
     callsDuring: async (work) => {
-      const before = await lastCall();
+      const before = (await calls()).at(-1)?.n;
       await work();
-      return ask(`/calls?after=${before}`);
+      return calls(before);
     },
     deliveries: (account) => ask(`/deliveries?account=${account}`),
     addFaults: async (...faults) => void (await ask('/faults', { body: faults })),
