@@ -1,0 +1,99 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import { productOfTest } from './testkit/product.js';
+import { mark, statementsOfTest } from './testkit/statements.js';
+
+const statements = statementsOfTest();
+const product = await productOfTest();
+
+async function ask(subject: string, query: string, variables: object = {}): Promise<Record<string, unknown>> {
+  const response = await fetch(product.graphql, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      authorization: `Bearer ${await product.tokenOf(subject)}`,
+      ...mark,
+    },
+    body: JSON.stringify({ query, variables }),
+  });
+  const { data, errors } = (await response.json()) as { data: Record<string, unknown>; errors?: unknown };
+  expect(errors).toBeUndefined();
+  return data;
+}
+
+const QUERIES: Record<string, string> = {
+  viewer:
+    '{ viewer { subject name groups admin actions memberships { role domain { id name members { subject } } } } }',
+  node: 'query ($product: ID!) { node(id: $product) { ... on DataProduct { path domain { name } tables { name columns { name } } } } }',
+  domain:
+    '{ domain(by: { name: "logistics" }) { status progress { ready } members { subject } resources(first: 50) { nodes { kind dependsOn { key } claims { owner { id } } } } dataProducts(first: 10) { totalCount nodes { path contract { version } } } } }',
+  domains:
+    '{ domains(first: 5) { totalCount nodes { name viewerRole members { subject role } dataProducts(first: 10) { nodes { path tables { name columns { name } } } } } pageInfo { endCursor } } }',
+  dataProduct:
+    '{ dataProduct(by: { path: "logistics/shipments" }) { path domain { name } contract { version sla { property } quality { description } } contracts { version } tables { name columns { name type } } schemaVersions { createdAt } progress { ready } viewerAccess { status } accessRequests(first: 10) { nodes { status requestedBy } } accessGrants(first: 10) { nodes { status } } resources(first: 20) { nodes { kind } } } }',
+  dataProducts:
+    '{ dataProducts(first: 20, search: "stock or shipments", filter: { status: [PUBLISHED] }) { totalCount facets { field values { value count } } nodes { path domain { name members { subject } } contract { version dataProduct { path } } tables { name columns { name } } viewerAccess { status } } } }',
+  diffDataContracts:
+    'query ($from: ID!, $to: ID!) { diffDataContracts(from: $from, to: $to) { compatible changes { path kind breaking message } affectedGrants { id status } } }',
+  dataContract:
+    '{ dataContract(by: { path: "logistics/shipments", version: "1.4.1" }) { version document warnings { path reason } sla { property } quality { description } dataProduct { path domain { name } } } }',
+  accessRequests:
+    '{ accessRequests(first: 10) { totalCount nodes { status principals dataProduct { path domain { name } } consumerDomain { name } accessGrant { status resources { kind } } viewerCanApprove } } }',
+  accessGrants:
+    '{ accessGrants(first: 10) { totalCount nodes { status howToQuery { tables { table athenaSql } } progress { ready } accessRequest { purpose requestedBy } dataProduct { path } consumerDomain { name } resources { kind lastError { message } } } } }',
+  resources:
+    '{ resources(first: 100) { totalCount nodes { kind key status dependsOn { key } claims { released owner { id } } } } }',
+  events:
+    '{ events(first: 100) { totalCount nodes { sequence type domain { name } subject { id ... on DataProduct { path } ... on AccessGrant { status dataProduct { path } } } } } }',
+};
+
+let shipments: { id: string; contract: { id: string; document: string } };
+let imported: string;
+
+beforeAll(async () => {
+  const found = '{ dataProduct(by: { path: "logistics/shipments" }) { id contract { id document } } }';
+  shipments = (await ask('ada.admin', found)).dataProduct as typeof shipments;
+  const { importDataContract } = await ask(
+    'lena.fischer',
+    'mutation ($input: ImportDataContractInput!) { importDataContract(input: $input) { ... on ImportDataContractPayload { dataContract { id } } ... on UserError { message } } }',
+    {
+      input: {
+        dataProduct: shipments.id,
+        document: shipments.contract.document.replace('version: 1.4.1', 'version: 1.5.0'),
+      },
+    },
+  );
+  imported = (importDataContract as { dataContract: { id: string } }).dataContract.id;
+});
+
+/** Statements of a query that takes more than one: both contracts, and the grants that read what changed. */
+const MORE: Record<string, number> = { diffDataContracts: 3 };
+
+/** Asks as somebody and answers the request's statements, those that read memberships apart. */
+async function costOf(subject: string, name: string): Promise<{ own: number; memberships: number }> {
+  let data: Record<string, unknown> = {};
+  const query = QUERIES[name] ?? '';
+  const known: Record<string, string> = { product: shipments.id, from: shipments.contract.id, to: imported };
+  const variables = Object.fromEntries(Object.entries(known).filter(([variable]) => query.includes(`$${variable}:`)));
+  const ran = await statements.of(async () => {
+    data = await ask(subject, query, variables);
+  });
+  expect(data[name]).toBeTruthy();
+  const own = ran.filter((text) => !text.includes('FROM "DomainMember" WHERE "subject" = ANY'));
+  return { own: own.length, memberships: ran.length - own.length };
+}
+
+describe('every query is one SQL statement, and one for the memberships where they are not known', () => {
+  test.each(Object.keys(QUERIES))('%s', async (name) => {
+    const member = await costOf('lena.fischer', name);
+    const own = MORE[name] ?? 1;
+    expect(member).toEqual({ own, memberships: expect.any(Number) });
+    expect(member.memberships).toBeLessThanOrEqual(1);
+    // The admin sees everything; but he belongs to no domain that his `viewer` would have to read.
+    expect((await costOf('ada.admin', name)).own).toBe(name === 'viewer' ? 0 : own);
+  });
+
+  test('memberships are read for whoever was not seen lately, and then known', async () => {
+    expect(await costOf('sofia.rossi', 'domains')).toEqual({ own: 1, memberships: 1 });
+    expect(await costOf('sofia.rossi', 'domains')).toEqual({ own: 1, memberships: 0 });
+  });
+});
