@@ -16,6 +16,8 @@ export interface CallWatch {
   forget: () => void;
   /** Account, region, run: in each line. Parameters are not logged. */
   fields: Record<string, unknown>;
+  /** The requests that led to the call at hand. */
+  correlationIds?: (() => string[]) | undefined;
 }
 
 /** The parts of the SDK's middleware that are used here, the same for all clients. */
@@ -54,7 +56,11 @@ async function logged(watch: CallWatch, context: Context, call: () => Promise<An
   const operation = context.commandName?.replace(/Command$/, '') ?? '';
   const service = context.clientName?.replace(/Client$/, '') ?? '';
   const startedAt = performance.now();
-  const fields = () => ({ ...watch.fields, service, operation, ms: Math.round(performance.now() - startedAt) });
+  const correlationIds = watch.correlationIds?.() ?? [];
+  const fields = () => {
+    const ms = Math.round(performance.now() - startedAt);
+    return { ...watch.fields, correlationIds, service, operation, ms };
+  };
   try {
     const answer = await call();
     const level = READS.test(operation) ? 'debug' : 'info';

@@ -127,11 +127,12 @@ interface Opening {
 
 /** Clients are made when they are first used: most runs need one or two. */
 function openSession({ lane, config, log, credentials }: Opening): AwsSession {
-  const { account, region, sessionName, beforeCall } = lane;
+  const { account, region, sessionName, beforeCall, correlationIds } = lane;
   const { provider, forget } = credentials;
   const watch = {
     log,
     beforeCall,
+    correlationIds,
     forget,
     fields: { account, region, runId: sessionName, credentialSession: credentials.sessionName },
   };

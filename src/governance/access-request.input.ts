@@ -18,9 +18,11 @@ export const requestAccess = z.object({
     .nullish()
     .transform((values) => [...new Set(values?.length ? values : (['SELECT', 'DESCRIBE'] as const))]),
   tables: list('tables', 200)
+    .refine((values) => values.length > 0, 'Name at least one, or leave it out to ask for all tables.')
     .nullish()
     .transform((values) => values ?? []),
   columns: list('columns', 2_000)
+    .refine((values) => values.length > 0, 'Name at least one, or leave it out to ask for all columns.')
     .nullish()
     .transform((values) => values ?? []),
   rowFilter: z.string().nullish(),

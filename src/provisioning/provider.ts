@@ -94,4 +94,6 @@ export interface OpenLane {
   sessionName: string;
   /** Called before each AWS call; throws where the lease would not outlast the request's timeout. */
   beforeCall: () => Promise<void>;
+  /** The requests that led to the call at hand, for its line in the log. */
+  correlationIds?: () => string[];
 }

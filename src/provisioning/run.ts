@@ -49,6 +49,8 @@ export interface RunContext<Session> {
 
 /** One run on one lane, under one lease. */
 interface Run<Session> extends RunContext<Session> {
+  /** What the calls at hand are for. */
+  calling: { correlationIds: string[] };
   lease: Lease;
   session: Session;
   /** Rows marked and not yet recorded. */
@@ -92,6 +94,7 @@ async function open<Session>(context: RunContext<Session>, lease: Lease, rows: D
   // Our own database: what it fails with says nothing about the account.
   const role = await context.roleOf(lease.account);
   const log = context.log.child({ lane: `${lease.account}/${lease.region}`, runId: lease.holder });
+  const calling = { correlationIds: [] as string[] };
   const counters = { inFlight: [], failuresInARow: new Map<Kind, number>(), failures: 0, successes: 0 };
   try {
     const session = await context.aws.open({
@@ -100,8 +103,9 @@ async function open<Session>(context: RunContext<Session>, lease: Lease, rows: D
       role,
       sessionName: lease.holder,
       beforeCall: () => ensureLease(context.db, lease, context.times),
+      correlationIds: () => calling.correlationIds,
     });
-    return { ...context, ...counters, log, lease, session };
+    return { ...context, ...counters, log, lease, session, calling };
   } catch (error) {
     if (lease.lost || error instanceof FenceLost) throw new FenceLost(lease);
     const classified = context.aws.classify(error);
@@ -244,7 +248,10 @@ async function send<Session>(
   if (run.stopping() || isSilent(run, provider.kind)) return null;
   const items = batch.map(({ row }) => itemOf(row));
   const resources = batch.map(({ row }) => row.id);
-  const correlationIds = [...new Set(batch.map(({ row }) => row.correlationId))];
+  const correlationIds = callFor(
+    run,
+    batch.map(({ row }) => row),
+  );
   run.log.info({ kind: provider.kind, resources, correlationIds }, removing ? 'removing' : 'applying');
   const answer = await attempt(run, () =>
     removing
@@ -270,7 +277,14 @@ interface Seen {
   observation: Observation | null;
 }
 
+/** Says what the next calls are for: the same ids stand in the log of the requests and of the calls. */
+function callFor<Session>({ calling }: Run<Session>, rows: DueRow[]): string[] {
+  calling.correlationIds = [...new Set(rows.map(({ correlationId }) => correlationId))].slice(0, 100);
+  return calling.correlationIds;
+}
+
 async function observe<Session>(run: Run<Session>, provider: Provider<Session>, rows: DueRow[]): Promise<Seen[]> {
+  callFor(run, rows);
   const answered = run.failuresInARow.get(provider.kind) === 0;
   const probe = answered ? rows : rows.slice(0, PROBE);
   const seen = await observeAll(run, provider, probe);

@@ -318,3 +318,10 @@ test('a grant that cannot be ended holds back no other, and is told', async () =
   await expect(expireDueGrants(system)).rejects.toThrow('1 of 2 due grants could not be ended');
   for (const id of ids) expect(await grantOf(id)).toMatchObject({ endsAs: 'EXPIRED' });
 });
+
+test('an empty list of tables or columns is refused: it must not mean all of them', async () => {
+  for (const field of ['tables', 'columns']) {
+    const asked = requestAccess(await mesh.as('finance-member'), { ...input(), [field]: [] });
+    expect(await refusal(asked)).toMatchObject({ code: 'VALIDATION', message: expect.stringContaining('leave it out') });
+  }
+});
