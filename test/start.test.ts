@@ -75,6 +75,21 @@ async function ask(ready: Ready, role: string | null, query: string): Promise<Re
   return (await response.json()) as Record<string, unknown>;
 }
 
+interface Member {
+  domain: string;
+  subject: string;
+}
+
+/** Who belongs to which domain, by the domain's id. */
+async function membersOf(ready: Ready): Promise<Member[]> {
+  const names = new Set(ready.users.flatMap(({ domain }) => domain ?? []));
+  const fields = [...names].map((name, i) => `d${i}: domain(by: { name: "${name}" }) { id members { subject } }`);
+  const { data } = (await ask(ready, 'admin', `{ ${fields.join(' ')} }`)) as {
+    data: Record<string, { id: string; members: { subject: string }[] }>;
+  };
+  return Object.values(data).flatMap(({ id, members }) => members.map(({ subject }) => ({ domain: id, subject })));
+}
+
 beforeAll(async () => {
   port = await freePort();
 });
@@ -85,6 +100,7 @@ afterAll(() => {
 
 describe('meshgate start', () => {
   let domains = 0;
+  let members: Member[] = [];
 
   it('brings up everything, says where it is, and stops all of it', { timeout: 90_000 }, async () => {
     const one = start();
@@ -117,6 +133,13 @@ describe('meshgate start', () => {
     const ready = await readiness(one);
     expect(performance.now() - began).toBeLessThan(3_000);
     expect(await count(ready.database, 'Domain')).toBe(domains);
+    const subject = ready.users.find(({ role }) => role === 'member')?.subject ?? '';
+    const member = (await membersOf(ready)).find((one) => one.subject === subject);
+    const input = `{ domain: "${member?.domain}", subject: "${subject}" }`;
+    const removal = await ask(ready, 'admin', `mutation { removeDomainMember(input: ${input}) { __typename } }`);
+    expect(removal).toEqual({ data: { removeDomainMember: { __typename: 'RemoveDomainMemberPayload' } } });
+    members = await membersOf(ready);
+    expect(members.map((one) => one.subject)).not.toContain(subject);
 
     const second = run('start', '--port', String(await freePort()), '--data-dir', dataDir);
     expect(await second.ended).toBe(1);
@@ -128,6 +151,8 @@ describe('meshgate start', () => {
     const one = start();
     const ready = await readiness(one);
     expect(await count(ready.database, 'Domain')).toBe(domains);
+    expect(await membersOf(ready), 'the seed would have brought the member back').toEqual(members);
+    expect(one.output()).not.toContain('Demo mesh');
     expect(await stop(one, 'SIGTERM')).toBe(0);
   });
 
@@ -136,6 +161,7 @@ describe('meshgate start', () => {
     const ready = await readiness(one);
     expect(await count(ready.database, 'Domain')).toBe(0);
     expect(ready.users.map(({ role }) => role)).toEqual(['admin', null]);
+    expect(existsSync(join(dataDir, 'demo-seeded'))).toBe(false);
     expect(await stop(one)).toBe(0);
   });
 

@@ -1,4 +1,4 @@
-import { accessSync, constants, mkdirSync, rmSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { DEMO_ACCOUNTS, DEMO_REGION, DEMO_USERS, GOVERNANCE_ACCOUNT } from '../demo/mesh.js';
@@ -30,6 +30,9 @@ export interface StartOptions {
 export const readyFileIn = (dataDir: string): string => join(resolve(dataDir), 'ready.json');
 
 const tokenSeconds = 86_400;
+
+/** File in the data folder that says that the demo was seeded to its end. */
+const seededMarker = 'demo-seeded';
 
 /** Runs everything in this process: Postgres, the sandbox AWS, migrations, server and worker, demo. Resolves when all is up. */
 export async function start(options: StartOptions): Promise<void> {
@@ -120,7 +123,7 @@ async function startParts(options: StartOptions, { closing, log }: Running): Pro
   });
   const address = host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
   const graphql = `http://${address}:${app.port}/graphql`;
-  if (options.demo) await seed(graphql, sandbox);
+  if (options.demo) await seedOnce(dataDir, graphql, sandbox);
   const users = await demoUsers(sandbox, options.demo);
   const ready = { graphql, sandbox: sandbox.url, database: postgres.serverUrl, pid: process.pid, users };
   writeReadyFile(readyFileIn(dataDir), ready);
@@ -175,6 +178,14 @@ function localConfig({ host, port, databaseUrl, sandbox }: Local): Config {
   return { ...config, aws: { ...config.aws, credentials: governanceCredentials(GOVERNANCE_ACCOUNT) } };
 }
 
+/** Once for a data folder: a second time would undo what people decided since. What a kill broke off goes on at the next start. */
+async function seedOnce(dataDir: string, graphql: string, sandbox: Sandbox): Promise<void> {
+  const marker = join(dataDir, seededMarker);
+  if (existsSync(marker)) return;
+  await seed(graphql, sandbox);
+  writeFileSync(marker, `${new Date().toISOString()}\n`);
+}
+
 async function seed(graphql: string, { issuer }: Sandbox): Promise<void> {
   const tokenOf = async (subject: string): Promise<string> => {
     const user = DEMO_USERS.find((one) => one.subject === subject);
@@ -200,7 +211,7 @@ function demoUsers({ issuer }: Sandbox, demo: boolean): Promise<ReadyUser[]> {
 /** Everything that earlier starts left, but the lock that this one holds. */
 async function emptyFolder(dataDir: string): Promise<void> {
   await stopPostgres(dataDir);
-  for (const name of ['postgres', 'postgres-credentials.json', 'sandbox']) {
+  for (const name of [seededMarker, 'postgres', 'sandbox', 'postgres-credentials.json']) {
     rmSync(join(dataDir, name), { recursive: true, force: true });
   }
 }
