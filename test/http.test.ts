@@ -295,6 +295,13 @@ describe('query limits', () => {
 });
 
 describe('GraphiQL', () => {
+  it('is where a browser lands that asks for no page in particular', async () => {
+    const root = new URL('/', url);
+    const response = await fetch(root, { headers: { accept: 'text/html' }, redirect: 'manual' });
+    expect([response.status, response.headers.get('location')]).toEqual([302, '/graphql']);
+    expect((await fetch(root, { headers: { accept: 'application/json' } })).status).toBe(404);
+  });
+
   it('comes compressed, loads nothing from elsewhere, and holds no token', async () => {
     const response = await fetch(url, { headers: { accept: 'text/html', 'accept-encoding': 'identity' } });
     expect(response.status).toBe(200);

@@ -193,6 +193,11 @@ interface Served<C extends BaseContext> {
 function serveGraphql<C extends BaseContext>(app: FastifyInstance, { apollo, api, config, log }: Served<C>): void {
   const answer = fastifyApolloHandler(apollo, { context: (request) => api.contextOf(incoming(request, log)) });
   let page: Promise<GraphiqlPage> | undefined;
+  if (config.graphiql) {
+    app.get('/', async (request, reply) =>
+      wantsPage(request) ? reply.redirect(graphqlPath, 302) : reply.callNotFound(),
+    );
+  }
   app.route({
     method: ['GET', 'POST'],
     url: graphqlPath,
