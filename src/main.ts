@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-import { realpathSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
@@ -55,16 +56,17 @@ function commands(): Command {
   program
     .command('serve')
     .description('the API, against DATABASE_URL and real AWS')
-    .addHelpText('after', `\n${describeVariables()}`)
+    .addHelpText('after', `\n${describeVariables('server')}`)
     .action(() => run({ serve: true, work: false }));
   program
     .command('work')
     .description('the worker: makes AWS agree and publishes events, against DATABASE_URL and real AWS')
-    .addHelpText('after', `\n${describeVariables()}`)
+    .addHelpText('after', `\n${describeVariables('server')}`)
     .action(() => run({ serve: false, work: true }));
   program
     .command('migrate')
     .description('bring the database to this version, as its owner (DATABASE_OWNER_URL); run before serve and work')
+    .addHelpText('after', `\n${describeVariables('migrate')}`)
     .action(migrateDatabase);
   program
     .command('tour')
@@ -99,18 +101,43 @@ async function migrateDatabase(): Promise<void> {
 }
 
 async function tour(flags: TourFlags): Promise<void> {
-  const ready = readReadyFile(flags.readyFile ?? readyFileIn(defaultDataDir()));
-  const graphql = flags.url ?? ready?.graphql;
-  const { adminToken, requesterToken, deciderToken } = { ...castOf(flags.url ? undefined : ready), ...given(flags) };
-  if (!graphql || !adminToken || !requesterToken || !deciderToken) {
+  const ready = flags.url ? undefined : readyFor(flags);
+  const graphql = flags.url ?? ready?.graphql ?? '';
+  const { adminToken, requesterToken, deciderToken } = { ...castOf(ready), ...given(flags) };
+  if (!adminToken || !requesterToken || !deciderToken) {
     throw new StartError(
-      'The tour needs a running server: start one with "npm start", or name its --ready-file, or give --url with --admin-token, --requester-token and --decider-token.',
+      ready
+        ? `The server at ${graphql} has no demo users: it was started with --no-demo. Start one without it, or give --admin-token, --requester-token and --decider-token.`
+        : '--url needs --admin-token, --requester-token and --decider-token with it: tokens of those whom the tour plays.',
     );
   }
-  const sandbox = flags.sandbox ?? (flags.url ? undefined : ready?.sandbox);
+  await assertAnswers(graphql, ready ? ' that the ready file names' : '');
+  const sandbox = flags.sandbox ?? ready?.sandbox;
   const tell = flags.json ? tellJson : tellPerson;
   const ok = await runTour({ graphql, adminToken, requesterToken, deciderToken, sandbox }, tell);
   if (!ok) process.exitCode = 1;
+}
+
+function readyFor(flags: TourFlags): Ready {
+  const path = resolve(flags.readyFile ?? readyFileIn(defaultDataDir()));
+  const ready = readReadyFile(path);
+  if (ready) return ready;
+  throw new StartError(
+    existsSync(path)
+      ? `${path} is no ready file of "meshgate start". Name the right one with --ready-file.`
+      : `There is no ready file ${path}, so no server is running over that data folder. Start one with "npm start", or name the ready file of one that runs with --ready-file, or give --url with --admin-token, --requester-token and --decider-token.`,
+  );
+}
+
+async function assertAnswers(graphql: string, origin: string): Promise<void> {
+  try {
+    await fetch(new URL('/healthz', graphql), { signal: AbortSignal.timeout(10_000) });
+  } catch (error) {
+    const why = error instanceof TypeError && error.cause instanceof Error ? error.cause.message : String(error);
+    throw new StartError(
+      `The server${origin} does not answer at ${graphql} (${why}). It may have been killed: start one with "npm start", or name another with --ready-file or --url.`,
+    );
+  }
 }
 
 type Cast = Partial<Record<'adminToken' | 'requesterToken' | 'deciderToken', string>>;

@@ -93,9 +93,11 @@ describe('configuration', () => {
   });
 
   it('explains every variable', () => {
-    const help = describeVariables();
+    const help = describeVariables('server');
     for (const name of Object.keys(complete)) expect(help).toContain(`${name} (required)`);
     expect(help).toContain('PORT (default 4000)');
     expect(help).not.toContain('undefined');
+    expect(help).not.toContain('DATABASE_OWNER_URL');
+    expect(describeVariables('migrate').match(/^ {2}\w+/gm)).toEqual(['  DATABASE_OWNER_URL', '  MESHGATE_LOG_LEVEL']);
   });
 });

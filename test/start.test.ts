@@ -1,5 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -118,9 +127,11 @@ describe('meshgate start', () => {
     expect(await ask(ready, null, '{ viewer { admin } }')).toEqual({ data: { viewer: { admin: false } } });
     expect((await fetch(ready.graphql.replace('/graphql', '/readyz'))).status).toBe(200);
     expect(one.output()).toContain(`${ready.graphql}#token=`);
+    expect(one.output()).toContain(`npm run meshgate -- tour --ready-file ${readyFile}\n`);
     domains = await count(ready.database, 'Domain');
     expect(domains).toBe(4);
     expect(await stop(one)).toBe(0);
+    expect(one.output()).toMatch(/Stopped\.\n$/);
     expect(existsSync(readyFile)).toBe(false);
     await expect(fetch(ready.graphql)).rejects.toThrow();
     await expect(fetch(ready.sandbox)).rejects.toThrow();
@@ -190,6 +201,11 @@ describe('meshgate start says what is wrong, in a paragraph, and ends with 1', (
 
   it.each([
     [
+      'a ready file in no folder',
+      () => ['--ready-file', join(scratch, 'none/ready.json')],
+      /ready file .*none\/ready\.json cannot be written .* Make its folder/,
+    ],
+    [
       'a busy port',
       () => ['--port', String(takenPort)],
       /Port \d+ on 127.0.0.1 is taken .* Choose another one with --port/,
@@ -206,6 +222,79 @@ describe('meshgate start says what is wrong, in a paragraph, and ends with 1', (
   });
 });
 
+describe('meshgate start --fresh', () => {
+  it("deletes nothing in a folder that is not Meshgate's", async () => {
+    const project = join(scratch, 'project');
+    mkdirSync(join(project, 'postgres'), { recursive: true });
+    writeFileSync(join(project, 'postgres/init.sql'), '');
+    writeFileSync(join(project, 'ready.json'), '');
+    const one = run('start', '--port', String(port), '--data-dir', project, '--fresh');
+    expect(await one.ended).toBe(1);
+    expect(one.output()).toContain(`deletes nothing in ${project}: it holds ${join(project, 'postgres')}, but not`);
+    expect(readdirSync(project, { recursive: true }).sort()).toEqual(['postgres', 'postgres/init.sql', 'ready.json']);
+  });
+});
+
+describe.skipIf(process.platform === 'win32')('meshgate start under npm', () => {
+  it('ends, Postgres included, when the shell that npm put above it is gone', { timeout: 30_000 }, async () => {
+    const folder = join(scratch, 'npm');
+    const command = `${process.execPath} scripts/start.mjs start --port 0 --no-demo --data-dir ${folder}; true`;
+    const env = { ...process.env, npm_lifecycle_event: 'start' };
+    const shell = spawn('sh', ['-c', command], { stdio: ['ignore', 'pipe', 'pipe'], env });
+    let output = '';
+    for (const stream of [shell.stdout, shell.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk));
+    const closed = new Promise((done) => shell.on('close', done));
+    const ready = () => readReadyFile(join(folder, 'ready.json'));
+    await expect.poll(ready, { timeout: 15_000 }).toBeDefined();
+    const { database = '' } = ready() ?? {};
+    shell.kill('SIGTERM');
+    await closed;
+    expect(output).toContain('Stopped.');
+    expect(ready()).toBeUndefined();
+    await expect(count(database, 'Domain')).rejects.toThrow('ECONNREFUSED');
+  });
+});
+
+describe('meshgate tour says what it lacks', () => {
+  const written = (name: string, content: unknown): string => {
+    writeFileSync(join(scratch, name), JSON.stringify(content));
+    return join(scratch, name);
+  };
+  const user = { name: 'x', subject: 'x', groups: [], token: 'x' };
+  const ready = async (roles: (string | null)[]) => ({
+    graphql: `http://127.0.0.1:${await freePort()}/graphql`,
+    sandbox: 'http://127.0.0.1:1',
+    database: '',
+    pid: 1,
+    users: roles.map((role) => ({ ...user, role, domain: role === 'admin' || !role ? null : role })),
+  });
+
+  it.each([
+    [
+      'a ready file',
+      async () => ['--ready-file', join(scratch, 'none')],
+      /There is no ready file .*none, so no server/,
+    ],
+    ['a true one', async () => ['--ready-file', written('odd.json', {})], /odd\.json is no ready file/],
+    [
+      'demo users',
+      async () => ['--ready-file', written('empty.json', await ready(['admin', null]))],
+      /has no demo users: it was started with --no-demo/,
+    ],
+    [
+      'a server that answers',
+      async () => ['--ready-file', written('gone.json', await ready(['admin', 'steward', 'member']))],
+      /The server that the ready file names does not answer .*ECONNREFUSED/,
+    ],
+    ['tokens for --url', async () => ['--url', 'http://127.0.0.1:1/graphql'], /--url needs --admin-token, --requester/],
+  ])('%s', async (_, args, message) => {
+    const one = run('tour', ...(await args()));
+    expect(await one.ended).toBe(1);
+    expect(one.output()).toMatch(message);
+    expect(one.output()).not.toMatch(/\n\s+at /);
+  });
+});
+
 describe('the command line', () => {
   it('explains its commands', async () => {
     const help = run('--help');
@@ -216,6 +305,14 @@ describe('the command line', () => {
     expect(await version.ended).toBe(0);
     const { version: stated } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
     expect(version.output().trim()).toBe(stated);
+  });
+
+  it('explains to each command its own variables', async () => {
+    const [serve, migrate] = [run('serve', '--help'), run('migrate', '--help')];
+    expect(await Promise.all([serve.ended, migrate.ended])).toEqual([0, 0]);
+    expect(serve.output()).not.toContain('DATABASE_OWNER_URL');
+    expect(migrate.output()).toContain('DATABASE_OWNER_URL (required)');
+    expect(migrate.output()).not.toContain('MESHGATE_ISSUERS');
   });
 
   it('lists the variables that serve needs', async () => {

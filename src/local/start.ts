@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { DEMO_ACCOUNTS, DEMO_REGION, DEMO_USERS, GOVERNANCE_ACCOUNT } from '../demo/mesh.js';
@@ -7,7 +7,7 @@ import { startPostgres, stopPostgres } from '../sandbox/postgres.js';
 import { type Sandbox, startSandbox } from '../sandbox/server.js';
 import { governanceCredentials } from '../sandbox/sts.js';
 import { createApp } from '../server/app.js';
-import { type Config, isLoopbackHost, readConfig, sandboxIssuer } from '../server/config.js';
+import { type Config, defaultDataDir, isLoopbackHost, readConfig, sandboxIssuer } from '../server/config.js';
 import { endOnSignal } from '../server/lifecycle.js';
 import { createLog, type Log } from '../server/log.js';
 import { migrate } from '../server/migrate.js';
@@ -34,6 +34,11 @@ const tokenSeconds = 86_400;
 /** File in the data folder that says that the demo was seeded to its end. */
 const seededMarker = 'demo-seeded';
 
+/** Postgres's passwords: the file that tells a data folder of Meshgate's from any other. */
+const credentialsFile = 'postgres-credentials.json';
+
+const dataFolders = ['postgres', 'sandbox'];
+
 /** Runs everything in this process: Postgres, the sandbox AWS, migrations, server and worker, demo. Resolves when all is up. */
 export async function start(options: StartOptions): Promise<void> {
   const dataDir = resolve(options.dataDir);
@@ -47,11 +52,13 @@ export async function start(options: StartOptions): Promise<void> {
     closed ??= closeAll(closing, log);
     return closed;
   };
-  endOnSignal({ close, log, tell: (line) => process.stderr.write(`\n${line}\n`) });
+  const tellEnd = (line: string): boolean => process.stderr.write(`\n${line}\n`);
+  endOnSignal({ close: () => close().then(() => void tellEnd('Stopped.')), log, tell: tellEnd });
   try {
     await assertPortFree(options);
     const ready = await startParts({ ...options, dataDir }, { closing, log });
-    process.stdout.write(welcome(ready, { seconds: seconds(), logFile }));
+    const readyFile = options.readyFile ? resolve(options.readyFile) : readyFileIn(dataDir);
+    process.stdout.write(welcome(ready, { seconds: seconds(), logFile, tour: tourCommand(readyFile) }));
   } catch (error) {
     // Whoever stops it half-way wants no report of what that broke off.
     const interrupted = closed !== undefined;
@@ -60,12 +67,20 @@ export async function start(options: StartOptions): Promise<void> {
   }
 }
 
+/** With its flag where the tour would look elsewhere by itself. */
+function tourCommand(readyFile: string): string {
+  const command = 'npm run meshgate -- tour';
+  if (readyFile === readyFileIn(defaultDataDir({}))) return command;
+  return `${command} --ready-file ${/\s/.test(readyFile) ? `"${readyFile}"` : readyFile}`;
+}
+
 /** A file where a folder should be, a folder that cannot be read: the data folder is not as a start left it. */
 function damaged(error: unknown, dataDir: string): StartError | undefined {
   const { code, path, message } = error as NodeJS.ErrnoException;
   if (!code || !path?.startsWith(dataDir)) return undefined;
+  const startOver = existsSync(join(dataDir, credentialsFile)) ? ', or start over in it with --fresh' : '';
   return new StartError(
-    `The data folder ${dataDir} is damaged, or not Meshgate's (${message}). Name another one with --data-dir, or start over in it with --fresh.`,
+    `The data folder ${dataDir} is damaged, or not Meshgate's (${message}). Name another one with --data-dir${startOver}.`,
   );
 }
 
@@ -76,7 +91,7 @@ async function closeAll(closing: (() => Promise<void>)[], log: Log): Promise<voi
 }
 
 /** Makes the folder, takes it for this process, and empties it where that was asked for. */
-function takeFolder(dataDir: string, { host, port, readyFile }: StartOptions, closing: (() => Promise<void>)[]): void {
+function takeFolder(dataDir: string, options: StartOptions, closing: (() => Promise<void>)[]): void {
   try {
     makeFolder(dataDir);
     accessSync(dataDir, constants.W_OK);
@@ -85,11 +100,41 @@ function takeFolder(dataDir: string, { host, port, readyFile }: StartOptions, cl
       `The data folder ${dataDir} cannot be written (${(error as Error).message}). Name another one with --data-dir.`,
     );
   }
+  const { host, port, readyFile, fresh } = options;
+  if (readyFile) assertReadyFileWritable(resolve(readyFile));
+  if (fresh) assertOwnData(dataDir);
   const release = lockInstance(dataDir, `http://${host}:${port}`);
   closing.push(async () => release());
   for (const path of [readyFileIn(dataDir), ...(readyFile ? [resolve(readyFile)] : [])]) {
     removeReadyFile(path);
     closing.push(async () => removeReadyFile(path));
+  }
+}
+
+/** What is deleted must be Meshgate's: `postgres` and `sandbox` are names that others give their folders, too. */
+function assertOwnData(dataDir: string): void {
+  if (existsSync(join(dataDir, credentialsFile))) return;
+  const foreign = dataFolders.map((name) => join(dataDir, name)).filter((path) => existsSync(path) && !isEmpty(path));
+  if (foreign.length === 0) return;
+  throw new StartError(
+    `--fresh deletes nothing in ${dataDir}: it holds ${foreign.join(' and ')}, but not Meshgate's ${credentialsFile}, so that these may be another program's. Name another folder with --data-dir, or delete them yourself.`,
+  );
+}
+
+function isEmpty(path: string): boolean {
+  return statSync(path).isDirectory() && readdirSync(path).length === 0;
+}
+
+function assertReadyFileWritable(path: string): void {
+  try {
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (found?.isDirectory()) throw new Error(`${path} is a folder`);
+    accessSync(dirname(path), constants.W_OK);
+    if (!statSync(dirname(path)).isDirectory()) throw new Error(`${dirname(path)} is not a folder`);
+  } catch (error) {
+    throw new StartError(
+      `The ready file ${path} cannot be written (${(error as Error).message}). Make its folder, or name another file with --ready-file.`,
+    );
   }
 }
 
@@ -211,7 +256,8 @@ function demoUsers({ issuer }: Sandbox, demo: boolean): Promise<ReadyUser[]> {
 /** Everything that earlier starts left, but the lock that this one holds. */
 async function emptyFolder(dataDir: string): Promise<void> {
   await stopPostgres(dataDir);
-  for (const name of [seededMarker, 'postgres', 'sandbox', 'postgres-credentials.json']) {
+  // The credentials last: with them a start over that was broken off is known as Meshgate's.
+  for (const name of [seededMarker, ...dataFolders, credentialsFile]) {
     rmSync(join(dataDir, name), { recursive: true, force: true });
   }
 }

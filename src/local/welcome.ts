@@ -20,20 +20,27 @@ const queries: [string, string][] = [
   ['What happens right now?', 'subscription { meshEvents { sequence type occurredAt data } }'],
 ];
 
+/** How the start went; `tour` is the command that walks the main job against it. */
+export interface Started {
+  seconds: string;
+  logFile: string;
+  tour: string;
+}
+
 /** What is printed once everything is up: where to go, as whom, and what to ask first. */
-export function welcome(ready: Ready, { seconds, logFile }: { seconds: string; logFile: string }): string {
+export function welcome(ready: Ready, { seconds, logFile, tour }: Started): string {
   const admin = ready.users.find(({ role }) => role === 'admin');
   const heading = (text: string): string => `\n${styled('bold', text)}\n`;
   const lines = [
     `\n${styled(['bold', 'green'], 'Meshgate is ready')} after ${seconds} s.\n`,
     heading('GraphiQL, as platform admin'),
     `  ${styled('cyan', link(ready.graphql, admin))}\n`,
-    heading('Demo users, with tokens for 24 hours (Authorization: Bearer ...)'),
-    ...ready.users.map((user) => `  ${user.name.padEnd(16)} ${partOf(user)}\n    ${styled('dim', user.token)}\n`),
     heading('Three queries to try'),
     ...queries.map(([question, query]) => `  ${styled('dim', `# ${question}`)}\n  ${query}\n`),
+    heading('Demo users, with tokens for 24 hours (Authorization: Bearer ...)'),
+    ...ready.users.map((user) => `  ${user.name.padEnd(16)} ${partOf(user)}\n    ${styled('dim', user.token)}\n`),
     `\n  GraphQL ${ready.graphql}   sandbox AWS ${ready.sandbox}   log ${logFile}\n`,
-    `  See the main job end to end: ${styled('cyan', 'npm run meshgate -- tour')}     Stop: Ctrl-C\n\n`,
+    `  See the main job end to end: ${styled('cyan', tour)}\n  Stop: Ctrl-C\n\n`,
   ];
   return lines.join('');
 }

@@ -193,8 +193,8 @@ const environment = z.object(variables).superRefine((value, context) => {
 });
 
 const migrateVariables = {
-  DATABASE_OWNER_URL: postgresUrl.describe("The owner's login on the same database: `meshgate migrate` alone uses it."),
-  MESHGATE_LOG_LEVEL: logLevel,
+  DATABASE_OWNER_URL: postgresUrl.describe("The owner's login on the database: `meshgate migrate` alone uses it."),
+  MESHGATE_LOG_LEVEL: variables.MESHGATE_LOG_LEVEL,
 };
 
 /** Variables that other commands read, and which are no mistake here. */
@@ -251,12 +251,9 @@ export function defaultDataDir(source: Environment = process.env): string {
   return source.MESHGATE_DATA_DIR || '.meshgate';
 }
 
-/** Every variable with its default and its meaning, one a line. */
-export function describeVariables(): string {
-  const all: [string, z.ZodType][] = [
-    ...Object.entries(variables),
-    ['DATABASE_OWNER_URL', migrateVariables.DATABASE_OWNER_URL],
-  ];
+/** Every variable of `serve` and `work`, or of `migrate`, with its default and its meaning, one a line. */
+export function describeVariables(command: 'server' | 'migrate'): string {
+  const all: [string, z.ZodType][] = Object.entries(command === 'migrate' ? migrateVariables : variables);
   const lines = all.map(([name, schema]) => {
     const need = schema instanceof z.ZodDefault ? ` (default ${String(schema.def.defaultValue) || 'none'})` : '';
     const required = schema.safeParse(undefined).success ? '' : ' (required)';
