@@ -95,7 +95,7 @@ function readCredentials(file: string, data: string): Credentials {
   if (existsSync(data)) {
     throw new EmbeddedPostgresError(
       `The data folder is broken: ${data} holds a database, but its passwords (${file}) are gone. ` +
-        'Put the file back from a copy, or start over with --fresh, which deletes the data.',
+        'Put the file back from a copy, name another folder with --data-dir, or delete the whole data folder to start over.',
     );
   }
   const password = (): string => randomBytes(24).toString('base64url');
