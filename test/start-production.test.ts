@@ -101,6 +101,12 @@ describe('serve and work as processes of their own', () => {
     const readyDomain = async () => (await ask(serve.url, '{ domain(by: { name: "sales" }) { status } }')).data?.domain;
     await expect.poll(readyDomain, { timeout: 20_000 }).toEqual({ status: 'READY' });
     expect(work.output()).toContain('"correlationId":"sales-1"');
+    const calls = work
+      .output()
+      .split('\n')
+      .filter((line) => line.includes('"msg":"AWS call"') && line.includes('"operation":"CreateDatabase"'));
+    expect(calls.length).toBeGreaterThan(0);
+    for (const call of calls) expect(call).toContain('"correlationIds":["sales-1"]');
     expect(serve.output()).toContain('"correlationId":"sales-1"');
     expect(`${serve.output()}${work.output()}`).not.toContain(token);
 

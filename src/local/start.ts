@@ -162,7 +162,7 @@ async function startParts(options: StartOptions, { closing, log }: Running): Pro
   closing.push(() => sandbox.close());
   const config = localConfig({ host, port, databaseUrl: postgres.serverUrl, sandbox });
   const app = await step('Server and worker', async () => {
-    const created = await createApp({ config, roles: { serve: true, work: true }, log });
+    const created = await createApp({ config, roles: { serve: true, work: true }, log, alone: true });
     closing.push(() => created.close());
     return { port: await created.listen() };
   });

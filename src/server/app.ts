@@ -35,8 +35,16 @@ export interface App {
   close(): Promise<void>;
 }
 
+interface AppOptions {
+  config: Config;
+  roles: Roles;
+  log: Log;
+  /** No other process runs over this database (`meshgate start` holds the lock of its folder): a dead one's lanes are taken at once. */
+  alone?: boolean;
+}
+
 /** Builds every object of the process and joins them: the one place that knows them all. */
-export async function createApp({ config, roles, log }: { config: Config; roles: Roles; log: Log }): Promise<App> {
+export async function createApp({ config, roles, log, alone = false }: AppOptions): Promise<App> {
   const database = openDatabase(config.databaseUrl, { poolSize: config.poolSize, log });
   const closing: (() => Promise<void>)[] = [() => database.close()];
   const onClose = (close: () => Promise<void>): number => closing.unshift(close);
@@ -59,7 +67,7 @@ export async function createApp({ config, roles, log }: { config: Config; roles:
       }
     };
     if (roles.work) {
-      work = await startWork({ config, database, jobs, listener, log, committed });
+      work = await startWork({ config, database, jobs, listener, log, committed, alone });
       onClose(work.stop);
     }
     const checks: Record<string, ReadinessCheck> = { ...basicChecks(database, sequencer), ...work?.checks };

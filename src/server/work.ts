@@ -10,6 +10,7 @@ import { expireDueGrants } from '../governance/expire.js';
 import { settled, unsettledOwners } from '../governance/settled.js';
 import { forgetIdempotencyKeys } from '../governance/transaction.js';
 import type { LaneKey } from '../provisioning/declare.js';
+import { endLeases } from '../provisioning/lane.js';
 import type { Aws } from '../provisioning/provider.js';
 import { DEFAULT_TIMES, startReconciler } from '../provisioning/reconcile.js';
 import { aboutResource } from './about-resource.js';
@@ -27,6 +28,8 @@ export interface WorkOptions {
   listener: Listener;
   log: Log;
   committed: Context['committed'];
+  /** No other process works on this database: leases that are found belong to the dead. */
+  alone: boolean;
 }
 
 /** The worker's part: makes AWS agree, publishes the log, ends grants whose time has come. */
@@ -42,7 +45,7 @@ const tidyEvery = 3_600_000;
 
 /** Starts reconciler, publisher and clock. */
 export async function startWork(options: WorkOptions): Promise<Work> {
-  const { config, database, jobs, listener, log, committed } = options;
+  const { config, database, jobs, listener, log, committed, alone } = options;
   const { mesh } = config;
   const db = database.prisma;
   const aws = createAws({
@@ -54,6 +57,7 @@ export async function startWork(options: WorkOptions): Promise<Work> {
     requestTimeoutMs: DEFAULT_TIMES.requestTimeoutMs,
     log,
   });
+  if (alone) await endLeases(db);
   const reconciler = startReconciler({
     db,
     aws,
