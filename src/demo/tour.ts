@@ -272,7 +272,7 @@ class Sandbox {
     const calls = await this.get<{ account: string; operation: string }[]>(`/_sandbox/calls?after=${after}`);
     const counts = new Map<string, number>();
     for (const { account, operation } of calls) {
-      if (/^(Get|List|Describe|AssumeRole|PutEvents|ReceiveMessage)/.test(operation)) continue;
+      if (/^(Get|List|Describe|AssumeRole|PutEvents|InvokeTarget|ReceiveMessage)/.test(operation)) continue;
       const key = `${operation} in ${account}`;
       counts.set(key, (counts.get(key) ?? 0) + 1);
     }

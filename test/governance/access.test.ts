@@ -322,6 +322,9 @@ test('a grant that cannot be ended holds back no other, and is told', async () =
 test('an empty list of tables or columns is refused: it must not mean all of them', async () => {
   for (const field of ['tables', 'columns']) {
     const asked = requestAccess(await mesh.as('finance-member'), { ...input(), [field]: [] });
-    expect(await refusal(asked)).toMatchObject({ code: 'VALIDATION', message: expect.stringContaining('leave it out') });
+    expect(await refusal(asked)).toMatchObject({
+      code: 'VALIDATION',
+      message: expect.stringContaining('leave it out'),
+    });
   }
 });
