@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -23,7 +23,11 @@ interface TestRun {
 
 /** One real Postgres for the run, with a migrated database; no test connects to that one, so that it can be cloned. */
 export async function setup(run: TestRun): Promise<() => Promise<void>> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'meshgate-test-'));
+  // Whatever a test leaves in the temporary folder goes with this one. Others may pass through it: Postgres is not run as root.
+  const scratch = mkdtempSync(join(tmpdir(), 'meshgate-test-'));
+  chmodSync(scratch, 0o755);
+  process.env.TMPDIR = scratch;
+  const dataDir = mkdtempSync(join(scratch, 'postgres-'));
   const settings = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' };
   const postgres = await startPostgres({ dataDir, settings });
   await migrate(postgres.ownerUrl, createLog({ level: 'silent' }));
@@ -36,6 +40,6 @@ export async function setup(run: TestRun): Promise<() => Promise<void>> {
   run.provide('postgresServerUrl', postgres.serverUrl);
   return async () => {
     await postgres.stop();
-    rmSync(dataDir, { recursive: true, force: true });
+    rmSync(scratch, { recursive: true, force: true });
   };
 }
