@@ -161,9 +161,11 @@ export async function activateDataContract(ctx: Context, input: ActivateDataCont
   return mutate(ctx, { mutation: 'activateDataContract', idempotencyKey: input.idempotencyKey, input }, async (tx) => {
     const found = await tx.dataContract.findUnique({ where: { id }, select: { productId: true } });
     if (found === null) throw notFound('The data contract');
-    const grants = await lockLiveGrants(tx, found.productId);
+    await lockLiveGrants(tx, found.productId);
     const product = await lockProduct(tx, found.productId);
     assertCan(ctx.viewer, 'data-contract:activate', productSubject(product));
+    // Read again: an approval that held the product until now has added its grant.
+    const grants = await lockLiveGrants(tx, found.productId);
     step(DATA_PRODUCT, product.status, 'change');
     const contract = await tx.dataContract.findUniqueOrThrow({ where: { id } });
     step(DATA_CONTRACT, contract.status, 'activate');

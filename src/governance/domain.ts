@@ -27,7 +27,7 @@ export async function registerDomain(ctx: Context, input: RegisterDomainInput): 
     await tx.domainMember.createMany({
       data: owners.map((subject) => ({ domainId: domain.id, subject, role: 'OWNER', createdBy: ctx.viewer.subject })),
     });
-    const { awsAccountId, awsRegion, dataLocation, roleArn } = domain;
+    const { awsAccountId, awsRegion } = domain;
     const lanes = await claim(tx, {
       owner: { type: 'DOMAIN', id: domain.id },
       resources: desiredDomain(ctx.mesh, domain),
@@ -36,7 +36,8 @@ export async function registerDomain(ctx: Context, input: RegisterDomainInput): 
     await announceDomain(tx, ctx, {
       type: 'DomainRegistered',
       domain,
-      data: { displayName: domain.displayName, awsAccountId, awsRegion, dataLocation, roleArn },
+      // Everybody hears of it: what only members see of a domain stays out.
+      data: { displayName: domain.displayName, awsAccountId, awsRegion },
     });
     return { ids: { domainId: domain.id }, lanes };
   });

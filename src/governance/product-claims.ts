@@ -1,3 +1,4 @@
+import type { DesiredResource } from '../provisioning/resource.js';
 import { claim, lockClaims } from './claims.js';
 import type { Context } from './context.js';
 import { askedTables, desiredAccess } from './desired-access.js';
@@ -13,11 +14,31 @@ import type { LaneAddress, Tx } from './transaction.js';
 export async function claimProduct(ctx: Context, tx: Tx, product: ProductWithTables): Promise<LaneAddress[]> {
   assertPublishable(ctx.mesh, product);
   await refuseTakenTables(tx, product);
-  return claim(tx, {
-    owner: { type: 'DATA_PRODUCT', id: product.id },
-    resources: desiredDataProduct(ctx.mesh, product),
-    correlationId: ctx.correlationId,
-  });
+  const resources = desiredDataProduct(ctx.mesh, product);
+  await refuseTablesBeingCleared(ctx, tx, { productId: product.id, resources });
+  return claim(tx, { owner: { type: 'DATA_PRODUCT', id: product.id }, resources, correlationId: ctx.correlationId });
+}
+
+/** A table of that name that was another product's: whoever could read it must be out of AWS before other data stands under its name. */
+async function refuseTablesBeingCleared(
+  { mesh }: Context,
+  tx: Tx,
+  { productId, resources }: { productId: string; resources: DesiredResource[] },
+): Promise<void> {
+  const keys = resources.filter(({ kind }) => kind === 'GlueTable').map(({ key }) => key);
+  const texts = keys.map((key) => `table ${mesh.governanceAccount}/${key}`);
+  const [cleared] = await tx.$queryRaw<{ key: string }[]>`
+    SELECT r."key" FROM "ResourceClaim" c JOIN "Resource" r ON r."id" = c."resourceId"
+    LEFT JOIN "AccessGrant" g ON c."ownerType" = 'ACCESS_GRANT' AND g."id" = c."ownerId"
+    WHERE c."releasedAtGeneration" IS NOT NULL AND c."ownerId" <> ${productId}::uuid
+      AND g."productId" IS DISTINCT FROM ${productId}::uuid AND r."account" = ${mesh.governanceAccount}
+      AND ((r."kind" = 'GlueTable' AND r."key" = ANY (${keys}::text[]))
+        OR (r."kind" = 'LfGrant' AND split_part(r."key", ' on ', 2) = ANY (${texts}::text[])))
+    LIMIT 1`;
+  if (cleared === undefined) return;
+  throw conflict(
+    `A table of that name was another product's, and AWS has not let go of it yet (${cleared.key}): try again in a moment, or look at its resources.`,
+  );
 }
 
 /** Two at the same moment: the loser meets the other's claim on the Glue table instead, which is a CONFLICT too. */

@@ -32,6 +32,8 @@ export function openDatabase(serverUrl: string, options: DatabaseOptions): Datab
     keepAlive: true,
     // A process that hangs inside a transaction must not hold its locks for ever.
     idle_in_transaction_session_timeout: 5_000,
+    // Nor may one costly query hold a connection for ever.
+    statement_timeout: 20_000,
   });
   // Without a listener a dropped idle connection would end the process; the next query simply opens another.
   pool.on('error', (error) => options.log?.warn({ err: error }, 'idle database connection lost'));
@@ -53,11 +55,14 @@ export function openDatabase(serverUrl: string, options: DatabaseOptions): Datab
 
 const names = new Map<string, string>();
 
-/** One prepared statement per distinct SQL text; the table of names is bounded, as texts with lists vary in length. */
+/**
+ * One prepared statement per distinct SQL text, for the first five hundred texts: a connection keeps each for as long as it lives,
+ * so that whoever invents ever new queries gets them unnamed ('').
+ */
 function statementName(sql: string): string {
   const known = names.get(sql);
-  if (known) return known;
-  if (names.size >= 500) names.clear();
+  if (known !== undefined) return known;
+  if (names.size >= 500) return '';
   const name = `p${createHash('sha256').update(sql).digest('base64url').slice(0, 22)}`;
   names.set(sql, name);
   return name;

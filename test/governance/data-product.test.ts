@@ -270,3 +270,19 @@ test('a product of 200 tables and 10,000 columns is registered and published in 
   const claimed = await mesh.database.prisma.resourceClaim.count({ where: { ownerId: dataProductId } });
   expect(claimed).toBe(200 * 5);
 });
+
+test('a table name is free again only once AWS has let go of the product that had it', async () => {
+  const owner = await mesh.as('commerce-owner');
+  const first = await seedProduct(mesh, domain(), 'handover');
+  await mesh.agree();
+  await retireDataProduct(owner, { dataProduct: first, revokeGrants: true });
+  const name = (await mesh.database.prisma.productTable.findFirstOrThrow({ where: { productId: first } })).name;
+  const second = await registerDataProduct(owner, {
+    ...productInput(domain(), 'handover-secret'),
+    tables: [{ ...productInput(domain(), 'handover-secret').tables![0]!, name }],
+  });
+  const publish = () => publishDataProduct(owner, { dataProduct: second.dataProductId });
+  expect(await refusal(publish())).toMatchObject({ code: 'CONFLICT', message: expect.stringContaining('not let go') });
+  await mesh.agree();
+  await expect(publish()).resolves.toMatchObject({ dataProductId: second.dataProductId });
+});
