@@ -146,6 +146,8 @@ describe('the catalogue', () => {
       /cursor/,
     );
     await expect(api.as(OUTSIDER)(Page, { first: 1, after: 'rubbish' })).rejects.toThrow(/cursor/);
+    const edited = Buffer.from(JSON.stringify(['NAME ASC', 'x', 'no-uuid'])).toString('base64url');
+    await expect(api.as(OUTSIDER)(Page, { first: 1, after: edited })).rejects.toThrow(/cursor/);
     await expect(api.as(OUTSIDER)(Page, { first: 101 })).rejects.toThrow(/1 to 100/);
     await expect(api.as(OUTSIDER)(Page, { first: 0 })).rejects.toThrow(/1 to 100/);
   });

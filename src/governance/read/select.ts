@@ -147,14 +147,18 @@ async function answer(ctx: ReadContext, expression: Sql): Promise<unknown> {
     const [row] = await ctx.run({ text: statement.text, values: statement.values });
     return row?.answer ?? null;
   } catch (error) {
-    throw (error as { code?: unknown }).code === UNSTORABLE_TEXT
-      ? invalid('', 'Texts cannot hold the character U+0000.')
-      : error;
+    const { code } = error as { code?: unknown };
+    if (code === UNSTORABLE_TEXT) throw invalid('', 'Texts cannot hold the character U+0000.');
+    // Ids and times come from us, but for those in a cursor that somebody edited.
+    if (UNREADABLE.has(code)) throw invalid('after', 'This cursor is damaged; take endCursor of an earlier page.');
+    throw error;
   }
 }
 
 /** PostgreSQL's character_not_in_repertoire: what no text of the database can be. */
 const UNSTORABLE_TEXT = '22021';
+/** invalid_text_representation, invalid_datetime_format, datetime_field_overflow. */
+const UNREADABLE: ReadonlySet<unknown> = new Set(['22P02', '22007', '22008']);
 
 /** An object that was read: its asked fields under `valueKey`. */
 export type ReadObject = Record<string, unknown>;
