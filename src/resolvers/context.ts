@@ -13,6 +13,4 @@ export interface RequestContext {
   subscribe: (options: SubscribeOptions) => Promise<AsyncIterableIterator<LogEvent>>;
   /** The viewer as he is now: asked at each delivery to a subscriber. Undefined once he may not subscribe any more. */
   currentViewer: () => Viewer | undefined;
-  /** Logs the cause of a masked error and returns its id. */
-  reportBug: (error: unknown) => string;
 }

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { GraphQLError } from 'graphql';
 import { startListener } from '../events/listen.js';
 import type { Loop } from '../events/loop.js';
@@ -7,7 +6,6 @@ import { startTail, type Tail } from '../events/tail.js';
 import type { Actor } from '../events/types.js';
 import type { Context, Viewer } from '../governance/context.js';
 import type { RequestContext } from '../resolvers/context.js';
-import { expectedError } from '../resolvers/result.js';
 import { buildSchema } from '../resolvers/schema.js';
 import type { Config } from './config.js';
 import { type Database, openDatabase } from './database.js';
@@ -168,7 +166,6 @@ function createRequests({ config, database, tail, viewers, committed }: RequestP
       read: { viewer, run: database.run },
       subscribe: (options) => tail.subscribe(signal ? { ...options, signal } : options),
       currentViewer,
-      reportBug: (error) => reportBug(error, request.log),
     };
   }
 
@@ -213,11 +210,4 @@ function hasExpired({ expiresAt }: Identity): boolean {
 function tooMany(): GraphQLError {
   const extensions = { code: 'RATE_LIMITED', http: { status: 429 } };
   return new GraphQLError('Too many requests, try again in a second.', { extensions });
-}
-
-function reportBug(error: unknown, log: Log): string {
-  const expected = expectedError(error);
-  const errorId = randomUUID();
-  if (!expected) log.error({ err: error, errorId }, 'internal error');
-  return errorId;
 }

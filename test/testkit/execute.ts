@@ -79,7 +79,6 @@ export async function openApi(): Promise<ApiOfTest> {
           },
           subscribe: () => Promise.reject(new Error('Streams are tested over the wire.')),
           currentViewer: () => ctx.viewer,
-          reportBug: String,
         };
         return (await run(schema, document.toString(), { rc, variables: variables ?? {} })) as never;
       },

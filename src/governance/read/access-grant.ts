@@ -1,4 +1,4 @@
-import { accessRequestShape, newestFirst } from './access-request.js';
+import { type AccessFilter, accessConditions, accessRequestShape, newestFirst } from './access-request.js';
 import type { ConnectionList } from './connection.js';
 import { dataProductShape } from './data-product.js';
 import { domainShape } from './domain.js';
@@ -59,24 +59,13 @@ export const accessGrantShape: Shape = {
   visible: seesGrant,
 };
 
-/** AccessGrantFilter, decoded: ids are uuids. */
-interface AccessGrantFilter {
-  status?: string[] | null;
-  mine?: boolean | null;
-  dataProduct?: string | null;
-  consumerDomain?: string | null;
-}
-
 export const accessGrantList: ConnectionList = {
   shape: () => accessGrantShape,
   order: () => newestFirst,
   filter: (r, args, viewer) => {
-    const filter = (args.filter ?? {}) as AccessGrantFilter;
-    const conditions: Sql[] = [];
-    if (filter.status) conditions.push(sql`${r}."status"::text = ANY(${filter.status}::text[])`);
+    const filter = (args.filter ?? {}) as AccessFilter;
+    const conditions = accessConditions(r, filter);
     if (filter.mine) conditions.push(sql`${r}."consumerDomainId" = ANY(${memberIds(viewer)}::uuid[])`);
-    if (filter.dataProduct) conditions.push(sql`${r}."productId" = ${filter.dataProduct}::uuid`);
-    if (filter.consumerDomain) conditions.push(sql`${r}."consumerDomainId" = ${filter.consumerDomain}::uuid`);
     return conditions;
   },
 };

@@ -3,7 +3,7 @@ import type { ConnectionList, Order } from './connection.js';
 import { dataProductShape } from './data-product.js';
 import { domainShape } from './domain.js';
 import { plain, raw, type Shape, type Sql, sql } from './select.js';
-import { seesRequest } from './visible.js';
+import { governedIds, seesRequest } from './visible.js';
 
 export const accessRequestShape: Shape = {
   type: 'AccessRequest',
@@ -56,30 +56,34 @@ export const newestFirst: Order = {
   ],
 };
 
-/** AccessRequestFilter, decoded: ids are uuids. */
-interface AccessRequestFilter {
+/** What the filters of requests and of grants have in common, decoded: ids are uuids. */
+export interface AccessFilter {
   status?: string[] | null;
   mine?: boolean | null;
-  awaitingMyDecision?: boolean | null;
   dataProduct?: string | null;
   consumerDomain?: string | null;
+}
+
+/** The conditions that the columns of requests and of grants have in common; what `mine` means differs. */
+export function accessConditions(r: Sql, { status, dataProduct, consumerDomain }: AccessFilter): Sql[] {
+  const conditions: Sql[] = [];
+  if (status) conditions.push(sql`${r}."status"::text = ANY(${status}::text[])`);
+  if (dataProduct) conditions.push(sql`${r}."productId" = ${dataProduct}::uuid`);
+  if (consumerDomain) conditions.push(sql`${r}."consumerDomainId" = ${consumerDomain}::uuid`);
+  return conditions;
 }
 
 export const accessRequestList: ConnectionList = {
   shape: () => accessRequestShape,
   order: () => newestFirst,
   filter: (r, args, viewer) => {
-    const filter = (args.filter ?? {}) as AccessRequestFilter;
-    const conditions: Sql[] = [];
-    if (filter.status) conditions.push(sql`${r}."status"::text = ANY(${filter.status}::text[])`);
+    const filter = (args.filter ?? {}) as AccessFilter & { awaitingMyDecision?: boolean | null };
+    const conditions = accessConditions(r, filter);
     if (filter.mine) conditions.push(sql`${r}."requestedBy" = ${viewer.subject}`);
-    if (filter.dataProduct) conditions.push(sql`${r}."productId" = ${filter.dataProduct}::uuid`);
-    if (filter.consumerDomain) conditions.push(sql`${r}."consumerDomainId" = ${filter.consumerDomain}::uuid`);
     if (filter.awaitingMyDecision) {
-      const decides = [...viewer.memberships].filter(([, role]) => role !== 'MEMBER').map(([id]) => id);
       const mayDecide = viewer.admin
         ? sql`true`
-        : sql`EXISTS (SELECT 1 FROM "DataProduct" p WHERE p."id" = ${r}."productId" AND p."domainId" = ANY(${decides}::uuid[]))`;
+        : sql`EXISTS (SELECT 1 FROM "DataProduct" p WHERE p."id" = ${r}."productId" AND p."domainId" = ANY(${governedIds(viewer)}::uuid[]))`;
       conditions.push(sql`${r}."status" = 'PENDING' AND ${r}."requestedBy" <> ${viewer.subject} AND ${mayDecide}`);
     }
     return conditions;

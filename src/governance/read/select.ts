@@ -36,7 +36,6 @@ export type Relation =
 /** How an object type is read. `always`: columns that resolvers need whatever was asked. */
 export interface Shape {
   type: string;
-  /** Another GraphQL interface or type name whose fields count as this shape's, for shapes with several concrete types. */
   from: Sql;
   always: readonly string[];
   columns: Record<string, Column>;

@@ -10,7 +10,8 @@ import { type Sql, sql } from './select.js';
 
 export const memberIds = (viewer: Viewer): string[] => [...viewer.memberships.keys()];
 
-const governedIds = (viewer: Viewer): string[] =>
+/** The domains in which the viewer decides: as owner or steward. */
+export const governedIds = (viewer: Viewer): string[] =>
   [...viewer.memberships].filter(([, role]) => role !== 'MEMBER').map(([id]) => id);
 
 const among = (column: Sql, ids: string[]): Sql => sql`${column} = ANY(${ids}::uuid[])`;
