@@ -9,7 +9,7 @@ import {
   type PrincipalResourcePermissions,
   type Resource,
 } from '@aws-sdk/client-lakeformation';
-import { type LfResource, lfResourceText } from '../provisioning/kinds.js';
+import { type LfResource, lfResourceText } from '../provisioning/lake-resource.js';
 import type { Change, Item, Observation, Outcome } from '../provisioning/provider.js';
 import { compared, DONE, inParallel, look } from './attempt.js';
 import { classify, classifyEntry, isAwsFailure, isNotFound, isNothingToRevoke } from './errors.js';

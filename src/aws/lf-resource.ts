@@ -4,7 +4,7 @@ import {
   type PrincipalResourcePermissions,
   type Resource,
 } from '@aws-sdk/client-lakeformation';
-import type { LfResource } from '../provisioning/kinds.js';
+import type { LfResource } from '../provisioning/lake-resource.js';
 import type { AwsSession } from './session.js';
 
 /** The `Resource` of Lake Formation's requests; CatalogId is always the owner's. */
@@ -16,6 +16,18 @@ export function lfResource(resource: LfResource): Resource {
       return { Database: { CatalogId: resource.catalogId, Name: resource.database } };
     case 'TABLE':
       return { Table: { CatalogId: resource.catalogId, DatabaseName: resource.database, Name: resource.table } };
+    case 'DATA_FILTER': {
+      const { catalogId: TableCatalogId, database: DatabaseName, table: TableName, filter: Name } = resource;
+      return { DataCellsFilter: { TableCatalogId, DatabaseName, TableName, Name } };
+    }
+    case 'DATA_LOCATION':
+      return { DataLocation: { CatalogId: resource.catalogId, ResourceArn: resource.arn } };
+    case 'LF_TAG':
+      return { LFTag: { CatalogId: resource.catalogId, TagKey: resource.key, TagValues: [resource.value] } };
+    case 'LF_TAG_POLICY': {
+      const Expression = resource.expression.map(({ key, values }) => ({ TagKey: key, TagValues: values }));
+      return { LFTagPolicy: { CatalogId: resource.catalogId, ResourceType: resource.on, Expression } };
+    }
   }
 }
 

@@ -6,7 +6,8 @@ import {
   RemoveLFTagsFromResourceCommand,
   type Resource,
 } from '@aws-sdk/client-lakeformation';
-import { lfResourceText, type SpecOf } from '../provisioning/kinds.js';
+import type { SpecOf } from '../provisioning/kinds.js';
+import { lfResourceText } from '../provisioning/lake-resource.js';
 import type { Item, Observation, Outcome } from '../provisioning/provider.js';
 import { compared, DONE, differs, inParallel, look } from './attempt.js';
 import { classify, classifyEntry, isAwsFailure, isNotFound } from './errors.js';

@@ -8,7 +8,8 @@ import {
   type ResourceShare,
   type ResourceShareInvitation,
 } from '@aws-sdk/client-ram';
-import type { LfResource, SpecOf } from '../provisioning/kinds.js';
+import type { SpecOf } from '../provisioning/kinds.js';
+import type { LfResource } from '../provisioning/lake-resource.js';
 import type { Item, Observation } from '../provisioning/provider.js';
 import { attempt, DONE, inParallel, look } from './attempt.js';
 import { isNamed } from './errors.js';

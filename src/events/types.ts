@@ -24,6 +24,11 @@ export const EVENT_TYPES = {
   DataContractProposed: { subject: 'DataContract', version: 1, says: 'A contract document was imported.' },
   DataContractActivated: { subject: 'DataContract', version: 1, says: 'A contract version is now the one in force.' },
   DataContractDeprecated: { subject: 'DataContract', version: 1, says: 'A contract version was superseded.' },
+  ContractViolated: {
+    subject: 'DataProduct',
+    version: 1,
+    says: 'What a crawler found breaks the contract in force.',
+  },
   SchemaChanged: { subject: 'DataProduct', version: 1, says: "A product's tables or columns changed." },
   AccessRequested: { subject: 'AccessRequest', version: 1, says: 'Somebody asked for access.' },
   AccessApproved: { subject: 'AccessRequest', version: 1, says: 'A request was approved; the grant is on its way.' },
@@ -31,6 +36,8 @@ export const EVENT_TYPES = {
   AccessCancelled: { subject: 'AccessRequest', version: 1, says: 'The requester took a request back.' },
   AccessGranted: { subject: 'AccessGrant', version: 1, says: 'The grant stands in AWS: the data can be read.' },
   AccessFailed: { subject: 'AccessGrant', version: 1, says: 'A grant could not be brought about.' },
+  AccessExtended: { subject: 'AccessGrant', version: 1, says: "The grant's end was moved." },
+  AccessExpiring: { subject: 'AccessGrant', version: 1, says: 'The grant ends soon, unless it is extended.' },
   AccessRevoked: { subject: 'AccessGrant', version: 1, says: 'The grant is gone from AWS.' },
   AccessExpired: { subject: 'AccessGrant', version: 1, says: 'The grant reached its expiry and is gone from AWS.' },
   ResourceStuck: {

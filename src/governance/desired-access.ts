@@ -1,5 +1,6 @@
 import type { AccessRequest } from '../generated/prisma/client.js';
-import { desire, type LfResource, type SpecOf } from '../provisioning/kinds.js';
+import { desire, type SpecOf } from '../provisioning/kinds.js';
+import type { LfResource } from '../provisioning/lake-resource.js';
 import type { DesiredResource } from '../provisioning/resource.js';
 import type { Mesh } from './context.js';
 import { centralTable, desireGrant, desireLink } from './desired-data-product.js';

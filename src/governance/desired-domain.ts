@@ -1,5 +1,6 @@
 import type { Domain } from '../generated/prisma/client.js';
-import { desire, type LfResource } from '../provisioning/kinds.js';
+import { desire } from '../provisioning/kinds.js';
+import type { LfResource } from '../provisioning/lake-resource.js';
 import type { DesiredResource } from '../provisioning/resource.js';
 import type { Mesh } from './context.js';
 import { busArn, centralDatabase, defaultEventTargetRole, glueArn, LOCAL_DATABASE, s3Arn } from './names.js';

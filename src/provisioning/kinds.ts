@@ -1,22 +1,14 @@
 import { z } from 'zod';
-import type { DesiredResource, ResourceIdentity } from './resource.js';
+import { account, lfResource, lfResourceText } from './lake-resource.js';
+import type { DesiredResource } from './resource.js';
 
 /**
- * The closed list of resource kinds: spec, key, what each stands on, and how claims merge. AWS calls are in src/aws, one file a kind.
- * Dependencies follow from kind, key and spec alone, so that claims of many owners on one resource never disagree about them.
+ * The closed list of resource kinds: spec and key. What each stands on is in depends-on.ts, how claims merge in merge.ts; AWS calls
+ * are in src/aws, one file a kind.
  */
 
-const account = z.string().regex(/^\d{12}$/);
 const parameters = z.record(z.string(), z.string());
 const column = z.object({ name: z.string(), type: z.string(), comment: z.string().optional() });
-
-/** The Lake Formation resource that a grant or a tag is on; `catalogId` is the account that owns it. */
-const lfResource = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('CATALOG'), catalogId: account }),
-  z.object({ type: z.literal('DATABASE'), catalogId: account, database: z.string() }),
-  z.object({ type: z.literal('TABLE'), catalogId: account, database: z.string(), table: z.string() }),
-]);
-export type LfResource = z.infer<typeof lfResource>;
 
 /** Permission name (SELECT, DESCRIBE, ALL ...) -> every column, or a sorted list of columns (tables only). */
 const permissionMap = z.record(z.string(), z.union([z.literal('ALL_COLUMNS'), z.array(z.string()).min(1)]));
@@ -59,6 +51,11 @@ const specs = {
     name: z.string(),
     target: z.object({ catalogId: account, database: z.string(), table: z.string() }),
   }),
+  /** key: the link's name. A resource link to a database of another account's catalogue. */
+  DatabaseLink: z.object({
+    name: z.string(),
+    target: z.object({ catalogId: account, database: z.string() }),
+  }),
   /** key: the tag's key. Values of many claims are united. */
   LfTag: z.object({ key: z.string(), values: z.array(z.string()).min(1) }),
   /** key `<lf resource>#<tag key>`, with `#columns` where it is on columns. One value per tag key and resource. */
@@ -74,6 +71,23 @@ const specs = {
     resource: lfResource,
     permissions: permissionMap,
     grantable: permissionMap,
+  }),
+  /** key `database/table/name`. Rows and columns of a table; `rowFilter` null means every row (Lake Formation, data filters). */
+  DataFilter: z.object({
+    database: z.string(),
+    table: z.string(),
+    name: z.string(),
+    columns: z.union([z.literal('ALL_COLUMNS'), z.array(z.string()).min(1)]),
+    rowFilter: z.string().nullable(),
+  }),
+  /** key: the crawler's name. One run of a crawler over a table's location; another `run` is another run. READY once it has succeeded. */
+  CrawlerRun: z.object({
+    name: z.string(),
+    run: z.string(),
+    roleArn: z.string(),
+    /** The table in the catalogue of the account that is called: the link. */
+    link: z.object({ database: z.string(), table: z.string() }),
+    target: z.object({ catalogId: account, database: z.string(), table: z.string() }),
   }),
   /** key `<principal> from <lf resource>`. READY when the RAM share that Lake Formation made is active for the principal (an ARN or an account). */
   ShareAcceptance: z.object({ resource: lfResource, principal: z.string() }),
@@ -106,18 +120,6 @@ export function specSchema<K extends Kind>(kind: K): (typeof specs)[K] {
   return specs[kind];
 }
 
-/** The one-line text of a Lake Formation resource in keys and messages: `table 111122223333/db/t`. */
-export function lfResourceText(resource: LfResource): string {
-  switch (resource.type) {
-    case 'CATALOG':
-      return `catalog ${resource.catalogId}`;
-    case 'DATABASE':
-      return `database ${resource.catalogId}/${resource.database}`;
-    case 'TABLE':
-      return `table ${resource.catalogId}/${resource.database}/${resource.table}`;
-  }
-}
-
 const keys: { [K in Kind]: (spec: SpecOf<K>) => string } = {
   DataLakeSettings: () => 'settings',
   CatalogPolicy: () => 'policy',
@@ -125,10 +127,13 @@ const keys: { [K in Kind]: (spec: SpecOf<K>) => string } = {
   GlueDatabase: (spec) => spec.name,
   GlueTable: (spec) => `${spec.database}/${spec.name}`,
   TableLink: (spec) => `${spec.database}/${spec.name}`,
+  DatabaseLink: (spec) => spec.name,
   LfTag: (spec) => spec.key,
   LfTagAttachment: (spec) =>
     `${lfResourceText(spec.resource)}#${spec.key}${spec.columns === undefined ? '' : '#columns'}`,
   LfGrant: (spec) => `${spec.principal} on ${lfResourceText(spec.resource)}`,
+  DataFilter: (spec) => `${spec.database}/${spec.table}/${spec.name}`,
+  CrawlerRun: (spec) => spec.name,
   ShareAcceptance: (spec) => `${spec.principal} from ${lfResourceText(spec.resource)}`,
   EventBus: (spec) => spec.name,
   BusPermission: (spec) => `${spec.bus}/${spec.statementId}`,
@@ -142,75 +147,6 @@ export function desire<K extends Kind>(
   spec: SpecOf<K>,
 ): DesiredResource<K> {
   return { kind, account: at.account, region: at.region, key: keys[kind](spec), spec };
-}
-
-type At = { account: string; region: string };
-const on = (kind: Kind, at: At, key: string): ResourceIdentity => ({
-  kind,
-  account: at.account,
-  region: at.region,
-  key,
-});
-
-/** What a Lake Formation resource stands on, seen from the account that is called: a table of another account is there once its share is. */
-function ground(at: At, resource: LfResource, principal?: string): ResourceIdentity[] {
-  if (resource.type === 'CATALOG') return [on('DataLakeSettings', at, 'settings')];
-  const owner = { account: resource.catalogId, region: at.region };
-  if (resource.type === 'DATABASE') return [on('GlueDatabase', owner, resource.database)];
-  if (resource.catalogId === at.account) {
-    const key = `${resource.database}/${resource.table}`;
-    return [on('GlueTable', at, key), on('TableLink', at, key)];
-  }
-  const text = lfResourceText(resource);
-  return [
-    on('ShareAcceptance', at, `${at.account} from ${text}`),
-    ...(principal ? [on('ShareAcceptance', at, `${principal} from ${text}`)] : []),
-  ];
-}
-
-const dependencies: { [K in Kind]: (at: At, spec: SpecOf<K>) => ResourceIdentity[] } = {
-  DataLakeSettings: () => [],
-  CatalogPolicy: (at) => [on('DataLakeSettings', at, 'settings')],
-  DataLocation: (at) => [on('DataLakeSettings', at, 'settings')],
-  GlueDatabase: (at, spec) => [
-    on('DataLakeSettings', at, 'settings'),
-    ...(spec.dataLocation ? [on('DataLocation', at, spec.dataLocation)] : []),
-  ],
-  GlueTable: (at, spec) => [
-    on('GlueDatabase', at, spec.database),
-    on('DataLocation', at, spec.dataLocation),
-    on('CatalogPolicy', at, 'policy'),
-  ],
-  TableLink: (at, spec) => [on('GlueDatabase', at, spec.database)],
-  LfTag: (at) => [on('DataLakeSettings', at, 'settings')],
-  // A table's tag gives access to every column that has none of its own: those of its columns come before it.
-  LfTagAttachment: (at, spec) => [
-    on('LfTag', at, spec.key),
-    ...ground(at, spec.resource),
-    ...(spec.resource.type === 'TABLE' && spec.columns === undefined
-      ? [on('LfTagAttachment', at, `${lfResourceText(spec.resource)}#${spec.key}#columns`)]
-      : []),
-  ],
-  LfGrant: (at, spec) => ground(at, spec.resource, spec.principal),
-  ShareAcceptance: (at, spec) =>
-    spec.resource.type === 'CATALOG'
-      ? []
-      : [
-          on(
-            'LfGrant',
-            { account: spec.resource.catalogId, region: at.region },
-            `${spec.principal} on ${lfResourceText(spec.resource)}`,
-          ),
-        ],
-  EventBus: () => [],
-  BusPermission: (at, spec) => [on('EventBus', at, spec.bus)],
-  EventRule: (at, spec) => [on('EventBus', at, spec.bus)],
-};
-
-/** The identities a resource stands on. One that has no row does not block: not every mesh declares every kind. */
-export function dependenciesOf(resource: DesiredResource): ResourceIdentity[] {
-  const of = dependencies[resource.kind] as (at: At, spec: unknown) => ResourceIdentity[];
-  return of(resource, resource.spec);
 }
 
 /**

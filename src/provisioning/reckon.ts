@@ -1,6 +1,7 @@
 import type { ClaimOwner, Desired, ResourceStatus } from '../generated/prisma/client.js';
+import { dependenciesOf } from './depends-on.js';
 import { groupBy } from './group.js';
-import { dependenciesOf, type Kind, type SpecOf, specSchema } from './kinds.js';
+import { type Kind, type SpecOf, specSchema } from './kinds.js';
 import { covers, MergeConflict, mergeSpecs, specText } from './merge.js';
 import { type DesiredResource, resourceId } from './resource.js';
 

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { resourceSubjectId } from '../../src/governance/global-id.js';
-import { KINDS, type Kind, lfResourceText } from '../../src/provisioning/kinds.js';
+import { KINDS, type Kind } from '../../src/provisioning/kinds.js';
+import { lfResourceText } from '../../src/provisioning/lake-resource.js';
 import { specText } from '../../src/provisioning/merge.js';
 import type { Aws, Item, Observation, Outcome, Provider, ProviderError } from '../../src/provisioning/provider.js';
 import type { Owner } from '../../src/provisioning/reckon.js';
