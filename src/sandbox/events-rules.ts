@@ -170,19 +170,12 @@ function putTargets(call: Call, world: World): unknown {
   if (given.length === 0) throw new AwsError('ValidationException', 'Targets must have at least one member');
   for (const target of given) assertTarget(target, rule);
   const ids = new Set(given.map(({ Id }) => Id));
-  const failed = given.flatMap(({ Id }, index) => (call.failEntry?.(index) ? [failureOf(Id)] : []));
-  const failedIds = new Set(failed.map(({ TargetId }) => TargetId));
-  const kept = rule.targets.filter(({ Id }) => !ids.has(Id) || failedIds.has(Id));
-  const targets = [...kept, ...given.filter(({ Id }) => !failedIds.has(Id))];
+  const targets = [...rule.targets.filter(({ Id }) => !ids.has(Id)), ...given];
   if (targets.length > MAX_TARGETS) {
     throw new AwsError('LimitExceededException', 'The requested resource exceeds the maximum number allowed.');
   }
   world.table<Rule>(RULES).put(rule.arn, { ...rule, targets });
-  return { FailedEntryCount: failed.length, FailedEntries: failed };
-}
-
-function failureOf(id: string): { TargetId: string; ErrorCode: string; ErrorMessage: string } {
-  return { TargetId: id, ErrorCode: 'InternalException', ErrorMessage: 'An internal error occurred.' };
+  return { FailedEntryCount: 0, FailedEntries: [] };
 }
 
 /**
@@ -208,11 +201,9 @@ function assertTarget(target: Target, rule: Rule): void {
 
 function removeTargets(call: Call, world: World): unknown {
   const rule = ruleOf(call, world, call.parameters.Rule);
-  const ids = (call.parameters.Ids ?? []) as string[];
-  const failed = ids.flatMap((id, index) => (call.failEntry?.(index) ? [failureOf(id)] : []));
-  const gone = new Set(ids.filter((id) => !failed.some(({ TargetId }) => TargetId === id)));
+  const gone = new Set((call.parameters.Ids ?? []) as string[]);
   world.table<Rule>(RULES).put(rule.arn, { ...rule, targets: rule.targets.filter(({ Id }) => !gone.has(Id)) });
-  return { FailedEntryCount: failed.length, FailedEntries: failed };
+  return { FailedEntryCount: 0, FailedEntries: [] };
 }
 
 function listTargets(call: Call, world: World): unknown {

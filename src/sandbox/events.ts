@@ -61,13 +61,7 @@ async function putEvents(router: Router, call: Call, world: World): Promise<unkn
     throw new AwsError('ValidationException', 'Total size of the entries in the request is over the limit.');
   }
   const results = [];
-  for (const [index, entry] of entries.entries()) {
-    results.push(
-      call.failEntry?.(index)
-        ? failure('InternalFailure', 'Internal failure')
-        : await putEntry(router, { call, entry }, world),
-    );
-  }
+  for (const entry of entries) results.push(await putEntry(router, { call, entry }, world));
   return { FailedEntryCount: results.filter((result) => 'ErrorCode' in result).length, Entries: results };
 }
 

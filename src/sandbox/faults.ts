@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { AwsError, type Table } from './service.js';
 
 const KINDS = [
@@ -9,14 +10,20 @@ const KINDS = [
   'concurrent',
   'latency',
   'access-denied',
+  'outage',
 ] as const;
 
 type FaultKind = (typeof KINDS)[number];
 
-/** A fault as asked for: `rate` is a probability per call (per batch entry for `partial`), `count` the most times it fires. */
+/**
+ * A fault as asked for: `rate` is a probability per call (per batch entry for `partial`), `count` the most times it fires.
+ * An `outage` resets the connection at once, as an endpoint does that is down.
+ */
 interface Fault {
   service: string;
   operation: string;
+  /** The calling account; absent: every one. */
+  account?: string;
   kind: FaultKind;
   rate: number;
   /** Extra delay of `latency`; for the timeouts, how long the connection hangs before it is cut. */
@@ -36,7 +43,15 @@ export interface Verdict {
   delayMs: number;
   error?: AwsError;
   cut?: { applied: boolean; afterMs: number };
-  failEntry?: (index: number) => boolean;
+  /** Asked for one entry of a batch after the other: does it fail? */
+  failsEntry?: () => boolean;
+}
+
+/** What faults go by: names as on the wire; the account is empty where it is not known. */
+export interface FaultScope {
+  service: string;
+  operation: string;
+  account: string;
 }
 
 /** Faults by service and operation; they are kept in a durable table until they are cleared. */
@@ -66,14 +81,18 @@ export class Faults {
   }
 
   /** Draws every fault that covers the call; delays add up, and the first error or cut wins. */
-  judge(service: string, operation: string): Verdict {
+  judge(call: FaultScope): Verdict {
     const verdict: Verdict = { delayMs: 0 };
+    const partial: string[] = [];
     for (const [key, fault] of [...this.table.entries()]) {
-      if (!covers(fault.service, service) || !covers(fault.operation, operation)) continue;
-      if (fault.kind === 'partial') verdict.failEntry = () => this.fires(key);
-      else if (!verdict.error && !verdict.cut && this.fires(key))
-        apply(verdict, { kind: fault.kind, latencyMs: fault.latencyMs, service });
+      if (!covers(fault, call)) continue;
+      if (fault.kind === 'partial') partial.push(key);
+      else if (!verdict.error && !verdict.cut && this.fires(key)) {
+        apply(verdict, { kind: fault.kind, latencyMs: fault.latencyMs, service: call.service });
+      }
     }
+    // Every one draws for every entry, so that one does not shift the sequence of another.
+    if (partial.length > 0) verdict.failsEntry = () => partial.map((key) => this.fires(key)).includes(true);
     return verdict;
   }
 
@@ -86,11 +105,30 @@ export class Faults {
   }
 }
 
+/**
+ * Carries out what a verdict says of delay and connection around `act`, which does the call and answers it. Undefined where
+ * the connection is to be cut, of which `onCut` hears before the connection hangs; `act` is run before that only where the
+ * cut lets the call be applied.
+ */
+export async function underVerdict<Answer>(
+  verdict: Verdict,
+  { act, onCut }: { act: () => Promise<Answer>; onCut: () => void },
+): Promise<Answer | undefined> {
+  const { delayMs, cut } = verdict;
+  if (delayMs > 0) await delay(delayMs, undefined, { ref: false });
+  const answer = cut && !cut.applied ? undefined : await act();
+  if (!cut) return answer;
+  onCut();
+  if (cut.afterMs > 0) await delay(cut.afterMs, undefined, { ref: false });
+  return undefined;
+}
+
 function apply(
   verdict: Verdict,
   fault: { kind: Exclude<FaultKind, 'partial'>; latencyMs: number; service: string },
 ): void {
   if (fault.kind === 'latency') verdict.delayMs += fault.latencyMs;
+  else if (fault.kind === 'outage') verdict.cut = { applied: false, afterMs: 0 };
   else if (fault.kind === 'timeout-applied' || fault.kind === 'timeout-not-applied') {
     verdict.cut = { applied: fault.kind === 'timeout-applied', afterMs: fault.latencyMs };
   } else verdict.error = errorOf(fault.kind, fault.service);
@@ -98,10 +136,11 @@ function apply(
 
 function faultOf(given: unknown): Fault | string {
   if (typeof given !== 'object' || given === null) return 'an object is expected';
-  const { service = '*', operation = '*', kind, latencyMs, seed, count } = given as Partial<Fault>;
+  const { service = '*', operation = '*', account, kind, latencyMs, seed, count } = given as Partial<Fault>;
   const rate = (given as Partial<Fault>).rate ?? (kind === 'partial' ? 0.5 : 1);
   if (!KINDS.includes(kind as FaultKind)) return `kind must be one of ${KINDS.join(', ')}`;
   if (typeof service !== 'string' || typeof operation !== 'string') return 'service and operation must be strings';
+  if (account !== undefined && !/^\d{12}$/.test(String(account))) return 'account must be a 12-digit account id';
   if (typeof rate !== 'number' || !(rate >= 0 && rate <= 1)) return 'rate must be a number from 0 to 1';
   if (latencyMs !== undefined && !(typeof latencyMs === 'number' && latencyMs >= 0))
     return 'latencyMs must not be negative';
@@ -110,6 +149,7 @@ function faultOf(given: unknown): Fault | string {
   return {
     service: service === 'eventbridge' ? 'events' : service,
     operation,
+    ...(account !== undefined && { account: String(account) }),
     kind: kind as FaultKind,
     rate,
     latencyMs: latencyMs ?? (kind === 'latency' ? 500 : 0),
@@ -118,8 +158,11 @@ function faultOf(given: unknown): Fault | string {
   };
 }
 
-function covers(pattern: string, name: string): boolean {
-  return pattern === '*' || pattern.toLowerCase() === name.toLowerCase();
+function covers(fault: Fault, { service, operation, account }: FaultScope): boolean {
+  const names = (pattern: string, name: string): boolean =>
+    pattern === '*' || pattern.toLowerCase() === name.toLowerCase();
+  if (fault.account !== undefined && fault.account !== account) return false;
+  return names(fault.service, service) && names(fault.operation, operation);
 }
 
 /** The n-th number of the sequence of a seed, in [0, 1): mulberry32, which needs no state but the position. */

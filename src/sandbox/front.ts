@@ -1,7 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { logCall } from './call-log.js';
-import type { Faults, Verdict } from './faults.js';
+import { type Faults, underVerdict } from './faults.js';
 import type { LineLog } from './line-log.js';
+import { splitBatch } from './partial.js';
 import { AwsError, type Call, type Operation, type Service, type World } from './service.js';
 import type { State } from './state.js';
 import { type Identity, identify } from './sts.js';
@@ -23,7 +23,12 @@ export interface Front {
   faults: Faults;
   calls: LineLog;
   log: (message: string, detail: Record<string, unknown>) => void;
+  /** Hears of every call and its answer, once it has been done. */
+  observe?: (call: Observed) => void;
 }
+
+/** A call and its answer as they went over the wire. */
+export type Observed = Pick<WireCall, 'protocol' | 'service' | 'operation' | 'parameters'> & { answer: WireAnswer };
 
 /** What became of a call: an answer to send, or `cut` where a fault wants the connection cut. */
 export type Outcome = { answer: WireAnswer } | { cut: true };
@@ -85,35 +90,41 @@ export function findOperation(
 
 async function runUnderFaults(front: Front, given: { wire: WireCall; call: Call; run: Operation }): Promise<Outcome> {
   const { wire, call, run } = given;
-  const verdict = front.faults.judge(call.service, call.operation);
-  if (verdict.delayMs > 0) await delay(verdict.delayMs, undefined, { ref: false });
-  if (verdict.cut && !verdict.cut.applied) return cut(front, given, verdict.cut.afterMs);
-  const result = await runOnce(front, { call, run, verdict });
+  const verdict = front.faults.judge(call);
+  const logged = { wire, identity: call };
+  const result = await underVerdict(verdict, {
+    act: async (): Promise<Done> =>
+      verdict.error ? { error: verdict.error } : runOnce(front, { call, run }, verdict.failsEntry),
+    onCut: () => {
+      front.state.flush();
+      record(front, { ...logged, status: 0, error: 'ConnectionCut' });
+    },
+  });
   front.state.flush();
-  if (verdict.cut) return cut(front, given, verdict.cut.afterMs);
+  if (!result) return { cut: true };
   const answer = result.error ? encodeError(wire.protocol, result.error) : encodeResult(wire, result.output);
-  record(front, { wire, identity: call, status: answer.status, error: result.error?.code ?? null });
+  record(front, { ...logged, status: answer.status, error: result.error?.code ?? null });
+  front.observe?.({ ...wire, answer });
   return { answer };
 }
 
+type Done = { output?: unknown; error?: AwsError };
+
+/** Runs the call, or what a `partial` fault leaves of a batch. */
 async function runOnce(
-  front: Front,
-  { call, run, verdict }: { call: Call; run: Operation; verdict: Verdict },
-): Promise<{ output?: unknown; error?: AwsError }> {
+  { world, ...front }: Front,
+  { call, run }: { call: Call; run: Operation },
+  failsEntry: (() => boolean) | undefined,
+): Promise<Done> {
   try {
-    if (verdict.error) throw verdict.error;
-    const { failEntry } = verdict;
-    return { output: await run(failEntry ? { ...call, failEntry } : call, front.world) };
+    const split = splitBatch(call, failsEntry);
+    if (!split) return { output: await run(call, world) };
+    const { parameters, complete } = split;
+    const sent = parameters ? await run({ ...call, parameters }, world) : {};
+    return { output: complete(sent as Record<string, unknown>) };
   } catch (error) {
     return { error: asAwsError(front, error) };
   }
-}
-
-async function cut(front: Front, { wire, call }: { wire: WireCall; call: Call }, afterMs: number): Promise<Outcome> {
-  front.state.flush();
-  record(front, { wire, identity: call, status: 0, error: 'ConnectionCut' });
-  if (afterMs > 0) await delay(afterMs, undefined, { ref: false });
-  return { cut: true };
 }
 
 function record(
@@ -159,7 +170,7 @@ function guessProtocol({ headers }: WireRequest): Protocol {
   return String(headers['content-type'] ?? '').includes('urlencoded') ? 'query' : 'json1.1';
 }
 
-function asAwsError({ log }: Front, error: unknown): AwsError {
+function asAwsError({ log }: Pick<Front, 'log'>, error: unknown): AwsError {
   if (error instanceof AwsError) return error;
   log('sandbox operation failed unexpectedly', {
     error: error instanceof Error ? (error.stack ?? error.message) : String(error),

@@ -197,10 +197,8 @@ function applyEach(call: Call, world: World, apply: ApplyEntry): unknown {
   if (new Set(ids).size < ids.length) throw invalidInput('The identifiers of the entries must be unique.');
   refuseSamePlace(call, entries);
   const receivers: (string | undefined)[] = [];
-  const failures = entries.flatMap((entry, index) => {
-    const error = call.failEntry?.(index)
-      ? new AwsError('InternalServiceException', 'Internal service error', 500)
-      : errorOf(() => void receivers.push(apply(call, world, entry)));
+  const failures = entries.flatMap((entry) => {
+    const error = errorOf(() => void receivers.push(apply(call, world, entry)));
     return error ? [{ RequestEntry: entry, Error: { ErrorCode: error.code, ErrorMessage: error.message } }] : [];
   });
   agreeShares(call, world, receivers);

@@ -168,9 +168,8 @@ function changeAssignments(
   const places = placesOf(call, world);
   const failures: TagFailure[] = [];
   const given: Record<string, unknown>[] = call.parameters.LFTags;
-  for (const [index, pair] of given.entries()) {
+  for (const pair of given) {
     try {
-      if (call.failEntry?.(index)) throw new AwsError('InternalServiceException', 'Internal service error', 500);
       const tag = normalCondition(pair);
       requireTagPermission(call, world, 'ASSOCIATE', tag);
       const next = places.map((place) => ({ place, tags: change(assignedTags(world, place), tag) }));

@@ -1,17 +1,17 @@
 import { randomUUID } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { join } from 'node:path';
-import { canRead } from './can-read.js';
 import { answerControlRequest, type Control } from './control.js';
 import { eventBridge } from './events.js';
 import { type ActiveFault, Faults } from './faults.js';
-import { answerAwsRequest, findOperation } from './front.js';
+import { answerAwsRequest, findOperation, type Observed } from './front.js';
 import { glue } from './glue.js';
 import { type Issuer, openIssuer } from './issuer.js';
 import { lakeformation } from './lakeformation.js';
 import { openLineLog } from './line-log.js';
+import { isLoopback, listen, readBody, sendJson, sendText, stop } from './loopback.js';
 import { ram } from './ram.js';
+import { settleHomeRegion } from './regional.js';
 import type { Service, World } from './service.js';
 import { simpleQueueService } from './sqs.js';
 import { openState, type State } from './state.js';
@@ -29,6 +29,8 @@ export interface SandboxOptions {
   /** Region of out-of-band calls that name none; default us-east-1. */
   region?: string;
   log?: (message: string, detail: Record<string, unknown>) => void;
+  /** Hears of every call and its answer as they went over the wire; for checks from outside. */
+  observe?: (call: Observed) => void;
 }
 
 /** A running sandbox on 127.0.0.1. */
@@ -43,7 +45,6 @@ export interface Sandbox {
 
 const KEPT_CALLS = 20_000;
 const KEPT_DELIVERIES = 10_000;
-const MAX_BODY_BYTES = 8 * 1024 * 1024;
 
 /** Starts the embedded AWS over the state in `dataDir`; rejects where the port is taken or the folder cannot be read. */
 export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
@@ -64,6 +65,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   };
   const world = worldOf(state, services);
   if (options.ramSharing !== undefined) world.organization.ramSharing = options.ramSharing;
+  settleHomeRegion(world, options.region ?? 'us-east-1');
   const issuer = openIssuer(options.dataDir);
   const control: Control = {
     world,
@@ -74,10 +76,10 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     issuer,
     accounts,
     faults: new Faults(state.table<ActiveFault>('sandbox/faults')),
-    canRead: (query) => canRead(world, query),
     region: options.region ?? 'us-east-1',
     baseUrl: () => url,
     log: options.log ?? (() => undefined),
+    ...(options.observe && { observe: options.observe }),
   };
   state.flush();
   const server = createServer((request, response) => void serve(control, request, response));
@@ -99,27 +101,12 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
       state.flush();
     },
     close() {
-      closing ??= stop(server, sqs).then(() => [state, calls, deliveries].forEach((open) => void open.close()));
+      // Waiting receivers are answered at once.
+      sqs.close();
+      closing ??= stop(server).then(() => [state, calls, deliveries].forEach((open) => void open.close()));
       return closing;
     },
   };
-}
-
-function listen(server: Server, port: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, '127.0.0.1', () => resolve((server.address() as AddressInfo).port));
-  });
-}
-
-/** Requests under way get half a second; waiting receivers are answered at once. */
-async function stop(server: Server, sqs: { close(): void }): Promise<void> {
-  sqs.close();
-  const closed = new Promise((resolve) => server.close(resolve));
-  server.closeIdleConnections();
-  const timer = setTimeout(() => server.closeAllConnections(), 500);
-  await closed;
-  clearTimeout(timer);
 }
 
 function accountsOf(state: State): Control['accounts'] {
@@ -171,10 +158,10 @@ async function serve(control: Control, request: IncomingMessage, response: Serve
         path: pathname,
         query,
         headers: request.headers,
-        body,
+        body: body.toString(),
         isGone,
       });
-      if ('cut' in outcome) request.socket.destroy();
+      if ('cut' in outcome) request.socket.resetAndDestroy();
       else response.writeHead(outcome.answer.status, outcome.answer.headers).end(outcome.answer.body);
       return;
     }
@@ -189,29 +176,4 @@ async function serve(control: Control, request: IncomingMessage, response: Serve
     if (response.headersSent) request.socket.destroy();
     else sendJson(response, 500, { error: 'internal error' });
   }
-}
-
-/** A page of another origin, or a name that resolves to loopback (DNS rebinding), must not reach the sandbox. */
-function isLoopback({ headers }: IncomingMessage): boolean {
-  const isLocal = (host: string): boolean => /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/i.test(host);
-  const { host = '', origin } = headers;
-  return isLocal(host) && (origin === undefined || isLocal(origin.replace(/^https?:\/\//, '')));
-}
-
-async function readBody(request: IncomingMessage): Promise<string | undefined> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size <= MAX_BODY_BYTES) chunks.push(chunk);
-  }
-  return size > MAX_BODY_BYTES ? undefined : Buffer.concat(chunks).toString('utf8');
-}
-
-function sendJson(response: ServerResponse, status: number, body: unknown): void {
-  sendText(response, status, JSON.stringify(body));
-}
-
-function sendText(response: ServerResponse, status: number, text: string): void {
-  response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' }).end(text);
 }

@@ -15,8 +15,6 @@ export interface Call {
   operation: string;
   // biome-ignore lint/suspicious/noExplicitAny: parameters are the operation's wire input, each operation checks its own
   parameters: Record<string, any>;
-  /** Set by a `partial` fault: this batch entry index fails with InternalServiceException (batch operations honour it). */
-  failEntry?: (index: number) => boolean;
   /** Set where a service calls on behalf of a resource (an EventBridge rule): aws:SourceArn in resource policies. */
   sourceArn?: string;
   /** True once the caller has hung up: an operation that waits must not hand out anything then. */

@@ -231,9 +231,8 @@ function inBatch(call: Call, act: (entry: Record<string, unknown>) => object): u
   }
   const successful: object[] = [];
   const failed: object[] = [];
-  for (const [index, entry] of entries.entries()) {
+  for (const entry of entries) {
     try {
-      if (call.failEntry?.(index)) throw new AwsError('InternalError', 'Internal error', 500);
       successful.push({ Id: entry.Id, ...act(entry) });
     } catch (error) {
       if (!(error instanceof AwsError)) throw error;

@@ -42,13 +42,16 @@ export interface WireAnswer {
 }
 
 /** Reads service and region from the SigV4 credential scope (IAM user guide, "Elements of an AWS API request signature"). */
-export function decodeRequest(request: WireRequest): WireCall {
+export function decodeRequest(
+  request: WireRequest,
+  protocolOf: (service: string, request: WireRequest) => Protocol | undefined = (service) => PROTOCOLS[service],
+): WireCall {
   const scope = /Credential=([^/,\s]+)\/\d{8}\/([^/]+)\/([^/]+)\/aws4_request/.exec(
     header(request, 'authorization') ?? '',
   );
   if (!scope) throw new AwsError('MissingAuthenticationTokenException', 'Missing Authentication Token', 403);
   const [, accessKeyId = '', region = '', service = ''] = scope;
-  const protocol = PROTOCOLS[service];
+  const protocol = protocolOf(service, request);
   if (!protocol) throw new AwsError('UnknownOperationException', `The sandbox has no service ${service}`, 400);
   return {
     protocol,
@@ -58,6 +61,15 @@ export function decodeRequest(request: WireRequest): WireCall {
     sessionToken: header(request, 'x-amz-security-token'),
     ...decodeOperation(protocol, request),
   };
+}
+
+/** The protocol of a service of any AWS-shaped endpoint: where it is none of those here, the content type tells. */
+export function protocolOfAny(service: string, request: Pick<WireRequest, 'headers'>): Protocol {
+  const type = header(request, 'content-type') ?? '';
+  if (PROTOCOLS[service]) return PROTOCOLS[service];
+  if (type.includes('urlencoded')) return 'query';
+  if (type.includes('x-amz-json-1.0')) return 'json1.0';
+  return type.includes('x-amz-json') ? 'json1.1' : 'rest-json';
 }
 
 function decodeOperation(protocol: Protocol, request: WireRequest): Pick<WireCall, 'operation' | 'parameters'> {
@@ -84,7 +96,7 @@ function parseBody(body: string): Record<string, unknown> {
   throw new AwsError('SerializationException', 'Request body is not a JSON object');
 }
 
-function header(request: WireRequest, name: string): string | undefined {
+function header(request: Pick<WireRequest, 'headers'>, name: string): string | undefined {
   const value = request.headers[name];
   return Array.isArray(value) ? value[0] : value;
 }

@@ -8,7 +8,6 @@ import {
   DescribeEventBusCommand,
   EventBridgeClient,
   ListEventBusesCommand,
-  PutEventsCommand,
 } from '@aws-sdk/client-eventbridge';
 import { GetQueueUrlCommand } from '@aws-sdk/client-sqs';
 import { AssumeRoleCommand, GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
@@ -250,85 +249,6 @@ describe('durability', () => {
       { n: 43, i: 43 },
       { n: 44, i: 'ä' },
     ]);
-  });
-});
-
-describe('faults', () => {
-  const put = () =>
-    events.send(
-      new PutEventsCommand({
-        Entries: Array.from({ length: 10 }, () => ({ Source: 's', DetailType: 't', Detail: '{}' })),
-      }),
-    );
-  const describeBus = () => events.send(new DescribeEventBusCommand({}));
-  const withFault = async (fault: object): Promise<void> => {
-    await control(sandbox, '/faults', undefined, 'DELETE');
-    await control(sandbox, '/faults', [{ service: 'events', operation: '*', ...fault }]);
-  };
-  afterEach(() => control(sandbox, '/faults', undefined, 'DELETE'));
-
-  test('throttle, internal, concurrent and access-denied carry the names that AWS gives them', async () => {
-    const expected = {
-      throttle: { name: 'ThrottlingException', status: 400 },
-      internal: { name: 'InternalException', status: 500 },
-      concurrent: { name: 'ConcurrentModificationException', status: 400 },
-      'access-denied': { name: 'AccessDeniedException', status: 400 },
-    };
-    for (const [kind, error] of Object.entries(expected)) {
-      await withFault({ kind });
-      expect(await errorOf(describeBus())).toMatchObject(error);
-    }
-  });
-
-  test('the same seed fails the same calls, and count ends it', async () => {
-    const outcomes = async (): Promise<string> => {
-      await withFault({ kind: 'throttle', rate: 0.5, seed: 42, count: 5 });
-      let text = '';
-      for (let i = 0; i < 20; i += 1)
-        text += await describeBus().then(
-          () => '.',
-          () => 'x',
-        );
-      return text;
-    };
-    const first = await outcomes();
-    expect(first.match(/x/g)).toHaveLength(5);
-    expect(first).toContain('.x');
-    expect(await outcomes()).toBe(first);
-  });
-
-  test('timeout-applied does it and cuts the connection, timeout-not-applied only cuts', async () => {
-    await withFault({ kind: 'timeout-applied', operation: 'CreateEventBus' });
-    await expect(events.send(new CreateEventBusCommand({ Name: 'applied' }))).rejects.toThrow();
-    await withFault({ kind: 'timeout-not-applied', operation: 'CreateEventBus' });
-    await expect(events.send(new CreateEventBusCommand({ Name: 'not-applied' }))).rejects.toThrow();
-    const { EventBuses = [] } = await events.send(new ListEventBusesCommand({}));
-    const names = EventBuses.map(({ Name }) => Name);
-    expect(names).toContain('applied');
-    expect(names).not.toContain('not-applied');
-    const cut = (await control(sandbox, '/calls')).filter(({ error }: { error: string }) => error === 'ConnectionCut');
-    expect(cut).toHaveLength(2);
-  });
-
-  test('partial fails some entries of a batch, latency delays', async () => {
-    await withFault({ kind: 'partial', operation: 'PutEvents', rate: 0.4, seed: 3 });
-    const { FailedEntryCount, Entries = [] } = await put();
-    const failed = Entries.filter(({ ErrorCode }) => ErrorCode === 'InternalFailure');
-    expect(failed.length).toBe(FailedEntryCount);
-    expect(failed.length).toBeGreaterThan(0);
-    expect(failed.length).toBeLessThan(10);
-    await withFault({ kind: 'latency', latencyMs: 120 });
-    const start = performance.now();
-    await describeBus();
-    expect(performance.now() - start).toBeGreaterThan(115);
-  });
-
-  test('a fault that is none is refused with the reason', async () => {
-    expect(await control(sandbox, '/faults', [{ kind: 'explode' }])).toMatchObject({
-      error: expect.stringContaining('kind must be one of'),
-    });
-    const broken = await fetch(`${sandbox.url}/_sandbox/faults`, { method: 'POST', body: '[{' });
-    expect([broken.status, await broken.json()]).toEqual([400, { error: 'the body is not valid JSON' }]);
   });
 });
 
