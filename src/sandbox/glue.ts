@@ -3,10 +3,10 @@ import { createDatabase, deleteDatabase, getDatabase, getDatabases, updateDataba
 import { deleteResourcePolicy, getResourcePolicy, putResourcePolicy } from './glue-policy.js';
 import { batchDeleteTable, createTable, deleteTable, updateTable } from './glue-table-changes.js';
 import { getTable, getTables, getTableVersion, getTableVersions } from './glue-tables.js';
+import { regionalService } from './regional.js';
 import type { Service } from './service.js';
 
-/** The operations of Glue by name. */
-export const glue: Service = {
+const OPERATIONS: Service = {
   CreateDatabase: createDatabase,
   GetDatabase: getDatabase,
   GetDatabases: getDatabases,
@@ -24,3 +24,8 @@ export const glue: Service = {
   PutResourcePolicy: putResourcePolicy,
   DeleteResourcePolicy: deleteResourcePolicy,
 };
+
+const LISTINGS = { GetTables: ['glue/tables'], GetDatabases: ['glue/databases'] };
+
+/** The operations of Glue by name. */
+export const glue: Service = regionalService(OPERATIONS, { listings: LISTINGS });

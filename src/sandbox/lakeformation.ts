@@ -32,6 +32,7 @@ import {
   updateResource,
 } from './lf-locations.js';
 import { getDataLakeSettings, putDataLakeSettings } from './lf-settings.js';
+import { regionalService } from './regional.js';
 import type { Call, Service, World } from './service.js';
 
 /** DeleteDataCellsFilter; the permissions on the filter go with it. */
@@ -49,8 +50,7 @@ function deleteDataCellsFilter(call: Call, world: World): unknown {
   return {};
 }
 
-/** The operations of Lake Formation by name. */
-export const lakeformation: Service = {
+const OPERATIONS: Service = {
   GetDataLakeSettings: getDataLakeSettings,
   PutDataLakeSettings: putDataLakeSettings,
   GrantPermissions: grantPermissions,
@@ -78,3 +78,27 @@ export const lakeformation: Service = {
   DeleteDataCellsFilter: deleteDataCellsFilter,
   ListDataCellsFilter: listDataCellsFilter,
 };
+
+const LISTINGS = {
+  ListPermissions: ['lakeformation/grants'],
+  GetEffectivePermissionsForPath: ['lakeformation/grants'],
+  ListResources: ['lakeformation/locations'],
+  ListLFTags: ['lakeformation/tags'],
+  GetResourceLFTags: ['lakeformation/tags', 'lakeformation/tag-assignments'],
+  ListDataCellsFilter: ['lakeformation/filters'],
+};
+
+const WRITERS = new Set([
+  'GrantPermissions',
+  'RevokePermissions',
+  'BatchGrantPermissions',
+  'BatchRevokePermissions',
+  'CreateLFTag',
+  'UpdateLFTag',
+  'DeleteLFTag',
+  'AddLFTagsToResource',
+  'RemoveLFTagsFromResource',
+]);
+
+/** The operations of Lake Formation by name. */
+export const lakeformation: Service = regionalService(OPERATIONS, { listings: LISTINGS, writers: WRITERS });

@@ -1,6 +1,9 @@
 /** Registered data locations: RegisterResource, DeregisterResource, UpdateResource, DescribeResource, ListResources. */
 import { defined, entityNotFound, invalidInput, pageOf, requireMembers } from './lf-input.js';
 import { AwsError, type Call, type World } from './service.js';
+import { sandboxSettings } from './settings.js';
+
+type VerificationStatus = 'VERIFIED' | 'NOT_VERIFIED' | 'VERIFICATION_FAILED';
 
 /** A registered S3 path; LastModified is ISO 8601. */
 export interface LocationRecord {
@@ -11,7 +14,10 @@ export interface LocationRecord {
   WithFederation: boolean;
   HybridAccessEnabled: boolean;
   WithPrivilegedAccess: boolean;
-  VerificationStatus: 'VERIFIED' | 'NOT_VERIFIED' | 'VERIFICATION_FAILED';
+  /** The outcome, in force from `verifiedAt` on. */
+  VerificationStatus: VerificationStatus;
+  /** When the verification ends (ISO 8601); until then the location is NOT_VERIFIED. */
+  verifiedAt?: string;
   ExpectedResourceOwnerAccount?: string;
 }
 
@@ -73,11 +79,29 @@ export function registerResource(call: Call, world: World): unknown {
       WithFederation: Boolean(input.WithFederation),
       HybridAccessEnabled: Boolean(input.HybridAccessEnabled),
       WithPrivilegedAccess: Boolean(input.WithPrivilegedAccess),
-      VerificationStatus: 'VERIFIED' as const,
+      ...verification(world, ResourceArn),
       ExpectedResourceOwnerAccount: input.ExpectedResourceOwnerAccount,
     }),
   );
   return {};
+}
+
+/**
+ * Lake Formation tries the role after a registration or an update of it.
+ * AWS page: Lake Formation API reference, ResourceInfo, "VerificationStatus".
+ */
+function verification(world: World, arn: string): Pick<LocationRecord, 'VerificationStatus' | 'verifiedAt'> {
+  const { locationVerificationMs, verificationFails } = sandboxSettings(world);
+  const fails = verificationFails.some((failing) => normalArn(failing) === arn);
+  const outcome = { VerificationStatus: fails ? ('VERIFICATION_FAILED' as const) : ('VERIFIED' as const) };
+  if (locationVerificationMs === 0) return outcome;
+  return { ...outcome, verifiedAt: new Date(world.now().getTime() + locationVerificationMs).toISOString() };
+}
+
+/** What the verification of a registration has come to by now. */
+export function verificationStatus(world: World, record: LocationRecord): VerificationStatus {
+  const waits = record.verifiedAt !== undefined && Date.parse(record.verifiedAt) > world.now().getTime();
+  return waits ? 'NOT_VERIFIED' : record.VerificationStatus;
 }
 
 function requireRole(call: Call, role: string): void {
@@ -106,25 +130,27 @@ export function deregisterResource(call: Call, world: World): unknown {
 export function updateResource(call: Call, world: World): unknown {
   const input = call.parameters;
   requireMembers(input, ['RoleArn']);
-  const record = requireLocation(call, world);
+  const { verifiedAt: _before, ...record } = requireLocation(call, world);
   requireRole(call, input.RoleArn);
   locations(world).put(`${call.account}|${record.ResourceArn}`, {
     ...record,
     RoleArn: input.RoleArn,
     WithFederation: input.WithFederation ?? record.WithFederation,
     HybridAccessEnabled: input.HybridAccessEnabled ?? record.HybridAccessEnabled,
+    ...verification(world, record.ResourceArn),
     LastModified: world.now().toISOString(),
   });
   return {};
 }
 
-function toInfo({ account: _account, LastModified, ...rest }: LocationRecord) {
-  return { ...rest, LastModified: new Date(LastModified) };
+function toInfo(world: World, record: LocationRecord) {
+  const { account: _account, verifiedAt: _verifiedAt, LastModified, ...rest } = record;
+  return { ...rest, VerificationStatus: verificationStatus(world, record), LastModified: new Date(LastModified) };
 }
 
 /** DescribeResource. */
 export function describeResource(call: Call, world: World): unknown {
-  return { ResourceInfo: toInfo(requireLocation(call, world)) };
+  return { ResourceInfo: toInfo(world, requireLocation(call, world)) };
 }
 
 /** ListResources, filtered by ARN or role where conditions are given. */
@@ -141,7 +167,7 @@ export function listResources(call: Call, world: World): unknown {
     most: 1000,
     refuse: invalidInput,
   });
-  return defined({ ResourceInfoList: page.map(toInfo), NextToken: next });
+  return defined({ ResourceInfoList: page.map((record) => toInfo(world, record)), NextToken: next });
 }
 
 function meets(

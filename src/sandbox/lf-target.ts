@@ -83,6 +83,11 @@ export function describeTarget(target: Target): string {
   );
 }
 
+/** An expression as people write it: values joined by `|`, keys by AND. */
+export function tellExpression(expression: TagCondition[]): string {
+  return expression.map(({ TagKey, TagValues }) => `${TagKey}=${TagValues.join('|')}`).join(' AND ');
+}
+
 /** The target of a table. */
 export function tableTarget(catalog: string, database: string, table: string): Target {
   return { kind: 'TABLE', catalog, database, table };

@@ -10,6 +10,7 @@ import {
   settleInvitation,
   shareTable,
 } from './ram-shares.js';
+import { regionalService } from './regional.js';
 import { AwsError, type Call, type Service, type World } from './service.js';
 
 function invalidParameter(message: string): AwsError {
@@ -235,8 +236,7 @@ function listPrincipals(call: Call, world: World): unknown {
   return defined({ principals, nextToken });
 }
 
-/** The operations of RAM by name. */
-export const ram: Service = {
+const OPERATIONS: Service = {
   GetResourceShares: getResourceShares,
   GetResourceShareInvitations: getResourceShareInvitations,
   AcceptResourceShareInvitation: (call, world) => answerInvitation(call, world, 'ACCEPTED'),
@@ -245,3 +245,15 @@ export const ram: Service = {
   ListResources: listResources,
   ListPrincipals: listPrincipals,
 };
+
+const TABLES = ['ram/shares', 'ram/invitations'];
+const LISTINGS = {
+  GetResourceShares: TABLES,
+  GetResourceShareInvitations: TABLES,
+  GetResourceShareAssociations: TABLES,
+  ListResources: TABLES,
+  ListPrincipals: TABLES,
+};
+
+/** The operations of RAM by name. */
+export const ram: Service = regionalService(OPERATIONS, { listings: LISTINGS });

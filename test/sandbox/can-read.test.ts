@@ -228,7 +228,7 @@ test('tags: keys are joined by AND, values by OR, what is inherited is overridde
   const TargetDatabase = { CatalogId: G, DatabaseName: 'sales' };
   await c.glue.send(new CreateDatabaseCommand({ DatabaseInput: { Name: 'shop', TargetDatabase } }));
   const throughDatabase = () => mayRead(sandbox, analyst, { database: 'shop', table: 'orders', column: 'id' });
-  expect((await throughDatabase()).reason).toBe(`no DESCRIBE on database shop in account ${C}`);
+  expect((await throughDatabase()).reason).toBe(`no DESCRIBE on database link shop in account ${C}`);
   await grant(c, { to: analyst, on: database('shop', C), permissions: ['DESCRIBE'] });
   expect((await throughDatabase()).allowed).toBe(true);
   await attach(table(), 'lob', 'hr');
