@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { existsSync, realpathSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
@@ -10,11 +10,19 @@ import { readyFileIn, type StartOptions, start } from './local/start.js';
 import { StartError } from './local/start-error.js';
 import { styled } from './local/welcome.js';
 import { EmbeddedPostgresError } from './sandbox/postgres.js';
+import { startFaultProxy } from './sandbox/proxy.js';
 import { createApp, type Roles } from './server/app.js';
 import { ConfigError, defaultDataDir, describeVariables, readConfig, readMigrateConfig } from './server/config.js';
 import { endOnSignal } from './server/lifecycle.js';
 import { createLog } from './server/log.js';
 import { MigrationError, migrate } from './server/migrate.js';
+
+interface FaultProxyFlags {
+  target: string;
+  port: number;
+  dataDir: string;
+  account?: string;
+}
 
 interface TourFlags {
   readyFile?: string;
@@ -82,7 +90,32 @@ function commands(): Command {
     .option('--decider-token <token>', 'token of an owner or steward of the domain that decides')
     .option('--sandbox <url>', "the sandbox's URL: asks it what can be read")
     .action(tour);
+  program
+    .command('fault-proxy')
+    .description('the faults of the sandbox in front of any AWS-shaped endpoint, another emulator for instance')
+    .requiredOption('--target <url>', 'the endpoint behind it, for example http://127.0.0.1:5000', httpUrl)
+    .option('--port <number>', 'port to listen on, on 127.0.0.1', portNumber, 4566)
+    .option('--data-dir <folder>', 'where faults and the call log are kept', join(defaultDataDir(), 'fault-proxy'))
+    .option('--account <id>', 'account of callers whose key was not issued through the proxy, for faults by account')
+    .addHelpText('after', FAULT_PROXY_HELP)
+    .action(faultProxy);
   return program;
+}
+
+const FAULT_PROXY_HELP = `
+Point clients at it as their AWS endpoint. Set faults as in the sandbox: POST a list of
+{ "service", "operation", "account", "kind", "rate", "seed", "count", "latencyMs" } to /_sandbox/faults; GET shows them, DELETE ends them;
+kinds are throttle, internal, timeout-applied, timeout-not-applied, partial, concurrent, latency, access-denied and outage.
+GET /_sandbox/calls shows what was called.
+
+Host is passed on as it came, since signatures cover it, and emulators do not look at it. AWS does: before AWS itself,
+sign for the Host of the endpoint; a "partial" fault changes the body, which AWS then refuses.`;
+
+async function faultProxy(flags: FaultProxyFlags): Promise<void> {
+  const { url, close } = await startFaultProxy(flags);
+  const tell = (line: string): boolean => process.stderr.write(`${line}\n`);
+  endOnSignal({ close, log: createLog({ level: 'info' }), tell });
+  process.stdout.write(`${url} -> ${flags.target}\n`);
 }
 
 async function run(roles: Roles): Promise<void> {
@@ -170,6 +203,12 @@ function portNumber(text: string): number {
   const port = Number(text);
   if (!/^\d+$/.test(text) || port > 65_535) throw new InvalidArgumentError('A port is a number from 0 to 65535.');
   return port;
+}
+
+function httpUrl(text: string): string {
+  if (!/^https?:$/.test(URL.parse(text)?.protocol ?? ''))
+    throw new InvalidArgumentError('An http or https URL is expected.');
+  return new URL(text).origin;
 }
 
 /** What a person can act on is a paragraph; anything else is a bug and comes with its stack. */
