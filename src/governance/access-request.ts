@@ -1,3 +1,4 @@
+import { approveExtension } from './access-extension.js';
 import {
   type ApproveAccessRequestInput,
   approveAccessRequest as approveAccessRequestInput,
@@ -23,6 +24,8 @@ import {
   accessSubject,
   databaseNow,
   domainSubject,
+  type GrantRow,
+  lockGrant,
   lockProduct,
   lockRequest,
   type ProductWithTables,
@@ -82,9 +85,19 @@ export async function approveAccessRequest(
 ): Promise<{ accessRequestId: string; accessGrantId: string }> {
   const { accessRequest: id, comment, expiresAt } = read(approveAccessRequestInput, input);
   return mutate(ctx, { mutation: 'approveAccessRequest', idempotencyKey: input.idempotencyKey, input }, async (tx) => {
+    const extended = await lockExtended(tx, id);
     const request = await lockRequest(tx, id);
     assertCan(ctx.viewer, 'access-request:approve', accessSubject(request));
     const status = step(ACCESS_REQUEST, request.status, 'approve');
+    if (extended !== null) {
+      const end = grantedUntil(request, { expiresAt: expiresAt ?? null, now: await databaseNow(tx) });
+      await decide(ctx, tx, { request, status, comment });
+      const accessGrant = globalId('AccessGrant', extended.id);
+      const data = { ...decision(ctx, { request, status, comment }), accessGrant, expiresAt: end };
+      await announceAccess(tx, ctx, { type: 'AccessApproved', access: request, data });
+      await approveExtension(ctx, tx, extended, end);
+      return { ids: { accessRequestId: id, accessGrantId: extended.id } };
+    }
     const locked = await lockProduct(tx, request.productId);
     step(DATA_PRODUCT, locked.status, 'approve');
     const product = await readTables(tx, locked);
@@ -109,6 +122,12 @@ export async function approveAccessRequest(
     await settled(ctx.mesh, tx, owner);
     return { ids: { accessRequestId: id, accessGrantId: grant.id }, lanes };
   });
+}
+
+/** The grant that a request wants to extend. It is locked before the request: what ends a grant closes its requests too. */
+async function lockExtended(tx: Tx, id: string): Promise<GrantRow | null> {
+  const request = await tx.accessRequest.findUnique({ where: { id }, select: { extendsId: true } });
+  return request?.extendsId ? lockGrant(tx, request.extendsId) : null;
 }
 
 /** The product may have changed since it was asked for: what is not there any more cannot be granted. */

@@ -1,9 +1,11 @@
 import type { AccessGrantStatus } from '../generated/prisma/client.js';
+import type { LaneKey } from '../provisioning/lane.js';
+import { cancelExtensions } from './access-extension.js';
 import { claim } from './claims.js';
-import type { Mesh } from './context.js';
+import type { Context } from './context.js';
 import type { GrantRow } from './rows.js';
 import { settled } from './settled.js';
-import type { LaneAddress, Tx } from './transaction.js';
+import type { Tx } from './transaction.js';
 import { ACCESS_GRANT, step } from './transitions.js';
 
 interface Ending {
@@ -18,15 +20,16 @@ interface Ending {
  * to do, as others need all of it, the grant is gone at once.
  */
 export async function beginRevoke(
-  ctx: { mesh: Mesh; actor: { subject: string }; correlationId: string },
+  ctx: Pick<Context, 'mesh' | 'actor' | 'correlationId'>,
   tx: Tx,
   { grant, reason, endsAs }: Ending,
-): Promise<LaneAddress[]> {
+): Promise<LaneKey[]> {
   const status = step(ACCESS_GRANT, grant.status, endsAs === 'EXPIRED' ? 'expire' : 'revoke');
   await tx.accessGrant.update({
     where: { id: grant.id },
     data: { status, endsAs, reason, revokedBy: ctx.actor.subject },
   });
+  await cancelExtensions(ctx, tx, grant);
   const owner = { type: 'ACCESS_GRANT' as const, id: grant.id };
   const lanes = await claim(tx, { owner, resources: [], correlationId: ctx.correlationId });
   await settled(ctx.mesh, tx, owner);

@@ -44,6 +44,7 @@ export const ACCESS_REQUEST = table<AccessRequestStatus>()('access request', {
 export const ACCESS_GRANT = table<AccessGrantStatus>()('access grant', {
   settle: { PROVISIONING: 'ACTIVE', FAILED: 'ACTIVE' },
   fail: { PROVISIONING: 'FAILED', ACTIVE: 'FAILED' },
+  extend: { PROVISIONING: 'PROVISIONING', ACTIVE: 'ACTIVE', FAILED: 'FAILED' },
   revoke: { PROVISIONING: 'REVOKING', ACTIVE: 'REVOKING', FAILED: 'REVOKING' },
   expire: { PROVISIONING: 'REVOKING', ACTIVE: 'REVOKING', FAILED: 'REVOKING' },
   confirmRevoked: { REVOKING: 'REVOKED' },

@@ -1,14 +1,23 @@
 import type { GraphQLResolveInfo } from 'graphql';
 import { Arg, Args, Ctx, FieldResolver, Info, Mutation, Query, Resolver, Root } from 'type-graphql';
+import { extendAccess } from '../governance/access-extension.js';
 import { revokeAccess } from '../governance/access-grant.js';
 import { can } from '../governance/authorization.js';
 import { howToQuery, type Readable } from '../governance/how-to-query.js';
 import { accessGrantList, accessGrantShape } from '../governance/read/access-grant.js';
-import { AccessGrant, AccessGrantConnection, HowToQuery, RevokeAccessInput } from '../schema/access-grant.js';
+import { accessRequestShape } from '../governance/read/access-request.js';
+import { ACCESS_GRANT, canStep } from '../governance/transitions.js';
+import {
+  AccessGrant,
+  AccessGrantConnection,
+  ExtendAccessInput,
+  HowToQuery,
+  RevokeAccessInput,
+} from '../schema/access-grant.js';
 import { AccessRequest } from '../schema/access-request.js';
 import { DataProduct } from '../schema/data-product.js';
 import { Domain } from '../schema/domain.js';
-import { RevokeAccessResult } from '../schema/payload.js';
+import { ExtendAccessResult, RevokeAccessResult } from '../schema/payload.js';
 import { rootPage } from './connection.js';
 import type { RequestContext } from './context.js';
 import { AccessGrantsArgs } from './data-product.js';
@@ -44,6 +53,36 @@ export class AccessGrantResolver {
       });
       return [{ field: 'accessGrant', shape: accessGrantShape, id: accessGrantId }];
     });
+  }
+
+  @Mutation(() => ExtendAccessResult, {
+    description:
+      "Moves a grant's end. Who may approve it does so at once, and an earlier end needs no approval; else this asks for it.",
+  })
+  extendAccess(
+    @Arg('input', () => ExtendAccessInput, { description: 'Which and until when.' }) input: ExtendAccessInput,
+    @Ctx() rc: RequestContext,
+    @Info() info: GraphQLResolveInfo,
+  ) {
+    return answer(rc, info, async () => {
+      const accessGrant = decodeId('AccessGrant', input.accessGrant);
+      const { accessGrantId, accessRequestId } = await extendAccess(rc.ctx, { ...input, accessGrant });
+      const grant = { field: 'accessGrant', shape: accessGrantShape, id: accessGrantId };
+      const request = { field: 'accessRequest', shape: accessRequestShape, id: accessRequestId };
+      return accessRequestId === '' ? [grant] : [grant, request];
+    });
+  }
+
+  @FieldResolver(() => AccessRequest, { nullable: true, description: 'The open request for another end.' })
+  pendingExtension(@Root() root: AccessGrant & { pendingExtension: AccessRequest }) {
+    return root.pendingExtension;
+  }
+
+  @FieldResolver(() => Boolean, { description: 'Whether you may ask for another end now.' })
+  viewerCanExtend(@Root() root: ReadGrant, @Ctx() { ctx }: RequestContext) {
+    const { requestedBy, productDomainId, consumerDomainId } = root;
+    const subject = { type: 'Access' as const, requestedBy, productDomainId, consumerDomainId };
+    return canStep(ACCESS_GRANT, root.status, 'extend') && can(ctx.viewer, 'access-grant:extend', subject);
   }
 
   @FieldResolver(() => DataProduct, { nullable: true, description: 'The product that may be read.' })

@@ -112,7 +112,10 @@ export class AccessRequestResolver {
     return root.consumerDomain;
   }
 
-  @FieldResolver(() => AccessGrant, { nullable: true, description: 'What came of it, once approved.' })
+  @FieldResolver(() => AccessGrant, {
+    nullable: true,
+    description: 'What came of it, once approved; of an extension, the grant that it extends.',
+  })
   accessGrant(@Root() root: AccessRequest & { accessGrant: AccessGrant }) {
     return root.accessGrant;
   }

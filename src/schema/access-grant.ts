@@ -87,6 +87,24 @@ export class AccessGrantFilter {
   consumerDomain?: string;
 }
 
+@InputType({ description: 'A grant whose end shall move.' })
+export class ExtendAccessInput {
+  @Field(() => ID, { description: 'The grant; it still lasts.' })
+  accessGrant!: string;
+
+  @Field(() => DateTime, { description: 'The new end.' })
+  expiresAt!: Date;
+
+  @Field(() => String, { nullable: true, description: 'Why; who decides reads it. Default: the purpose of the grant.' })
+  reason?: string;
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'Repeating a mutation with the same key within 24 hours does nothing twice.',
+  })
+  idempotencyKey?: string;
+}
+
 @InputType({ description: 'A grant to revoke.' })
 export class RevokeAccessInput {
   @Field(() => ID, { description: 'The grant.' })

@@ -47,6 +47,9 @@ export class AccessRequest extends Node {
   @Field(() => String, { nullable: true, description: 'What he said.' })
   comment!: string | null;
 
+  @Field(() => Boolean, { description: 'Whether it asks for another end of a grant that is there: `accessGrant`.' })
+  extension!: boolean;
+
   @Field(() => DateTime, { description: 'When it was asked.' })
   createdAt!: string;
 

@@ -57,6 +57,12 @@ export const ApproveAccessRequestResult = result(
   'accessRequest',
   'accessGrant',
 );
+export const ExtendAccessResult = result(
+  'ExtendAccess',
+  'The grant, with its new end where that needed no approval; else the request that waits for one.',
+  'accessGrant',
+  'accessRequest',
+);
 export const RejectAccessRequestResult = result('RejectAccessRequest', 'The rejected request.', 'accessRequest');
 export const CancelAccessRequestResult = result(
   'CancelAccessRequest',

@@ -1,7 +1,21 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import type { Mesh } from '../governance/context.js';
-import { logLevels } from './log.js';
+import {
+  databaseName,
+  days,
+  duration,
+  flag,
+  iamRole,
+  isLoopback,
+  isLoopbackHost,
+  issuers,
+  list,
+  logLevel,
+  postgresUrl,
+  wholeNumber,
+} from './config-value.js';
+import type { logLevels } from './log.js';
 
 /** Configuration that cannot be used; the message lists every mistake. */
 export class ConfigError extends Error {
@@ -42,6 +56,8 @@ export interface Config {
     assumeGovernanceRole: boolean;
   };
   driftPeriodSeconds: number;
+  /** How many days before its end a grant's end is announced. */
+  reminderDays: number[];
   logLevel: (typeof logLevels)[number];
   production: boolean;
   introspection: boolean;
@@ -56,59 +72,6 @@ export interface MigrateConfig {
 
 /** The issuer of the embedded sandbox: everybody on this machine can read its key, so it never serves a network. */
 export const sandboxIssuer = 'urn:meshgate:sandbox';
-
-const postgresUrl = z
-  .string()
-  .regex(/^postgres(ql)?:\/\/[^/]+\/.+/, 'must look like postgres://user:password@host:5432/database');
-const iamRole = z.string().regex(/^arn:aws[a-z-]*:iam::\d{12}:role\/.+$/, 'must be the ARN of an IAM role');
-const flag = z.enum(['true', 'false'], 'must be true or false').transform((value) => value === 'true');
-const list = z.string().transform((value) =>
-  value
-    .split(',')
-    .map((item) => item.trim())
-    .filter(Boolean),
-);
-const duration = z
-  .string()
-  .regex(/^PT(?=\d)(\d+H)?(\d+M)?(\d+S)?$/, 'must be an ISO 8601 duration such as PT15M')
-  .transform((text) => {
-    const part = (unit: string): number => Number(new RegExp(`(\\d+)${unit}`).exec(text)?.[1] ?? 0);
-    return part('H') * 3600 + part('M') * 60 + part('S');
-  });
-const databaseName = z
-  .string()
-  .regex(/^[a-z0-9_{}-]+$/, 'must be a Glue database name with the placeholders {domain} or {account}')
-  .refine((name) => /\{(domain|account)\}/.test(name), 'must contain {domain} or {account}');
-
-const issuer = z.strictObject({
-  issuer: z.string().min(1),
-  jwksUri: z.url('must be a URL').refine(isSafeUrl, 'must be https (http is taken on loopback alone)'),
-  audience: z.union([
-    z
-      .string()
-      .min(1)
-      .transform((one) => [one]),
-    z.array(z.string().min(1)).min(1),
-  ]),
-  typ: z.string().min(1).nullable().default(null),
-  subjectPrefix: z.string().max(64).default(''),
-  adminGroups: z.array(z.string().min(1)).default([]),
-  maxTokenAgeSeconds: z.int().min(60).max(604_800).default(86_400),
-});
-
-const issuers = z
-  .string()
-  .transform((text, context) => {
-    try {
-      return JSON.parse(text) as unknown;
-    } catch (error) {
-      context.addIssue({ code: 'custom', message: `must be JSON: ${(error as Error).message}` });
-      return z.NEVER;
-    }
-  })
-  .pipe(z.array(issuer).min(1, 'must name at least one issuer'));
-
-const logLevel = z.enum(logLevels, `must be one of ${logLevels.join(', ')}`).default('info');
 
 const variables = {
   DATABASE_URL: postgresUrl.describe(
@@ -163,6 +126,9 @@ const variables = {
   MESHGATE_DRIFT_PERIOD: duration
     .default(900)
     .describe('How often each AWS object is looked at again (ISO 8601 duration).'),
+  MESHGATE_REMINDER_DAYS: days
+    .default([14, 7, 1])
+    .describe('How many days before its end a grant is announced to end, separated by commas.'),
   MESHGATE_LOG_LEVEL: logLevel.describe('The least level that is logged.'),
   MESHGATE_PRODUCTION: flag.default(true).describe('Switches introspection and GraphiQL off unless they are set.'),
   MESHGATE_INTROSPECTION: flag.optional().describe('Whether clients may read the schema.'),
@@ -233,6 +199,7 @@ export function readConfig(source: Environment = process.env): Config {
       assumeGovernanceRole: value.MESHGATE_ASSUME_GOVERNANCE_ROLE,
     },
     driftPeriodSeconds: value.MESHGATE_DRIFT_PERIOD,
+    reminderDays: value.MESHGATE_REMINDER_DAYS,
     logLevel: value.MESHGATE_LOG_LEVEL,
     production: value.MESHGATE_PRODUCTION,
     introspection: value.MESHGATE_INTROSPECTION ?? !value.MESHGATE_PRODUCTION,
@@ -298,26 +265,4 @@ function readSecretFile(name: string, path: string | undefined, mistakes: string
     mistakes.push(`${name}_FILE: cannot be read: ${(error as Error).message}`);
     return undefined;
   }
-}
-
-function wholeNumber(least: number, most: number) {
-  const message = `must be a whole number from ${least} to ${most}`;
-  return z
-    .string()
-    .regex(/^\d+$/, message)
-    .transform(Number)
-    .refine((value) => value >= least && value <= most, message);
-}
-
-/** Whether a server that listens on `host` is reached from this machine alone. */
-export function isLoopbackHost(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(host);
-}
-
-function isLoopback(url: string): boolean {
-  return URL.canParse(url) && isLoopbackHost(new URL(url).hostname);
-}
-
-function isSafeUrl(url: string): boolean {
-  return url.startsWith('https://') || (url.startsWith('http://') && isLoopback(url));
 }

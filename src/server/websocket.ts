@@ -12,7 +12,8 @@ import {
 } from 'graphql';
 import { CloseCode, type Context, handleProtocols, makeServer, type SubscribePayload } from 'graphql-ws';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
-import { type Config, isLoopbackHost } from './config.js';
+import type { Config } from './config.js';
+import { isLoopbackHost } from './config-value.js';
 import { correlationIdOf, graphqlPath, type IncomingRequest, isLocalHostHeader, maskError } from './http.js';
 import { costError, limits, limitsRule, parseLimits } from './limits.js';
 import type { Log } from './log.js';

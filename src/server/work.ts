@@ -7,10 +7,10 @@ import { startPublisher } from '../events/publisher.js';
 import type { PutEvents } from '../events/put-events.js';
 import type { Context } from '../governance/context.js';
 import { expireDueGrants } from '../governance/expire.js';
+import { remindOfEnds } from '../governance/remind.js';
 import { settled, unsettledOwners } from '../governance/settled.js';
 import { forgetIdempotencyKeys } from '../governance/transaction.js';
-import type { LaneKey } from '../provisioning/declare.js';
-import { endLeases } from '../provisioning/lane.js';
+import { endLeases, type LaneKey } from '../provisioning/lane.js';
 import type { Aws } from '../provisioning/provider.js';
 import { DEFAULT_TIMES, startReconciler } from '../provisioning/reconcile.js';
 import { aboutResource } from './about-resource.js';
@@ -41,6 +41,7 @@ export interface Work {
 
 const lanesAtOnce = 8;
 const expireEvery = 1_000;
+const remindEvery = 60_000;
 const tidyEvery = 3_600_000;
 
 /** Starts reconciler, publisher and clock. */
@@ -86,6 +87,12 @@ export async function startWork(options: WorkOptions): Promise<Work> {
     idleMs: expireEvery,
     run: async () => (await expireDueGrants(system)) >= 200,
   });
+  const reminders = startLoop({
+    name: 'reminders of ends',
+    log,
+    idleMs: remindEvery,
+    run: async () => (await remindOfEnds(system, config.reminderDays)) >= 200,
+  });
   const tidying = startLoop({
     name: 'idempotency keys',
     log,
@@ -103,7 +110,7 @@ export async function startWork(options: WorkOptions): Promise<Work> {
       clock: async () => assertRecent('clock', clock.lastRunAt, 30_000),
     },
     stop: async () => {
-      await Promise.all([clock.stop(), tidying.stop(), publisher.stop(), reconciler.stop()]);
+      await Promise.all([clock.stop(), reminders.stop(), tidying.stop(), publisher.stop(), reconciler.stop()]);
     },
   };
 }

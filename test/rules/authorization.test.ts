@@ -72,6 +72,8 @@ const MATRIX: [Action, string, Subjects[keyof Subjects], Who[]][] = [
   ['access-request:cancel', "somebody else's", got, ['admin']],
   ['access-grant:read', "one to his domain's product", given, MEMBERS],
   ['access-grant:read', 'one of his domain', got, MEMBERS],
+  ['access-grant:extend', "one to his domain's product", given, STEERS],
+  ['access-grant:extend', 'one of his domain', got, MEMBERS],
   ['access-grant:revoke', "one to his domain's product", given, STEERS],
   ['access-grant:revoke', 'one of his domain', got, OWNERS],
   ['resource:read', 'one of his domain', { type: 'Resource', domainIds: [OTHER as string, OWN as string] }, STEERS],

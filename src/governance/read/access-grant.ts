@@ -48,6 +48,11 @@ export const accessGrantShape: Shape = {
       where: (t, r) => sql`${r}."id" = ${t}."consumerDomainId"`,
     },
     accessRequest: { kind: 'one', shape: () => accessRequestShape, where: (t, r) => sql`${r}."id" = ${t}."requestId"` },
+    pendingExtension: {
+      kind: 'one',
+      shape: () => accessRequestShape,
+      where: (t, r) => sql`${r}."extendsId" = ${t}."id" AND ${r}."status" = 'PENDING'`,
+    },
     resources: {
       kind: 'many',
       shape: () => resourceShape,

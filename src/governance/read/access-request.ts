@@ -32,6 +32,7 @@ export const accessRequestShape: Shape = {
       'updatedAt',
       'consumerDomainId',
     ),
+    extension: (t) => sql`${t}."extendsId" IS NOT NULL`,
     productDomainId: (t) => sql`(SELECT p."domainId" FROM "DataProduct" p WHERE p."id" = ${t}."productId")`,
   },
   relations: {
@@ -41,7 +42,11 @@ export const accessRequestShape: Shape = {
       shape: () => domainShape,
       where: (t, r) => sql`${r}."id" = ${t}."consumerDomainId"`,
     },
-    accessGrant: { kind: 'one', shape: () => accessGrantShape, where: (t, r) => sql`${r}."requestId" = ${t}."id"` },
+    accessGrant: {
+      kind: 'one',
+      shape: () => accessGrantShape,
+      where: (t, r) => sql`(${r}."requestId" = ${t}."id" OR ${r}."id" = ${t}."extendsId")`,
+    },
   },
   visible: seesRequest,
 };

@@ -1,0 +1,148 @@
+import { z } from 'zod';
+import { checkFuture } from './access-request.input.js';
+import { announceAccess } from './announce.js';
+import { assertCan, can } from './authorization.js';
+import type { Context } from './context.js';
+import { conflict, invalid, wrongState } from './error.js';
+import { globalId } from './global-id.js';
+import { accessSubject, databaseNow, type GrantRow, lockGrant, type RequestRow } from './rows.js';
+import { mutate, type Tx } from './transaction.js';
+import { ACCESS_GRANT, step } from './transitions.js';
+import { idempotencyKey, read, text, uuid } from './validation.js';
+
+const extendAccessInput = z.object({
+  accessGrant: uuid,
+  expiresAt: z.date(),
+  reason: text(2_000).nullish(),
+  idempotencyKey,
+});
+export type ExtendAccessInput = z.input<typeof extendAccessInput>;
+
+/**
+ * Moves the end of a grant that still lasts. Who could approve it does so at once, and an
+ * earlier end needs nobody's approval; else a request is made, and the grant ends as before until that is approved.
+ */
+export async function extendAccess(
+  ctx: Context,
+  input: ExtendAccessInput,
+): Promise<{ accessGrantId: string; accessRequestId: string }> {
+  const { accessGrant: id, expiresAt: until, reason } = read(extendAccessInput, input);
+  return mutate(ctx, { mutation: 'extendAccess', idempotencyKey: input.idempotencyKey, input }, async (tx) => {
+    const grant = await lockGrant(tx, id);
+    assertCan(ctx.viewer, 'access-grant:extend', accessSubject(grant));
+    const now = await databaseNow(tx);
+    checkFuture(until, now);
+    assertLasts(grant, now);
+    if (until.getTime() === grant.expiresAt?.getTime()) {
+      throw invalid('expiresAt', `expiresAt: the grant ends ${endText(until)} already.`);
+    }
+    if (!isLater(until, grant.expiresAt) || can(ctx.viewer, 'access-request:approve', accessSubject(grant))) {
+      await moveEnd(ctx, tx, { grant, until, reason: reason ?? null });
+      return { ids: { accessGrantId: id, accessRequestId: '' } };
+    }
+    return { ids: { accessGrantId: id, accessRequestId: await askForEnd(ctx, tx, { grant, until, reason }) } };
+  });
+}
+
+interface NewEnd {
+  /** Its row is locked. */
+  grant: GrantRow;
+  until: Date | null;
+  reason?: string | null | undefined;
+}
+
+/** Asks for a later end: a request like the grant's own, which the same people decide. */
+async function askForEnd(ctx: Context, tx: Tx, { grant, until, reason }: NewEnd): Promise<string> {
+  const open = await tx.accessRequest.findFirst({ where: { extendsId: grant.id, status: 'PENDING' } });
+  if (open !== null) {
+    throw conflict(
+      `${open.requestedBy} has asked for another end already (${endText(open.expiresAt)}): wait for the decision, or have that request cancelled.`,
+    );
+  }
+  const { principals, permissions, tables, columns, rowFilter, accessMode, grantTo, purpose } = grant.request;
+  const row = await tx.accessRequest.create({
+    data: {
+      ...{ principals, permissions, tables, columns, rowFilter, accessMode, grantTo },
+      productId: grant.productId,
+      consumerDomainId: grant.consumerDomainId,
+      extendsId: grant.id,
+      requestedBy: ctx.viewer.subject,
+      purpose: reason ?? purpose,
+      expiresAt: until,
+    },
+  });
+  await announceAccess(tx, ctx, {
+    type: 'AccessRequested',
+    access: { ...row, product: grant.product, consumerDomain: grant.consumerDomain },
+    data: {
+      ...{ requestedBy: row.requestedBy, principals, permissions, tables, columns, purpose: row.purpose },
+      expiresAt: until,
+      extends: globalId('AccessGrant', grant.id),
+      after: { status: row.status },
+    },
+  });
+  return row.id;
+}
+
+/** Carries out an approved request for another end. The grant's row is locked. */
+export async function approveExtension(ctx: Context, tx: Tx, grant: GrantRow, until: Date | null): Promise<void> {
+  assertLasts(grant, await databaseNow(tx));
+  await moveEnd(ctx, tx, { grant, until });
+}
+
+/** Moves the end, and forgets the reminders of the old one. */
+async function moveEnd(ctx: Context, tx: Tx, { grant, until, reason }: NewEnd): Promise<void> {
+  await tx.accessGrant.update({ where: { id: grant.id }, data: { expiresAt: until, remindedDays: null } });
+  await announceAccess(tx, ctx, {
+    type: 'AccessExtended',
+    access: { ...grant, expiresAt: until },
+    data: {
+      before: { expiresAt: grant.expiresAt },
+      after: { expiresAt: until },
+      principals: grant.request.principals,
+      extendedBy: ctx.viewer.subject,
+      reason: reason ?? null,
+    },
+  });
+}
+
+/** A grant whose end has passed is over, also before the clock has come to it. */
+function assertLasts(grant: GrantRow, now: Date): void {
+  step(ACCESS_GRANT, grant.status, 'extend');
+  if (grant.expiresAt !== null && grant.expiresAt <= now) {
+    throw wrongState(grant.status, `The grant ended ${endText(grant.expiresAt)}: ask for access anew.`);
+  }
+}
+
+const isLater = (until: Date, than: Date | null) => than !== null && until > than;
+const endText = (end: Date | null) => (end === null ? 'without an end' : `at ${end.toISOString()}`);
+
+/** Takes back what was asked of a grant that has ended meanwhile. The grant's row is locked. */
+export async function cancelExtensions(
+  ctx: { actor: Context['actor']; correlationId: string },
+  tx: Tx,
+  grant: GrantRow,
+): Promise<void> {
+  const open = await tx.accessRequest.findMany({ where: { extendsId: grant.id, status: 'PENDING' } });
+  for (const request of open) {
+    const { product, consumerDomain } = grant;
+    await closeRequest(ctx, tx, { ...request, product, consumerDomain }, 'The grant has ended.');
+  }
+}
+
+/** Closes a request that nobody needs to decide any more. */
+export async function closeRequest(
+  ctx: { actor: Context['actor']; correlationId: string },
+  tx: Tx,
+  request: RequestRow,
+  comment: string,
+): Promise<void> {
+  const status = 'CANCELLED' as const;
+  const decidedBy = ctx.actor.subject;
+  await tx.accessRequest.update({
+    where: { id: request.id },
+    data: { status, decidedBy, decidedAt: new Date(), comment },
+  });
+  const data = { before: { status: request.status }, after: { status }, decidedBy, comment };
+  await announceAccess(tx, ctx, { type: 'AccessCancelled', access: request, data });
+}

@@ -1,0 +1,90 @@
+import { z } from 'zod';
+import { logLevels } from './log.js';
+
+/** The forms that values of the configuration have, each read from text. */
+
+export const postgresUrl = z
+  .string()
+  .regex(/^postgres(ql)?:\/\/[^/]+\/.+/, 'must look like postgres://user:password@host:5432/database');
+export const iamRole = z.string().regex(/^arn:aws[a-z-]*:iam::\d{12}:role\/.+$/, 'must be the ARN of an IAM role');
+export const flag = z.enum(['true', 'false'], 'must be true or false').transform((value) => value === 'true');
+export const list = z.string().transform((value) =>
+  value
+    .split(',')
+    .map((item) => item.trim())
+    .filter(Boolean),
+);
+export const duration = z
+  .string()
+  .regex(/^PT(?=\d)(\d+H)?(\d+M)?(\d+S)?$/, 'must be an ISO 8601 duration such as PT15M')
+  .transform((text) => {
+    const part = (unit: string): number => Number(new RegExp(`(\\d+)${unit}`).exec(text)?.[1] ?? 0);
+    return part('H') * 3600 + part('M') * 60 + part('S');
+  });
+/** Whole numbers of days, separated by commas. */
+export const days = list.pipe(
+  z.array(
+    z
+      .string()
+      .regex(/^[1-9]\d{0,3}$/, 'must be whole numbers of days, separated by commas')
+      .transform(Number),
+  ),
+);
+export const databaseName = z
+  .string()
+  .regex(/^[a-z0-9_{}-]+$/, 'must be a Glue database name with the placeholders {domain} or {account}')
+  .refine((name) => /\{(domain|account)\}/.test(name), 'must contain {domain} or {account}');
+
+const issuer = z.strictObject({
+  issuer: z.string().min(1),
+  jwksUri: z.url('must be a URL').refine(isSafeUrl, 'must be https (http is taken on loopback alone)'),
+  audience: z.union([
+    z
+      .string()
+      .min(1)
+      .transform((one) => [one]),
+    z.array(z.string().min(1)).min(1),
+  ]),
+  typ: z.string().min(1).nullable().default(null),
+  subjectPrefix: z.string().max(64).default(''),
+  adminGroups: z.array(z.string().min(1)).default([]),
+  maxTokenAgeSeconds: z.int().min(60).max(604_800).default(86_400),
+});
+
+export const issuers = z
+  .string()
+  .transform((text, context) => {
+    try {
+      return JSON.parse(text) as unknown;
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: `must be JSON: ${(error as Error).message}` });
+      return z.NEVER;
+    }
+  })
+  .pipe(z.array(issuer).min(1, 'must name at least one issuer'));
+
+export const logLevel = z.enum(logLevels, `must be one of ${logLevels.join(', ')}`).default('info');
+
+/** A whole number in these bounds, from text. */
+export function wholeNumber(least: number, most: number) {
+  const message = `must be a whole number from ${least} to ${most}`;
+  return z
+    .string()
+    .regex(/^\d+$/, message)
+    .transform(Number)
+    .refine((value) => value >= least && value <= most, message);
+}
+
+/** Whether a server that listens on `host` is reached from this machine alone. */
+export function isLoopbackHost(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
+/** Whether a URL is of this machine alone. */
+export function isLoopback(url: string): boolean {
+  return URL.canParse(url) && isLoopbackHost(new URL(url).hostname);
+}
+
+function isSafeUrl(url: string): boolean {
+  return url.startsWith('https://') || (url.startsWith('http://') && isLoopback(url));
+}
