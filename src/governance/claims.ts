@@ -1,8 +1,9 @@
 import type { ClaimOwner } from '../generated/prisma/client.js';
 import { ClaimConflict, declare } from '../provisioning/declare.js';
+import type { LaneKey } from '../provisioning/lane.js';
 import type { DesiredResource } from '../provisioning/resource.js';
 import { conflict } from './error.js';
-import type { LaneAddress, Tx } from './transaction.js';
+import type { Tx } from './transaction.js';
 
 interface Claims {
   owner: { type: ClaimOwner; id: string };
@@ -12,7 +13,7 @@ interface Claims {
 }
 
 /** Declares what an owner needs of AWS; a claim that contradicts another's is a CONFLICT. Returns the lanes to wake. */
-export async function claim(tx: Tx, claims: Claims): Promise<LaneAddress[]> {
+export async function claim(tx: Tx, claims: Claims): Promise<LaneKey[]> {
   try {
     return (await declare(tx, claims)).changedLanes;
   } catch (error) {

@@ -1,4 +1,5 @@
 import type { DataContract, DataContractStatus } from '../generated/prisma/client.js';
+import type { LaneKey } from '../provisioning/lane.js';
 import { announceProduct } from './announce.js';
 import { assertCan, can } from './authorization.js';
 import type { Context } from './context.js';
@@ -29,7 +30,7 @@ import {
   readTables,
 } from './rows.js';
 import { replaceTables, schemaChanges, shapesOf } from './tables.js';
-import { type LaneAddress, mutate, type Tx } from './transaction.js';
+import { mutate, type Tx } from './transaction.js';
 import { DATA_CONTRACT, DATA_PRODUCT, step } from './transitions.js';
 import { read } from './validation.js';
 
@@ -173,7 +174,7 @@ export async function activateDataContract(ctx: Context, input: ActivateDataCont
     if (active !== null && !acknowledgeBreaking) refuseBreaking(active, contract);
     await enforceContract(ctx, tx, { product, contract, active });
     const changed = await adoptTables(ctx, tx, { product, contract });
-    const lanes: LaneAddress[] =
+    const lanes: LaneKey[] =
       changed && product.status !== 'DRAFT'
         ? await claimAnew(ctx, tx, { product: await readTables(tx, product), grants })
         : [];

@@ -1,4 +1,5 @@
 import type { Prisma } from '../generated/prisma/client.js';
+import type { LaneKey } from '../provisioning/lane.js';
 import { announceProduct, changes } from './announce.js';
 import { type Action, assertCan } from './authorization.js';
 import { claim, lockClaims } from './claims.js';
@@ -34,7 +35,7 @@ import {
 } from './rows.js';
 import { settled } from './settled.js';
 import { replaceTables, schemaChanges, shapesOf, type TableShape } from './tables.js';
-import { type LaneAddress, mutate, type Tx } from './transaction.js';
+import { mutate, type Tx } from './transaction.js';
 import { DATA_PRODUCT, step } from './transitions.js';
 import { read } from './validation.js';
 
@@ -210,7 +211,7 @@ export async function retireDataProduct(ctx: Context, input: RetireDataProductIn
         { type: 'DATA_PRODUCT', id: product.id },
         ...grants.map(({ id }) => ({ type: 'ACCESS_GRANT' as const, id })),
       ]);
-      const lanes: LaneAddress[] = [];
+      const lanes: LaneKey[] = [];
       for (const grant of grants) {
         lanes.push(...(await beginRevoke(ctx, tx, { grant, reason: 'The product was retired.', endsAs: 'REVOKED' })));
       }
@@ -232,7 +233,7 @@ interface Change {
 function change(
   ctx: Context,
   { name, action, input, id }: Change,
-  work: (tx: Tx, product: ProductRow) => Promise<LaneAddress[]>,
+  work: (tx: Tx, product: ProductRow) => Promise<LaneKey[]>,
 ): Answer {
   return mutate(ctx, { mutation: name, idempotencyKey: input.idempotencyKey, input }, async (tx) => {
     if (action === 'data-product:retire' || action === 'data-product:update') await lockLiveGrants(tx, id);

@@ -1,8 +1,9 @@
 import { SYSTEM_ACTOR } from '../events/types.js';
+import type { LaneKey } from '../provisioning/lane.js';
 import type { Context } from './context.js';
 import { beginRevoke } from './revoke.js';
 import { lockGrant } from './rows.js';
-import { inTransaction, type LaneAddress } from './transaction.js';
+import { inTransaction } from './transaction.js';
 
 /** What Meshgate needs to act by the clock. */
 type SystemContext = Pick<Context, 'db' | 'mesh' | 'committed'>;
@@ -34,7 +35,7 @@ export async function expireDueGrants(ctx: SystemContext, limit = 200): Promise<
 }
 
 /** Ends one grant; null where another worker has it, or it is not due any more. */
-function expire({ db, mesh }: SystemContext, id: string): Promise<LaneAddress[] | null> {
+function expire({ db, mesh }: SystemContext, id: string): Promise<LaneKey[] | null> {
   return inTransaction(db, async (tx) => {
     const [due] = await tx.$queryRaw<{ id: string }[]>`
       SELECT "id" FROM "AccessGrant"

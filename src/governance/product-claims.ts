@@ -1,3 +1,4 @@
+import type { LaneKey } from '../provisioning/lane.js';
 import type { DesiredResource } from '../provisioning/resource.js';
 import { claim, lockClaims } from './claims.js';
 import type { Context } from './context.js';
@@ -8,10 +9,10 @@ import { beginRevoke } from './revoke.js';
 import type { GrantRow, ProductWithTables } from './rows.js';
 import { settled } from './settled.js';
 import { assertPublishable } from './tables.js';
-import type { LaneAddress, Tx } from './transaction.js';
+import type { Tx } from './transaction.js';
 
 /** Declares a published product's tables, after a check that AWS could hold them and no other product of the domain has them. */
-export async function claimProduct(ctx: Context, tx: Tx, product: ProductWithTables): Promise<LaneAddress[]> {
+export async function claimProduct(ctx: Context, tx: Tx, product: ProductWithTables): Promise<LaneKey[]> {
   assertPublishable(ctx.mesh, product);
   await refuseTakenTables(tx, product);
   const resources = desiredDataProduct(ctx.mesh, product);
@@ -63,7 +64,7 @@ interface Changed {
 }
 
 /** After a published product's tables changed: declares them and what its grants need anew. A grant of which nothing is left ends. */
-export async function claimAnew(ctx: Context, tx: Tx, { product, grants }: Changed): Promise<LaneAddress[]> {
+export async function claimAnew(ctx: Context, tx: Tx, { product, grants }: Changed): Promise<LaneKey[]> {
   const owners = [{ type: 'DATA_PRODUCT' as const, id: product.id }, ...grants.map(({ id }) => grantOwner(id))];
   await lockClaims(tx, owners);
   const lanes = await claimProduct(ctx, tx, product);

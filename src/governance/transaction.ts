@@ -1,22 +1,18 @@
 import { createHash } from 'node:crypto';
 import canonicalize from 'canonicalize';
 import type { Prisma, PrismaClient } from '../generated/prisma/client.js';
+import type { LaneKey } from '../provisioning/lane.js';
 import type { Context } from './context.js';
 import { conflict } from './error.js';
 
 /** A transaction of the business: what every rule is given to read and write with. */
 export type Tx = Prisma.TransactionClient;
 
-/** A lane whose desired state changed: it is woken after the commit. */
-export interface LaneAddress {
-  account: string;
-  region: string;
-}
-
 /** What an action answers with: the ids that the resolver reads the objects by, and the lanes to wake. */
 export interface Outcome<Ids> {
   ids: Ids;
-  lanes?: LaneAddress[];
+  /** Those whose desired state changed: woken after the commit. */
+  lanes?: LaneKey[];
 }
 
 interface Mutation {

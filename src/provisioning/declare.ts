@@ -1,4 +1,5 @@
 import { Prisma } from '../generated/prisma/client.js';
+import type { LaneKey } from './lane.js';
 import {
   type Action,
   type ClaimRow,
@@ -15,12 +16,6 @@ export { ClaimConflict } from './reckon.js';
 
 /** Transaction of the caller; the owner's own row is locked in it (lock order: request, grant, product, then resources). */
 export type Tx = Prisma.TransactionClient;
-
-/** An account that is called, and a region: what a reconciler works on alone. */
-export interface LaneKey {
-  account: string;
-  region: string;
-}
 
 /** What a declaration did: lanes to wake after the commit, and each resource of the owner with what becomes of it. */
 export interface Declared {

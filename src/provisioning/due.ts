@@ -1,6 +1,6 @@
 import { Prisma, type PrismaClient } from '../generated/prisma/client.js';
-import type { LaneKey } from './declare.js';
 import type { Kind, SpecOf } from './kinds.js';
+import type { LaneKey } from './lane.js';
 import type { ResourceRow } from './reckon.js';
 
 /** Why a resource is not where it should be, as the API shows it. */

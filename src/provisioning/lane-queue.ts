@@ -1,4 +1,4 @@
-import type { LaneKey } from './declare.js';
+import type { LaneKey } from './lane.js';
 
 /** The lanes that this process has to look at. */
 export interface LaneQueue {

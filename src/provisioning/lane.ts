@@ -1,5 +1,10 @@
 import type { Prisma, PrismaClient } from '../generated/prisma/client.js';
-import type { LaneKey } from './declare.js';
+
+/** An account that is called, and a region: what a reconciler works on alone. */
+export interface LaneKey {
+  account: string;
+  region: string;
+}
 
 /** The lane was taken by another holder, or its lease could not be renewed: stop, and write nothing more. */
 export class FenceLost extends Error {

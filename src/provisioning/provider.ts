@@ -1,4 +1,5 @@
-import type { Kind, SpecOf } from './kinds.js';
+import type { Kind, PermissionMap, SpecOf } from './kinds.js';
+import type { LfResource } from './lake-resource.js';
 
 /** One resource as a provider sees it. */
 export interface Item<K extends Kind = Kind> {
@@ -60,6 +61,17 @@ export interface AwsCall {
 }
 
 /**
+ * Everything that one principal holds on one Lake Formation resource, its rows united. The wildcard of a database's tables is the
+ * TABLE `*` of that database.
+ */
+export interface ListedGrant {
+  principal: string;
+  resource: LfResource;
+  permissions: PermissionMap;
+  grantable: PermissionMap;
+}
+
+/**
  * Makes one kind of AWS object agree with specs. Every method is idempotent and answers in the order of its input. `Session` holds
  * the clients of one account; it checks the lane's fence before each call. Never throws for a failure of one item;
  * a thrown error counts for all items of the call.
@@ -69,6 +81,11 @@ export interface Provider<Session, K extends Kind = Kind> {
   /** How many items go into one apply or remove. */
   batchSize: number;
   observe(session: Session, items: Item<K>[]): Promise<Observation[]>;
+  /**
+   * LfGrant alone: every explicit grant that the account called lists, in pages of 1,000, without the implicit rows of administrators
+   * and without IAM_ALLOWED_PRINCIPALS. Throws where a page fails: an incomplete listing is none.
+   */
+  listAll?(session: Session): Promise<ListedGrant[]>;
   apply(session: Session, changes: Change<K>[]): Promise<Outcome[]>;
   /** Removes what is there; gone already is success. */
   remove(session: Session, items: Item<K>[]): Promise<Outcome[]>;

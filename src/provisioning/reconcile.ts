@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { PrismaClient } from '../generated/prisma/client.js';
-import type { LaneKey } from './declare.js';
 import { dueLanes, msUntilDue } from './due.js';
-import { FenceLost, type LeaseTimes, releaseLane, takeLane } from './lane.js';
+import { FenceLost, type LaneKey, type LeaseTimes, releaseLane, takeLane } from './lane.js';
 import { createLaneQueue } from './lane-queue.js';
 import type { Aws, OpenLane } from './provider.js';
 import type { Owner } from './reckon.js';

@@ -1,10 +1,9 @@
 import { append, type NewEvent } from '../events/append.js';
 import { SYSTEM_ACTOR } from '../events/types.js';
 import type { Prisma, PrismaClient } from '../generated/prisma/client.js';
-import type { LaneKey } from './declare.js';
 import type { DueRow } from './due.js';
 import type { Kind, SpecOf } from './kinds.js';
-import { type Lease, underFence } from './lane.js';
+import { type LaneKey, type Lease, underFence } from './lane.js';
 import { united } from './merge.js';
 import type { Owner } from './reckon.js';
 import type { Verdict } from './verdict.js';

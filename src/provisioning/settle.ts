@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { Prisma, PrismaClient } from '../generated/prisma/client.js';
-import type { LaneKey } from './declare.js';
+import type { LaneKey } from './lane.js';
 import type { Owner } from './reckon.js';
 
 /** Governance's answer to a change of an owner's resources: steps his state. May declare more: the lanes to wake then. */

@@ -1,4 +1,5 @@
 import { PgBoss, type Queue } from 'pg-boss';
+import type { LaneKey } from '../provisioning/lane.js';
 import type { Log } from './log.js';
 
 /** Schema of the job tables, created by `migrate` as the owner. */
@@ -11,12 +12,6 @@ export const laneQueue = 'lane';
 export const queues: Record<string, Omit<Queue, 'name'>> = {
   [laneQueue]: { policy: 'stately', notify: true, heartbeatSeconds: 10, retryLimit: 2, deleteAfterSeconds: 3600 },
 };
-
-/** One lane: an AWS account and a region, in which calls are made one after another. */
-export interface LaneKey {
-  account: string;
-  region: string;
-}
 
 /** The job queue of one process. */
 export interface Jobs {

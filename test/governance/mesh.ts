@@ -8,7 +8,8 @@ import { publishDataProduct, registerDataProduct } from '../../src/governance/da
 import type { RegisterDomainInput } from '../../src/governance/domain.input.js';
 import { registerDomain } from '../../src/governance/domain.js';
 import { settled, unsettledOwners } from '../../src/governance/settled.js';
-import { inTransaction, type LaneAddress } from '../../src/governance/transaction.js';
+import { inTransaction } from '../../src/governance/transaction.js';
+import type { LaneKey } from '../../src/provisioning/lane.js';
 import { type Database, openDatabase } from '../../src/server/database.js';
 import { createTestDatabase } from '../testkit/database.js';
 
@@ -28,7 +29,7 @@ export const MESH: Mesh = {
 export interface TestMesh {
   database: Database;
   /** Lanes that were woken, in order. */
-  woken: LaneAddress[];
+  woken: LaneKey[];
   /** A context for somebody with his memberships as they are in the database now. */
   as(subject: string, options?: { admin?: boolean }): Promise<Context>;
   admin(): Promise<Context>;
@@ -54,7 +55,7 @@ export async function openMesh(): Promise<TestMesh> {
   const test = await createTestDatabase();
   const database = openDatabase(test.serverUrl, { poolSize: 12 });
   const db = database.prisma;
-  const woken: LaneAddress[] = [];
+  const woken: LaneKey[] = [];
   const as = async (subject: string, { admin = false } = {}): Promise<Context> => {
     const rows = await db.domainMember.findMany({ where: { subject } });
     const memberships = new Map<string, DomainRole>(rows.map(({ domainId, role }) => [domainId, role]));
@@ -74,7 +75,7 @@ export async function openMesh(): Promise<TestMesh> {
   };
 }
 
-function contextOf(viewer: Viewer, { db, woken }: { db: Database['prisma']; woken: LaneAddress[] }): Context {
+function contextOf(viewer: Viewer, { db, woken }: { db: Database['prisma']; woken: LaneKey[] }): Context {
   return {
     viewer,
     actor: { kind: 'USER', subject: viewer.subject, name: null, tokenId: null, address: null },
