@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { existsSync, realpathSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
@@ -95,7 +95,7 @@ function commands(): Command {
     .description('the faults of the sandbox in front of any AWS-shaped endpoint, another emulator for instance')
     .requiredOption('--target <url>', 'the endpoint behind it, for example http://127.0.0.1:5000', httpUrl)
     .option('--port <number>', 'port to listen on, on 127.0.0.1', portNumber, 4566)
-    .option('--data-dir <folder>', 'where faults and the call log are kept', join(defaultDataDir(), 'fault-proxy'))
+    .option('--data-dir <folder>', 'where faults and the call log are kept', `${defaultDataDir()}-fault-proxy`)
     .option('--account <id>', 'account of callers whose key was not issued through the proxy, for faults by account')
     .addHelpText('after', FAULT_PROXY_HELP)
     .action(faultProxy);
