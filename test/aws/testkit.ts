@@ -18,8 +18,8 @@ export interface LogLine {
 
 /** The product's AWS over the sandbox, with its log. */
 export function awsOver(
-  sandbox: Sandbox,
-  options: { requestTimeoutMs?: number } = {},
+  sandbox: Pick<Sandbox, 'url'>,
+  options: { requestTimeoutMs?: number; roleArn?: string } = {},
 ): Aws<AwsSession> & { lines: LogLine[] } {
   const lines: LogLine[] = [];
   const write = (level: LogLine['level']) => (fields: object, message: string) =>
@@ -29,6 +29,7 @@ export function awsOver(
     region: REGION,
     endpoint: sandbox.url,
     baseCredentials: governanceCredentials(G),
+    ...(options.roleArn ? { roleArn: options.roleArn } : {}),
     requestTimeoutMs: options.requestTimeoutMs ?? 5_000,
     log: { debug: write('debug'), info: write('info'), warn: write('warn') },
   });
@@ -98,7 +99,7 @@ export async function callsOf(sandbox: Sandbox, work: () => Promise<unknown>): P
 }
 
 /** The calls that change something. */
-export const changing = (calls: LoggedCall[]): string[] =>
+export const changing = (calls: Pick<LoggedCall, 'operation'>[]): string[] =>
   calls.map(({ operation }) => operation).filter((name) => !/^(Get|List|Describe|Assume)/.test(name));
 
 /** Changes AWS behind the product's back, as an administrator of the account; throws where the sandbox refused one. */
