@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { invalid } from './error.js';
+import { heldToPlan } from './planned.js';
 import type { ProductWithTables } from './rows.js';
 import { idempotencyKey, principalProblem, text, uuid } from './validation.js';
 
@@ -33,7 +34,8 @@ export const requestAccess = z.object({
   idempotencyKey,
 });
 export type RequestAccessInput = z.input<typeof requestAccess>;
-type AskedInput = z.output<typeof requestAccess>;
+/** What is asked, read. */
+export type AskedInput = z.output<typeof requestAccess>;
 
 /** What this version does not do yet is refused by name, never half done. */
 export function refuseUnsupported({ permissions, rowFilter, accessMode, grantTo }: AskedInput): void {
@@ -111,12 +113,7 @@ export const approveAccessRequest = z.object({
   comment,
   /** May shorten what was asked, or set an end where none was asked. */
   expiresAt: z.date().nullish(),
-  /** A digest that nobody compares would promise what it does not hold. */
-  planDigest: z
-    .string()
-    .nullish()
-    .refine((digest) => !digest, 'Plans are not supported in this version: leave it out.'),
-  acceptChangedPlan: z.boolean().nullish(),
+  ...heldToPlan,
   idempotencyKey,
 });
 export type ApproveAccessRequestInput = z.input<typeof approveAccessRequest>;

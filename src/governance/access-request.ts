@@ -1,6 +1,7 @@
 import { approveExtension } from './access-extension.js';
 import {
   type ApproveAccessRequestInput,
+  type AskedInput,
   approveAccessRequest as approveAccessRequestInput,
   askedScope,
   type CancelAccessRequestInput,
@@ -20,6 +21,7 @@ import type { Context } from './context.js';
 import { askedTables, desiredAccess } from './desired-access.js';
 import { conflict, invalid, wrongState } from './error.js';
 import { globalId } from './global-id.js';
+import { assertPlanned, type Declarations } from './planned.js';
 import {
   accessSubject,
   databaseNow,
@@ -28,6 +30,7 @@ import {
   lockGrant,
   lockProduct,
   lockRequest,
+  type ProductRow,
   type ProductWithTables,
   productSubject,
   type RequestRow,
@@ -44,38 +47,51 @@ export async function requestAccess(ctx: Context, input: RequestAccessInput): Pr
   const asked = read(requestAccessInput, input);
   return mutate(ctx, { mutation: 'requestAccess', idempotencyKey: input.idempotencyKey, input }, async (tx) => {
     const product = await lockProduct(tx, asked.dataProduct);
-    assertCan(ctx.viewer, 'data-product:read', productSubject(product));
-    const consumer = await readDomain(tx, asked.consumerDomain);
-    assertCan(ctx.viewer, 'access-request:create', domainSubject(consumer));
-    step(DATA_PRODUCT, product.status, 'request');
-    refuseUnsupported(asked);
-    checkPrincipals(asked.principals, consumer.awsAccountId);
-    checkFuture(asked.expiresAt, await databaseNow(tx));
-    const scope = askedScope(asked, await readTables(tx, product));
-    if (scope.columns.length > 0 && !asked.permissions.includes('SELECT')) {
-      throw invalid('permissions', 'permissions: on chosen columns there is SELECT only; ask for it.');
-    }
-    const row = await tx.accessRequest.create({
-      data: {
-        productId: product.id,
-        consumerDomainId: consumer.id,
-        requestedBy: ctx.viewer.subject,
-        principals: asked.principals.sort(),
-        permissions: asked.permissions,
-        ...scope,
-        purpose: asked.purpose,
-        accessMode: product.accessMode,
-        expiresAt: asked.expiresAt ?? null,
-      },
-    });
-    const { principals, permissions, purpose, expiresAt, status, requestedBy } = row;
+    const { consumer, data } = await judgeRequest(ctx, tx, { asked, product });
+    const row = await tx.accessRequest.create({ data });
+    const { principals, permissions, tables, columns, purpose, expiresAt, status, requestedBy } = row;
     await announceAccess(tx, ctx, {
       type: 'AccessRequested',
       access: { ...row, product, consumerDomain: consumer },
-      data: { requestedBy, principals, permissions, ...scope, purpose, expiresAt, after: { status } },
+      data: { requestedBy, principals, permissions, tables, columns, purpose, expiresAt, after: { status } },
     });
     return { ids: { accessRequestId: row.id } };
   });
+}
+
+/**
+ * Whether the viewer may ask for this, and what the request comes to; throws why not. The product's row is locked, or nothing is to
+ * be written.
+ */
+export async function judgeRequest(
+  ctx: Context,
+  tx: Tx,
+  { asked, product }: { asked: AskedInput; product: ProductRow },
+) {
+  assertCan(ctx.viewer, 'data-product:read', productSubject(product));
+  const consumer = await readDomain(tx, asked.consumerDomain);
+  assertCan(ctx.viewer, 'access-request:create', domainSubject(consumer));
+  step(DATA_PRODUCT, product.status, 'request');
+  refuseUnsupported(asked);
+  checkPrincipals(asked.principals, consumer.awsAccountId);
+  checkFuture(asked.expiresAt, await databaseNow(tx));
+  const full = await readTables(tx, product);
+  const scope = askedScope(asked, full);
+  if (scope.columns.length > 0 && !asked.permissions.includes('SELECT')) {
+    throw invalid('permissions', 'permissions: on chosen columns there is SELECT only; ask for it.');
+  }
+  const data = {
+    productId: product.id,
+    consumerDomainId: consumer.id,
+    requestedBy: ctx.viewer.subject,
+    principals: asked.principals.sort(),
+    permissions: asked.permissions,
+    ...scope,
+    purpose: asked.purpose,
+    accessMode: product.accessMode,
+    expiresAt: asked.expiresAt ?? null,
+  };
+  return { product: full, consumer, data };
 }
 
 /** Approves: the grant comes to be and what it needs of AWS is declared. Nobody approves his own request. */
@@ -83,13 +99,14 @@ export async function approveAccessRequest(
   ctx: Context,
   input: ApproveAccessRequestInput,
 ): Promise<{ accessRequestId: string; accessGrantId: string }> {
-  const { accessRequest: id, comment, expiresAt } = read(approveAccessRequestInput, input);
+  const { accessRequest: id, comment, expiresAt, ...looked } = read(approveAccessRequestInput, input);
   return mutate(ctx, { mutation: 'approveAccessRequest', idempotencyKey: input.idempotencyKey, input }, async (tx) => {
     const extended = await lockExtended(tx, id);
     const request = await lockRequest(tx, id);
     assertCan(ctx.viewer, 'access-request:approve', accessSubject(request));
     const status = step(ACCESS_REQUEST, request.status, 'approve');
     if (extended !== null) {
+      assertPlanned([], looked, request.status);
       const end = grantedUntil(request, { expiresAt: expiresAt ?? null, now: await databaseNow(tx) });
       await decide(ctx, tx, { request, status, comment });
       const accessGrant = globalId('AccessGrant', extended.id);
@@ -109,7 +126,9 @@ export async function approveAccessRequest(
     });
     const owner = { type: 'ACCESS_GRANT' as const, id: grant.id };
     const resources = desiredAccess(ctx.mesh, { request, product, consumer: request.consumerDomain });
-    const lanes = await claim(tx, { owner, resources, correlationId: ctx.correlationId });
+    const declared: Declarations = [];
+    const lanes = await claim(tx, { owner, resources, correlationId: ctx.correlationId, declared });
+    assertPlanned(declared, looked, request.status);
     await announceAccess(tx, ctx, {
       type: 'AccessApproved',
       access: request,

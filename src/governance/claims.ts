@@ -3,6 +3,7 @@ import { ClaimConflict, declare } from '../provisioning/declare.js';
 import type { LaneKey } from '../provisioning/lane.js';
 import type { DesiredResource } from '../provisioning/resource.js';
 import { conflict } from './error.js';
+import type { Declarations } from './planned.js';
 import type { Tx } from './transaction.js';
 
 interface Claims {
@@ -10,12 +11,16 @@ interface Claims {
   /** Everything that the owner needs; what he claimed before and is not here is released. */
   resources: DesiredResource[];
   correlationId: string;
+  /** Gets what this declaration comes to. */
+  declared?: Declarations | undefined;
 }
 
 /** Declares what an owner needs of AWS; a claim that contradicts another's is a CONFLICT. Returns the lanes to wake. */
 export async function claim(tx: Tx, claims: Claims): Promise<LaneKey[]> {
   try {
-    return (await declare(tx, claims)).changedLanes;
+    const { changedLanes, reckonings } = await declare(tx, claims);
+    claims.declared?.push(reckonings);
+    return changedLanes;
   } catch (error) {
     if (error instanceof ClaimConflict) throw conflict(error.message);
     throw error;

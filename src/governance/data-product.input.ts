@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { invalid } from './error.js';
+import { heldToPlan } from './planned.js';
 import { locationProblem, MAX_COLUMNS, MAX_TABLES, type TableShape } from './tables.js';
 import {
   columnName,
@@ -101,12 +102,15 @@ export const updateDataProduct = z.object({
   classification: classification.nullish(),
   /** Replaces all; only while no contract is in force. */
   tables: tables.min(1, 'Give at least one table.').nullish(),
+  ...heldToPlan,
   idempotencyKey,
 });
 export type UpdateDataProductInput = z.input<typeof updateDataProduct>;
 
-export const dataProductInput = z.object({ dataProduct: uuid, idempotencyKey });
-export type DataProductInput = z.input<typeof dataProductInput>;
+const dataProductInput = z.object({ dataProduct: uuid, idempotencyKey });
+
+export const publishDataProduct = dataProductInput.extend(heldToPlan);
+export type PublishDataProductInput = z.input<typeof publishDataProduct>;
 
 export const deprecateDataProduct = dataProductInput.extend({ reason: text(2_000).nullish() });
 export type DeprecateDataProductInput = z.input<typeof deprecateDataProduct>;
@@ -114,5 +118,6 @@ export type DeprecateDataProductInput = z.input<typeof deprecateDataProduct>;
 export const retireDataProduct = dataProductInput.extend({
   /** Revoke what is still granted; without it a product with live grants stays. */
   revokeGrants: z.boolean().nullish(),
+  ...heldToPlan,
 });
 export type RetireDataProductInput = z.input<typeof retireDataProduct>;

@@ -1,5 +1,6 @@
 import type { Prisma } from '../generated/prisma/client.js';
 import type { LaneKey } from '../provisioning/lane.js';
+import { closeRequest } from './access-extension.js';
 import { announceProduct, changes } from './announce.js';
 import { type Action, assertCan } from './authorization.js';
 import { claim, lockClaims } from './claims.js';
@@ -8,10 +9,10 @@ import { type ContractDocument, readContract } from './contract-document.js';
 import { enforceContract, inCatalogue, proposeContract } from './contract-store.js';
 import {
   checkLocations,
-  type DataProductInput,
   type DeprecateDataProductInput,
-  dataProductInput,
   deprecateDataProduct as deprecateDataProductInput,
+  type PublishDataProductInput,
+  publishDataProduct as publishDataProductInput,
   type RegisterDataProductInput,
   type RetireDataProductInput,
   readNewProduct,
@@ -21,12 +22,14 @@ import {
 } from './data-product.input.js';
 import { conflict, wrongState } from './error.js';
 import { joinTables } from './join-tables.js';
+import { assertPlanned, type Declarations } from './planned.js';
 import { claimAnew, claimProduct } from './product-claims.js';
 import { beginRevoke } from './revoke.js';
 import {
   domainSubject,
   lockDomain,
   lockLiveGrants,
+  lockOpenRequests,
   lockProduct,
   PRODUCT,
   type ProductRow,
@@ -98,7 +101,15 @@ export async function insertProduct(ctx: Context, tx: Tx, { row, tables, contrac
 
 /** Changes what a product says of itself, or its tables; what is published is declared anew. */
 export async function updateDataProduct(ctx: Context, input: UpdateDataProductInput): Answer {
-  const { dataProduct: id, tables, idempotencyKey: _, ...given } = read(updateDataProductInput, input);
+  const {
+    dataProduct: id,
+    tables,
+    idempotencyKey: _,
+    planDigest,
+    acceptChangedPlan,
+    ...given
+  } = read(updateDataProductInput, input);
+  const looked = { planDigest, acceptChangedPlan };
   return change(ctx, { name: 'updateDataProduct', action: 'data-product:update', input, id }, async (tx, product) => {
     step(DATA_PRODUCT, product.status, 'change');
     const described = changes(pickDescribed(product), pickDescribed({ ...product, ...givenOnly(given) }));
@@ -112,8 +123,11 @@ export async function updateDataProduct(ctx: Context, input: UpdateDataProductIn
     if (shaped !== null) await announceProduct(tx, ctx, { type: 'SchemaChanged', product, published, data: shaped });
     const inAws = shaped !== null || described?.after.classification !== undefined;
     if (!inAws || product.status === 'DRAFT') return [];
+    const declared: Declarations = [];
     const full = await readTables(tx, product);
-    return claimAnew(ctx, tx, { product: full, grants: await lockLiveGrants(tx, id) });
+    const lanes = await claimAnew(ctx, tx, { product: full, grants: await lockLiveGrants(tx, id), declared });
+    assertPlanned(declared, looked, product.status);
+    return lanes;
   });
 }
 
@@ -145,15 +159,17 @@ async function changeTables(tx: Tx, product: ProductRow, tables: TableShape[]) {
 }
 
 /** Publishes a draft: its tables are declared; once they stand in AWS it is in everybody's catalogue. */
-export async function publishDataProduct(ctx: Context, input: DataProductInput): Answer {
-  const { dataProduct } = read(dataProductInput, input);
+export async function publishDataProduct(ctx: Context, input: PublishDataProductInput): Answer {
+  const { dataProduct, ...looked } = read(publishDataProductInput, input);
   return change(
     ctx,
     { name: 'publishDataProduct', action: 'data-product:publish', input, id: dataProduct },
     async (tx, product) => {
       const status = step(DATA_PRODUCT, product.status, 'publish');
       const full = await readTables(tx, product);
-      const lanes = await claimProduct(ctx, tx, full);
+      const declared: Declarations = [];
+      const lanes = await claimProduct(ctx, tx, full, declared);
+      assertPlanned(declared, looked, product.status);
       await tx.dataProduct.update({ where: { id: product.id }, data: { status } });
       await announceProduct(tx, ctx, {
         type: 'DataProductPublished',
@@ -185,7 +201,7 @@ export async function deprecateDataProduct(ctx: Context, input: DeprecateDataPro
 
 /** Takes a product off the mesh for good. While access to it is granted it stays, unless `revokeGrants` ends that too. */
 export async function retireDataProduct(ctx: Context, input: RetireDataProductInput): Answer {
-  const { dataProduct, revokeGrants } = read(retireDataProductInput, input);
+  const { dataProduct, revokeGrants, ...looked } = read(retireDataProductInput, input);
   return change(
     ctx,
     { name: 'retireDataProduct', action: 'data-product:retire', input, id: dataProduct },
@@ -207,16 +223,22 @@ export async function retireDataProduct(ctx: Context, input: RetireDataProductIn
         published: inCatalogue(product),
         data: { before: { status: product.status }, after: { status }, revokedGrants: grants.length },
       });
+      for (const request of await lockOpenRequests(tx, product.id))
+        await closeRequest(ctx, tx, request, 'The product was retired.');
       await lockClaims(tx, [
         { type: 'DATA_PRODUCT', id: product.id },
         ...grants.map(({ id }) => ({ type: 'ACCESS_GRANT' as const, id })),
       ]);
       const lanes: LaneKey[] = [];
+      const declared: Declarations = [];
+      const reason = 'The product was retired.';
       for (const grant of grants) {
-        lanes.push(...(await beginRevoke(ctx, tx, { grant, reason: 'The product was retired.', endsAs: 'REVOKED' })));
+        lanes.push(...(await beginRevoke(ctx, tx, { grant, reason, endsAs: 'REVOKED', declared })));
       }
       const owner = { type: 'DATA_PRODUCT' as const, id: product.id };
-      return [...lanes, ...(await claim(tx, { owner, resources: [], correlationId: ctx.correlationId }))];
+      lanes.push(...(await claim(tx, { owner, resources: [], correlationId: ctx.correlationId, declared })));
+      assertPlanned(declared, looked, product.status);
+      return lanes;
     },
   );
 }
@@ -236,6 +258,7 @@ function change(
   work: (tx: Tx, product: ProductRow) => Promise<LaneKey[]>,
 ): Answer {
   return mutate(ctx, { mutation: name, idempotencyKey: input.idempotencyKey, input }, async (tx) => {
+    if (action === 'data-product:retire') await lockOpenRequests(tx, id);
     if (action === 'data-product:retire' || action === 'data-product:update') await lockLiveGrants(tx, id);
     const product = await lockProduct(tx, id);
     assertCan(ctx.viewer, action, productSubject(product));

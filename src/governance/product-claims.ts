@@ -5,6 +5,7 @@ import type { Context } from './context.js';
 import { askedTables, desiredAccess } from './desired-access.js';
 import { desiredDataProduct } from './desired-data-product.js';
 import { conflict } from './error.js';
+import type { Declarations } from './planned.js';
 import { beginRevoke } from './revoke.js';
 import type { GrantRow, ProductWithTables } from './rows.js';
 import { settled } from './settled.js';
@@ -12,12 +13,18 @@ import { assertPublishable } from './tables.js';
 import type { Tx } from './transaction.js';
 
 /** Declares a published product's tables, after a check that AWS could hold them and no other product of the domain has them. */
-export async function claimProduct(ctx: Context, tx: Tx, product: ProductWithTables): Promise<LaneKey[]> {
+export async function claimProduct(
+  ctx: Context,
+  tx: Tx,
+  product: ProductWithTables,
+  declared?: Declarations,
+): Promise<LaneKey[]> {
   assertPublishable(ctx.mesh, product);
   await refuseTakenTables(tx, product);
   const resources = desiredDataProduct(ctx.mesh, product);
   await refuseTablesBeingCleared(ctx, tx, { productId: product.id, resources });
-  return claim(tx, { owner: { type: 'DATA_PRODUCT', id: product.id }, resources, correlationId: ctx.correlationId });
+  const owner = { type: 'DATA_PRODUCT' as const, id: product.id };
+  return claim(tx, { owner, resources, correlationId: ctx.correlationId, declared });
 }
 
 /** A table of that name that was another product's: whoever could read it must be out of AWS before other data stands under its name. */
@@ -61,22 +68,25 @@ interface Changed {
   product: ProductWithTables;
   /** The product's live grants; their rows are locked. */
   grants: GrantRow[];
+  /** Gets what the declarations come to. */
+  declared?: Declarations;
 }
 
 /** After a published product's tables changed: declares them and what its grants need anew. A grant of which nothing is left ends. */
-export async function claimAnew(ctx: Context, tx: Tx, { product, grants }: Changed): Promise<LaneKey[]> {
+export async function claimAnew(ctx: Context, tx: Tx, { product, grants, declared }: Changed): Promise<LaneKey[]> {
   const owners = [{ type: 'DATA_PRODUCT' as const, id: product.id }, ...grants.map(({ id }) => grantOwner(id))];
   await lockClaims(tx, owners);
-  const lanes = await claimProduct(ctx, tx, product);
+  const lanes = await claimProduct(ctx, tx, product, declared);
   for (const grant of grants) {
     const { request, consumerDomain: consumer } = grant;
     if (askedTables(request, product).length === 0) {
       const reason = 'The contract in force has nothing left of what was granted.';
-      lanes.push(...(await beginRevoke(ctx, tx, { grant, reason, endsAs: 'REVOKED' })));
+      lanes.push(...(await beginRevoke(ctx, tx, { grant, reason, endsAs: 'REVOKED', declared })));
       continue;
     }
     const resources = desiredAccess(ctx.mesh, { request, product, consumer });
-    lanes.push(...(await claim(tx, { owner: grantOwner(grant.id), resources, correlationId: ctx.correlationId })));
+    const { correlationId } = ctx;
+    lanes.push(...(await claim(tx, { owner: grantOwner(grant.id), resources, correlationId, declared })));
     await settled(ctx.mesh, tx, grantOwner(grant.id));
   }
   return lanes;

@@ -3,6 +3,7 @@ import type { LaneKey } from '../provisioning/lane.js';
 import { cancelExtensions } from './access-extension.js';
 import { claim } from './claims.js';
 import type { Context } from './context.js';
+import type { Declarations } from './planned.js';
 import type { GrantRow } from './rows.js';
 import { settled } from './settled.js';
 import type { Tx } from './transaction.js';
@@ -13,6 +14,8 @@ interface Ending {
   grant: GrantRow;
   reason: string;
   endsAs: Extract<AccessGrantStatus, 'REVOKED' | 'EXPIRED'>;
+  /** Gets what the withdrawal comes to. */
+  declared?: Declarations | undefined;
 }
 
 /**
@@ -22,7 +25,7 @@ interface Ending {
 export async function beginRevoke(
   ctx: Pick<Context, 'mesh' | 'actor' | 'correlationId'>,
   tx: Tx,
-  { grant, reason, endsAs }: Ending,
+  { grant, reason, endsAs, declared }: Ending,
 ): Promise<LaneKey[]> {
   const status = step(ACCESS_GRANT, grant.status, endsAs === 'EXPIRED' ? 'expire' : 'revoke');
   await tx.accessGrant.update({
@@ -31,7 +34,7 @@ export async function beginRevoke(
   });
   await cancelExtensions(ctx, tx, grant);
   const owner = { type: 'ACCESS_GRANT' as const, id: grant.id };
-  const lanes = await claim(tx, { owner, resources: [], correlationId: ctx.correlationId });
+  const lanes = await claim(tx, { owner, resources: [], correlationId: ctx.correlationId, declared });
   await settled(ctx.mesh, tx, owner);
   return lanes;
 }

@@ -22,6 +22,8 @@ export interface Declared {
   /** Empty: nothing changes in AWS, so no worker will call `settled` for this owner. */
   changedLanes: LaneKey[];
   resources: { id: string; action: Action }[];
+  /** The reckoning that was written: what a plan of it is compared with. */
+  reckonings: Reckoning[];
 }
 
 export interface Declaration {
@@ -54,6 +56,7 @@ export async function declare(tx: Tx, { owner, resources, correlationId }: Decla
   return {
     changedLanes: lanesOf([...changed, ...revived].map(({ resource }) => resource)),
     resources: reckonings.map(({ id, action }) => ({ id, action })),
+    reckonings,
   };
 }
 

@@ -1,59 +1,147 @@
 import { createHash } from 'node:crypto';
-import { readClaims, readRows, type Tx } from './declare.js';
+import { readClaims, type Tx } from './declare.js';
 import type { Kind, SpecOf } from './kinds.js';
 import { specText } from './merge.js';
 import type { AwsCall, Item } from './provider.js';
-import { type Action, type Owner, type Reckoning, reckon, wishesOf } from './reckon.js';
+import {
+  type Action,
+  actionOf,
+  type ClaimRow,
+  type Owner,
+  type Reckoning,
+  type ResourceRow,
+  reckon,
+  type Wish,
+  wishesOf,
+} from './reckon.js';
 import type { DesiredResource, ResourceIdentity } from './resource.js';
 
-/** What a declaration would do to one resource. */
-interface PlannedResource extends ResourceIdentity {
+/** What is to become of one resource: the merged spec that is wanted before and after; null where it is not wanted. */
+export interface Outcome extends ResourceIdentity {
   id: string;
   action: Action;
   before: SpecOf<Kind> | null;
   after: SpecOf<Kind> | null;
-  /** `+ path: value`, `- path: value`, `~ path: old -> new`. */
-  diff: string[];
-  /** The AWS calls that would bring it about; empty for NOOP. */
-  awsCalls: AwsCall[];
 }
 
-/** The plan with the digest that an approval carries: it changes whenever the outcome would. */
-export interface Plan {
-  resources: PlannedResource[];
-  /** Hex sha256 over the sorted (identity, merged spec, action). */
-  digest: string;
+/** What one owner is to claim in place of what he claims so far. */
+export interface Declaring {
+  owner: Owner;
+  resources: DesiredResource[];
 }
 
 /** States the calls of one item: the `calls` of its kind's provider. */
 export type CallsOf = (account: string, kind: Kind, item: Item, action: Exclude<Action, 'NOOP'>) => AwsCall[];
 
-/** Says what `declare` would do with the same wishes, by the same code, and writes nothing. */
-export async function plan(
-  tx: Tx,
-  { owner, resources, callsOf }: { owner: Owner; resources: DesiredResource[]; callsOf: CallsOf },
-): Promise<Plan> {
-  const wishes = wishesOf(resources);
-  const rows = await readRows(tx, { owner, wishes, lock: false });
+/**
+ * Says what `declare` would do with the same declarations one after another, by the same code, and writes nothing. Two statements
+ * however many they are. Throws ClaimConflict as `declare` would.
+ */
+export async function plan(tx: Tx, declarations: Declaring[]): Promise<Outcome[]> {
+  const [outcomes] = await planAlternatives(tx, [declarations]);
+  if (outcomes instanceof Error) throw outcomes;
+  return outcomes ?? [];
+}
+
+/** Plans several sets of declarations, each as if it alone were to come, with the same two statements; a conflict in place of its outcome. */
+export async function planAlternatives(tx: Tx, alternatives: Declaring[][]): Promise<(Outcome[] | Error)[]> {
+  const wished = alternatives.map((declarations) =>
+    declarations.map(({ owner, resources }) => ({ owner, wishes: wishesOf(resources) })),
+  );
+  const rows = await readConcerned(tx, wished.flat());
   const claims = await readClaims(tx, rows);
-  const planned = reckon({ owner, wishes, rows, claims }).map((reckoning) => plannedOf(reckoning, callsOf));
-  return { resources: planned, digest: digestOf(planned) };
+  return wished.map((declarations) => {
+    try {
+      return outcomesOf(reckonInTurn(declarations, { rows, claims }));
+    } catch (error) {
+      if (error instanceof Error) return error;
+      throw error;
+    }
+  });
 }
 
-function plannedOf({ id, resource, action, before, after }: Reckoning, callsOf: CallsOf): PlannedResource {
-  const { kind, account, region, key, spec } = resource;
-  const awsCalls = action === 'NOOP' ? [] : callsOf(account, kind, { id, key, spec }, action);
-  return { id, kind, account, region, key, action, before, after, diff: diffLines(before, after), awsCalls };
+/** The rows of all wishes, and those that the owners claim now. */
+function readConcerned(tx: Tx, declarations: { owner: Owner; wishes: Wish[] }[]): Promise<ResourceRow[]> {
+  const ids = declarations.flatMap(({ wishes }) => wishes.map(({ id }) => id));
+  const owners = declarations.map(({ owner }) => owner.id);
+  return tx.$queryRaw<ResourceRow[]>`
+    SELECT "id", "kind", "account", "region", "key", "spec", "desired", "generation", "status" FROM "Resource"
+    WHERE "id" = ANY (${ids}::text[]) OR "id" IN (
+      SELECT "resourceId" FROM "ResourceClaim" WHERE "ownerId" = ANY (${owners}::uuid[]) AND "releasedAtGeneration" IS NULL)`;
 }
 
-function digestOf(planned: PlannedResource[]): string {
-  const hash = createHash('sha256');
-  for (const { id, action, after } of planned) hash.update(`${id}\n${action}\n${specText(after)}\n`);
+interface Situation {
+  rows: ResourceRow[];
+  claims: ClaimRow[];
+}
+
+/** Reckons owner by owner, each upon what the ones before him leave. */
+function reckonInTurn(declarations: { owner: Owner; wishes: Wish[] }[], { rows, claims }: Situation): Reckoning[][] {
+  const known = new Map(rows.map((row) => [row.id, row]));
+  let held = claims;
+  return declarations.map(({ owner, wishes }) => {
+    const own = held.filter((claim) => isOf(claim, owner) && claim.releasedAtGeneration === null);
+    const concerned = new Set([...wishes.map(({ id }) => id), ...own.map(({ resourceId }) => resourceId)]);
+    const reckonings = reckon({
+      owner,
+      wishes,
+      rows: [...concerned].flatMap((id) => known.get(id) ?? []),
+      claims: held.filter(({ resourceId }) => concerned.has(resourceId)),
+    });
+    for (const { id, resource, after, generation } of reckonings) {
+      known.set(id, { ...resource, id, desired: after ? 'PRESENT' : 'ABSENT', generation, status: 'PENDING' });
+    }
+    held = [
+      ...held.filter((claim) => !isOf(claim, owner) || !concerned.has(claim.resourceId)),
+      ...wishes.map(({ id, resource }) => ({
+        resourceId: id,
+        ownerType: owner.type,
+        ownerId: owner.id,
+        spec: resource.spec,
+        releasedAtGeneration: null,
+      })),
+    ];
+    return reckonings;
+  });
+}
+
+function isOf(claim: ClaimRow, owner: Owner): boolean {
+  return claim.ownerType === owner.type && claim.ownerId === owner.id;
+}
+
+/**
+ * What declarations made one after another come to, resource by resource in order of identity: as it was before the first, as it is
+ * after the last. What an owner let go of earlier is not part of it, whether or not AWS has agreed meanwhile.
+ */
+export function outcomesOf(declared: Reckoning[][]): Outcome[] {
+  const outcomes = new Map<string, Outcome>();
+  for (const { id, resource, before, after, wished, claim } of declared.flat()) {
+    if (!wished && claim.state === 'UNTOUCHED') continue;
+    const { kind, account, region, key } = resource;
+    const first = outcomes.get(id) ?? { id, kind, account, region, key, before };
+    outcomes.set(id, { ...first, after, action: actionOf(first.before, after) });
+  }
+  return [...outcomes.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+/**
+ * Hex sha256 over the sorted (identity, merged spec, action) and the policy's version: what an approval carries. It changes whenever
+ * the outcome would, and never by quota, time or status.
+ */
+export function planDigest(outcomes: Outcome[], policyVersion: string): string {
+  const hash = createHash('sha256').update(`${policyVersion}\n`);
+  for (const { id, action, after } of outcomes) hash.update(`${id}\n${action}\n${specText(after)}\n`);
   return hash.digest('hex');
 }
 
-/** Differences of two JSON values leaf by leaf, in order of path; empty where they are the same. */
-function diffLines(before: unknown, after: unknown): string[] {
+/** The AWS calls that bring an outcome about; none where nothing changes. */
+export function callsFor({ id, kind, account, key, before, after, action }: Outcome, callsOf: CallsOf): AwsCall[] {
+  const spec = after ?? before;
+  return action === 'NOOP' || spec === null ? [] : callsOf(account, kind, { id, key, spec }, action);
+}
+
+/** How an outcome's specs differ, leaf by leaf in order of path: `+ path: value`, `- path: value`, `~ path: old -> new`. */
+export function diffLines({ before, after }: Pick<Outcome, 'before' | 'after'>): string[] {
   const [left, right] = [leaves(before), leaves(after)];
   const paths = [...new Set([...left.keys(), ...right.keys()])].sort();
   return paths.flatMap((path) => {

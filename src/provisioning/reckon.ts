@@ -51,6 +51,8 @@ export interface Reckoning {
   narrows: boolean;
   /** A new claim on what had FAILED and stays as it is: it is tried anew. */
   revives: boolean;
+  /** Among what the owner wishes now. */
+  wished: boolean;
   /** The owner's own claim: HELD with this spec, RELEASED until AWS agrees, or GONE as it made no difference. */
   claim: { state: 'HELD'; spec: SpecOf<Kind> } | { state: 'RELEASED' } | { state: 'GONE' } | { state: 'UNTOUCHED' };
 }
@@ -136,6 +138,7 @@ function reckonOne({ id, owner, wish, row, claims }: Case): Reckoning {
     generation: row ? row.generation + (action === 'NOOP' ? 0 : 1) : 1,
     narrows: before !== null && after !== null && !covers(resource.kind, after, before),
     revives: action === 'NOOP' && row?.status === 'FAILED' && claim.state === 'HELD',
+    wished: wish !== undefined,
     claim,
   };
 }
@@ -156,7 +159,8 @@ function merged({ resource, others, wish }: { resource: DesiredResource; others:
   }
 }
 
-function actionOf(before: SpecOf<Kind> | null, after: SpecOf<Kind> | null): Action {
+/** What has to happen for one merged spec to become another. */
+export function actionOf(before: SpecOf<Kind> | null, after: SpecOf<Kind> | null): Action {
   if (before === null) return after === null ? 'NOOP' : 'CREATE';
   if (after === null) return 'DELETE';
   return specText(before) === specText(after) ? 'NOOP' : 'UPDATE';

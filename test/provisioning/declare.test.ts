@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Prisma } from '../../src/generated/prisma/client.js';
 import { ClaimConflict, declare, release, retryResource } from '../../src/provisioning/declare.js';
 import { desire, type PermissionMap } from '../../src/provisioning/kinds.js';
-import { plan } from '../../src/provisioning/plan.js';
+import { type CallsOf, callsFor, diffLines, plan, planDigest } from '../../src/provisioning/plan.js';
 import type { Owner } from '../../src/provisioning/reckon.js';
 import { type DesiredResource, resourceId } from '../../src/provisioning/resource.js';
 import { type Database, openDatabase } from '../../src/server/database.js';
@@ -194,14 +194,10 @@ describe('declare', () => {
 
 describe('plan', () => {
   const world = new World();
+  const callsOf: CallsOf = (account, kind, item, action) => world.providers[kind].calls(account, item as never, action);
   const planned = (who: Owner, resources: DesiredResource[]) =>
-    inTransaction((tx) =>
-      plan(tx, {
-        owner: who,
-        resources,
-        callsOf: (account, kind, item, action) => world.providers[kind].calls(account, item as never, action),
-      }),
-    );
+    inTransaction((tx) => plan(tx, [{ owner: who, resources }]));
+  const digestOf = async (who: Owner, resources: DesiredResource[]) => planDigest(await planned(who, resources), 'v1');
 
   test('says what declare then does, and writes nothing', async () => {
     const [a, b] = [owner(), owner()];
@@ -212,26 +208,28 @@ describe('plan', () => {
     expect(await db.prisma.resource.count()).toBe(before);
     expect(await db.prisma.resourceClaim.count({ where: { ownerId: b.id } })).toBe(0);
 
-    const update = foreseen.resources.find(({ action }) => action === 'UPDATE');
-    expect(update?.diff).toEqual(['~ permissions.SELECT: ["x"] -> ["x","y"]']);
-    expect(update?.awsCalls).toHaveLength(1);
+    const update = foreseen.find(({ action }) => action === 'UPDATE');
+    if (!update) throw new Error('Nothing is to be updated.');
+    expect(diffLines(update)).toEqual(['~ permissions.SELECT: ["x"] -> ["x","y"]']);
+    expect(callsFor(update, callsOf)).toHaveLength(1);
     const done = await declared(b, wishes);
-    expect(done.resources).toEqual(foreseen.resources.map(({ id, action }) => ({ id, action })));
+    expect(done.resources).toEqual(foreseen.map(({ id, action }) => ({ id, action })));
 
     const next = await planned(b, []);
-    expect(next.resources.map(({ action }) => action).sort()).toEqual(['DELETE', 'UPDATE']);
-    expect(await planned(b, wishes)).toMatchObject({
-      resources: [{ action: 'NOOP', awsCalls: [], diff: [] }, { action: 'NOOP' }],
-    });
+    expect(next.map(({ action }) => action).sort()).toEqual(['DELETE', 'UPDATE']);
+    const same = await planned(b, wishes);
+    expect(same.map(({ action }) => action)).toEqual(['NOOP', 'NOOP']);
+    expect(same.flatMap((outcome) => [...diffLines(outcome), ...callsFor(outcome, callsOf)])).toEqual([]);
   });
 
   test('its digest stays while the outcome does, and changes with it', async () => {
     const [a, b] = [owner(), owner()];
     const wishes = [grantOf('digest', { SELECT: ['x'] }), grantOf('digest_2')];
-    const first = await planned(a, wishes);
-    expect((await planned(a, wishes.toReversed())).digest).toBe(first.digest);
+    const first = await digestOf(a, wishes);
+    expect(await digestOf(a, wishes.toReversed())).toBe(first);
+    expect(planDigest(await planned(a, wishes), 'v2')).not.toBe(first);
     await declared(b, [grantOf('digest', { SELECT: ['z'] })]);
-    expect((await planned(a, wishes)).digest).not.toBe(first.digest);
+    expect(await digestOf(a, wishes)).not.toBe(first);
   });
 });
 
