@@ -1,5 +1,6 @@
 import canonicalize from 'canonicalize';
 import type { Prisma } from '../generated/prisma/client.js';
+import { bounded } from './bounded.js';
 import { type Actor, type Audience, EVENT_TYPES, type EventSubject, type EventType } from './types.js';
 import { uuidv7 } from './uuid.js';
 
@@ -17,7 +18,7 @@ export interface NewEvent {
   data: Record<string, unknown>;
 }
 
-/** Appends one event in the caller's transaction and returns its id. The sequencer numbers it after the commit. */
+/** Appends one event in the caller's transaction and returns its id. Data beyond what one event may carry is cut. The sequencer numbers it after the commit. */
 export async function append(tx: Prisma.TransactionClient, event: NewEvent): Promise<string> {
   const id = uuidv7();
   const { version } = EVENT_TYPES[event.type];
@@ -40,7 +41,7 @@ export async function append(tx: Prisma.TransactionClient, event: NewEvent): Pro
     correlationId: event.correlationId,
     causationId: event.causationId ?? null,
     occurredAt: occurredAt.toISOString(),
-    data: plainJson(event.data),
+    data: bounded(event.data) as Prisma.InputJsonObject,
   };
   await tx.eventPending.create({
     data: {
@@ -65,9 +66,4 @@ export async function append(tx: Prisma.TransactionClient, event: NewEvent): Pro
     select: { position: true },
   });
   return id;
-}
-
-/** As it will be stored: dates as text, nothing undefined, and no `__proto__`, which the database client would drop in silence. */
-function plainJson(data: Record<string, unknown>): Prisma.InputJsonObject {
-  return JSON.parse(JSON.stringify(data), (key, value) => (key === '__proto__' ? undefined : value));
 }

@@ -45,7 +45,9 @@ export function toEntry(
     bus,
     source: 'meshgate',
     detailType: event.type,
-    resources: Array.isArray(resources) ? resources.filter((arn): arn is string => typeof arn === 'string') : [],
+    resources: Array.isArray(resources)
+      ? resources.filter((arn): arn is string => typeof arn === 'string' && arn.startsWith('arn:'))
+      : [],
     time: event.occurredAt,
     detail: JSON.stringify({
       version: event.version,
@@ -55,7 +57,11 @@ export function toEntry(
       actor: { kind, subject, name },
       correlationId: event.correlationId,
       subject: event.subject,
-      audience: event.audience.domains.flatMap((id) => names.get(id) ?? []),
+      // `*` is no domain's name: what everybody may know reaches every domain's bus.
+      audience: [
+        ...(event.audience.public ? ['*'] : []),
+        ...event.audience.domains.flatMap((id) => names.get(id) ?? []),
+      ],
       data: event.data,
     }),
   };

@@ -43,7 +43,7 @@ export async function announceDomain(
     domainId: domain.id,
     audience,
     ...authorship(author),
-    data: bounded(data),
+    data,
   });
 }
 
@@ -73,7 +73,7 @@ export async function announceProduct(
     productId: product.id,
     audience: productAudience(product, published),
     ...authorship(author),
-    data: bounded(data),
+    data: { tags: tagsOf(product, data), ...data },
   });
 }
 
@@ -100,12 +100,13 @@ export async function announceContract(tx: Tx, author: Author, news: ContractNew
     productId: product.id,
     audience: productAudience(product, published),
     ...authorship(author),
-    data: bounded({
+    data: {
+      tags: product.tags,
       dataProduct: globalId('DataProduct', product.id),
       odcsId: contract.odcsId,
       version: contract.version,
       ...news.data,
-    }),
+    },
   });
 }
 
@@ -134,12 +135,13 @@ export async function announceAccess(tx: Tx, author: Author, { type, access, dat
     productId: product.id,
     audience: { public: false, domains: [product.domainId, consumerDomain.id], subjects: [request.requestedBy] },
     ...authorship(author),
-    data: bounded({
+    data: {
+      tags: product.tags,
       accessRequest: globalId('AccessRequest', request.id),
       dataProduct: globalId('DataProduct', product.id),
       consumerDomain: globalId('Domain', consumerDomain.id),
       ...data,
-    }),
+    },
   });
 }
 
@@ -147,21 +149,10 @@ function productAudience(product: ProductRow, published: boolean): Audience {
   return { public: published, domains: [product.domainId], subjects: [] };
 }
 
-/** An event must fit into one EventBridge entry: long lists are cut, and say so. The object itself has all of it. */
-function bounded(data: Data): Data {
-  return cut(data) as Data;
-}
-
-const LONGEST_LIST = 500;
-
-function cut(value: unknown): unknown {
-  if (value instanceof Date) return value.toISOString();
-  if (Array.isArray(value)) {
-    const shown = value.slice(0, LONGEST_LIST).map(cut);
-    return value.length > shown.length ? [...shown, `... and ${value.length - shown.length} more`] : shown;
-  }
-  if (value === null || typeof value !== 'object') return value;
-  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, cut(member)]));
+/** A product's tags as they are from this event on: what filters of events go by. */
+function tagsOf(product: ProductRow, { after }: Data): string[] {
+  const changed = (after as { tags?: string[] } | undefined)?.tags;
+  return changed ?? product.tags;
 }
 
 const authorship = ({ actor, correlationId }: Author) => ({ actor, correlationId });

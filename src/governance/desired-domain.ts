@@ -52,7 +52,7 @@ function inGovernance(mesh: Mesh, domain: Domain): DesiredResource[] {
       bus: mesh.centralBusName,
       name: `domain-${domain.name}`,
       description: `Events of the mesh that the domain ${domain.name} may see`,
-      pattern: { source: ['meshgate'], account: [mesh.governanceAccount], detail: { audience: [domain.name] } },
+      pattern: { source: ['meshgate'], account: [mesh.governanceAccount], detail: { audience: [domain.name, '*'] } },
       targets: [
         {
           id: 'domain-bus',

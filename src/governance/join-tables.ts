@@ -7,8 +7,9 @@ import type { ColumnShape, TableShape } from './tables.js';
  */
 export function joinTables(contract: TableShape[], fields: TableShape[]): TableShape[] {
   if (contract.length === 0) return fields;
+  const stated = new Set(contract.map(({ name }) => name));
   fields.forEach(({ name }, index) => {
-    if (!contract.some((table) => table.name === name)) {
+    if (!stated.has(name)) {
       const path = `tables.${index}.name`;
       throw invalid(
         path,
@@ -16,9 +17,9 @@ export function joinTables(contract: TableShape[], fields: TableShape[]): TableS
       );
     }
   });
+  const given = new Map(fields.map((field, index) => [field.name, { field, index }]));
   return contract.map((table) => {
-    const index = fields.findIndex(({ name }) => name === table.name);
-    const field = fields[index];
+    const { field, index } = given.get(table.name) ?? {};
     return field === undefined ? table : joinTable(table, field, `tables.${index}`);
   });
 }
@@ -48,8 +49,9 @@ function sameColumns(contract: ColumnShape[], fields: ColumnShape[]): boolean {
 
 /** An activated contract's tables, with the location and format that a table of that name had before where the contract has none. */
 export function inheritStorage(contract: TableShape[], before: TableShape[]): TableShape[] {
+  const known = new Map(before.map((table) => [table.name, table]));
   return contract.map((table) => {
-    const earlier = before.find(({ name }) => name === table.name);
+    const earlier = known.get(table.name);
     return {
       ...table,
       location: table.location ?? earlier?.location ?? null,

@@ -58,6 +58,20 @@ export async function lockRequest(tx: Tx, id: string): Promise<RequestRow> {
   return { ...request, ...(await partiesOf(tx, request)) };
 }
 
+/** The requests for access to a product that nobody has decided, locked in order of id; those for another end are their grant's. */
+export async function lockOpenRequests(tx: Tx, productId: string): Promise<RequestRow[]> {
+  await tx.$queryRaw`
+    SELECT 1 FROM "AccessRequest" WHERE "productId" = ${productId}::uuid AND "status" = 'PENDING' AND "extendsId" IS NULL
+    ORDER BY "id" FOR NO KEY UPDATE`;
+  const where = { productId, status: 'PENDING' as const, extendsId: null };
+  const requests = await tx.accessRequest.findMany({ where, orderBy: { id: 'asc' } });
+  if (requests.length === 0) return [];
+  const product = await tx.dataProduct.findUniqueOrThrow({ where: { id: productId }, include: PRODUCT });
+  const domains = await tx.domain.findMany({ where: { id: { in: requests.map((one) => one.consumerDomainId) } } });
+  const byId = new Map(domains.map((domain) => [domain.id, domain]));
+  return requests.map((one) => ({ ...one, product, consumerDomain: byId.get(one.consumerDomainId) as Domain }));
+}
+
 export async function lockGrant(tx: Tx, id: string): Promise<GrantRow> {
   await tx.$queryRaw`SELECT 1 FROM "AccessGrant" WHERE "id" = ${id}::uuid FOR NO KEY UPDATE`;
   const grant = await tx.accessGrant.findUnique({ where: { id }, include: { request: true } });

@@ -45,11 +45,11 @@ export function shapesOf(tables: TableRow[]): TableShape[] {
 /** What of a schema changed, by name and in bounds: a column as `table.column`, its type where that changed. */
 export function schemaChanges(before: TableShape[], after: TableShape[]) {
   const [was, is] = [typesByName(before), typesByName(after)];
-  const [names, others] = [before.map(({ name }) => name), after.map(({ name }) => name)];
+  const [names, others] = [new Set(before.map(({ name }) => name)), new Set(after.map(({ name }) => name))];
   return {
     tables: {
-      added: others.filter((name) => !names.includes(name)),
-      removed: names.filter((name) => !others.includes(name)),
+      added: [...others].filter((name) => !names.has(name)),
+      removed: [...names].filter((name) => !others.has(name)),
     },
     columns: {
       added: [...is.keys()].filter((column) => !was.has(column)),

@@ -35,17 +35,15 @@ export async function mutate<Ids extends Record<string, string>>(
   action: (tx: Tx) => Promise<Outcome<Ids>>,
 ): Promise<Ids> {
   if (idempotencyKey === undefined || idempotencyKey === null) {
-    const { ids, lanes } = await inTransaction(ctx.db, action);
+    const { ids, lanes } = await inTransaction(ctx.db, (tx) => act(ctx, tx, action));
     ctx.committed(lanes ?? []);
     return ids;
   }
-  if (idempotencyKey.length < 1 || idempotencyKey.length > 255)
-    throw conflict('An idempotency key has 1 to 255 characters.');
   const key = { subject: ctx.viewer.subject, mutation, key: idempotencyKey, inputHash: hashOf(input) };
   const { ids, lanes } = await inTransaction(ctx.db, async (tx) => {
     const earlier = await takeKey<Ids>(tx, key);
     if (earlier !== null) return { ids: earlier, lanes: [] };
-    const outcome = await action(tx);
+    const outcome = await act(ctx, tx, action);
     await tx.idempotencyKey.update({
       where: { subject_mutation_key: { subject: key.subject, mutation, key: idempotencyKey } },
       data: { resultId: JSON.stringify(outcome.ids) },
@@ -55,6 +53,17 @@ export async function mutate<Ids extends Record<string, string>>(
   });
   ctx.committed(lanes ?? []);
   return ids;
+}
+
+/**
+ * Acts for the viewer as he is now: what was read of his memberships before may be a second old, and a removal that was answered
+ * must hold in every process.
+ */
+async function act<T>(ctx: Context, tx: Tx, action: (tx: Tx) => Promise<T>): Promise<T> {
+  const { subject } = ctx.viewer;
+  const rows = await tx.domainMember.findMany({ where: { subject }, select: { domainId: true, role: true } });
+  ctx.viewer = { ...ctx.viewer, memberships: new Map(rows.map(({ domainId, role }) => [domainId, role])) };
+  return action(tx);
 }
 
 /** Runs work of Meshgate itself in a transaction with the same limits and the same second try. */

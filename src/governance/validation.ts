@@ -25,7 +25,12 @@ export const text = (max: number) =>
 const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/;
 
 export const uuid = z.uuid('Give the id of an object.');
-export const idempotencyKey = z.string().min(1).max(255, 'Must not be longer than 255 characters.').nullish();
+export const idempotencyKey = z
+  .string()
+  .min(1, 'Must not be empty.')
+  .max(255, 'Must not be longer than 255 characters.')
+  .refine((key) => !CONTROL.test(key), 'Must not hold control characters.')
+  .nullish();
 export const description = text(10_000);
 export const subject = text(255);
 
@@ -68,6 +73,7 @@ export const glueType = z
   .trim()
   .min(1, 'Give a type.')
   .max(131_072, 'Is longer than Glue takes (131,072 characters).')
+  .refine((type) => !CONTROL.test(type), 'Must not hold control characters.')
   .refine(
     (type) =>
       SIMPLE_TYPE.test(type.toLowerCase()) || (/^(array|map|struct|uniontype)<.+>$/i.test(type) && balanced(type)),
@@ -94,6 +100,7 @@ export const s3Location = z
     /^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/[^/\s*?#"'\\]+)*\/?$/,
     'Give an S3 location of the form s3://bucket/prefix, without spaces, wildcards or empty parts.',
   )
+  .refine((location) => !CONTROL.test(location), 'Must not hold control characters.')
   .refine(
     (location) => !location.split('/').some((part) => part === '.' || part === '..'),
     'Must not hold `.` or `..`.',

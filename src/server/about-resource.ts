@@ -1,10 +1,16 @@
 import { globalId, resourceSubjectId } from '../governance/global-id.js';
 import type { AboutResource } from '../provisioning/record.js';
 
-/** Events about a resource reach the domains that claim it: by themselves, by a product, or by a grant to one of their products. */
+/**
+ * Events about a resource are about the domains that answer for it: those that claim it by themselves, by a product, or by a grant to
+ * one of their products. They reach these and, of a grant, the domain that reads.
+ */
 export const aboutResource: AboutResource = async (tx, resource) => {
-  const owners = await tx.$queryRaw<{ domainId: string; domain: string; productId: string | null }[]>`
-    SELECT DISTINCT domain."id"::text AS "domainId", domain."name" AS "domain", product."id"::text AS "productId"
+  const owners = await tx.$queryRaw<
+    { domainId: string; domain: string; productId: string | null; readerId: string | null }[]
+  >`
+    SELECT DISTINCT domain."id"::text AS "domainId", domain."name" AS "domain", product."id"::text AS "productId",
+      access."consumerDomainId"::text AS "readerId"
     FROM "ResourceClaim" claim
     LEFT JOIN "AccessGrant" access ON claim."ownerType" = 'ACCESS_GRANT' AND access."id" = claim."ownerId"
     LEFT JOIN "DataProduct" product
@@ -13,6 +19,7 @@ export const aboutResource: AboutResource = async (tx, resource) => {
     WHERE claim."resourceId" = ${resource.id}
     ORDER BY 1, 3`;
   const domains = [...new Set(owners.map(({ domainId }) => domainId))];
+  const readers = owners.flatMap(({ readerId }) => readerId ?? []);
   const products = new Set(owners.map(({ productId }) => productId));
   const [first] = owners;
   return {
@@ -25,6 +32,6 @@ export const aboutResource: AboutResource = async (tx, resource) => {
     subjectId: resourceSubjectId(resource.id),
     domainId: domains.length === 1 ? (first?.domainId ?? null) : null,
     productId: products.size === 1 ? (first?.productId ?? null) : null,
-    audience: { public: false, domains, subjects: [] },
+    audience: { public: false, domains: [...new Set([...domains, ...readers])], subjects: [] },
   };
 };

@@ -55,6 +55,12 @@ test('an entry says what happened, to whom it matters, and nothing of the token 
   });
 });
 
+test('what everybody may know is for every domain, whatever its name', () => {
+  const told = event({ audience: { public: true, domains: [COMMERCE], subjects: [] } });
+  const { detail } = toEntry(told, { bus: 'central', names: new Map([[COMMERCE, 'commerce']]) });
+  expect(JSON.parse(detail).audience).toEqual(['*', 'commerce']);
+});
+
 test('bytes are counted as AWS counts them', () => {
   const entry = {
     bus: 'central',

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { requestAccess } from '../../src/governance/access-request.js';
 import {
   deprecateDataProduct,
   publishDataProduct,
@@ -94,6 +95,19 @@ test('a product that is being read retires only together with its grants', async
   expect(tables.map(({ desired }) => desired)).toEqual(['ABSENT', 'ABSENT']);
 });
 
+test('what nobody had decided when a product retired is closed, and the requester hears of it', async () => {
+  const id = await seedProduct(mesh, domain(), 'closing');
+  const input = accessInput({ dataProduct: id, consumerDomain: finance, account: 2 });
+  const { accessRequestId } = await requestAccess(await mesh.as('finance-member'), input);
+  await retireDataProduct(await mesh.as('commerce-owner'), { dataProduct: id });
+  const request = await mesh.database.prisma.accessRequest.findUniqueOrThrow({ where: { id: accessRequestId } });
+  expect(request).toMatchObject({ status: 'CANCELLED', comment: 'The product was retired.' });
+  const [event] = (await mesh.events())
+    .filter(({ subject }) => subject.id === globalId('AccessRequest', accessRequestId))
+    .slice(-1);
+  expect(event).toMatchObject({ type: 'AccessCancelled', audienceSubjects: ['finance-member'] });
+});
+
 test('retiring races approving: no grant stays alive on a retired product', async () => {
   const id = await seedProduct(mesh, domain(), 'raced');
   const input = accessInput({ dataProduct: id, consumerDomain: finance, account: 2 });
@@ -120,8 +134,12 @@ test('a change of words is an event with before and after, a repetition is none;
   await updateDataProduct(steward, { dataProduct: id, classification: 'CONFIDENTIAL' });
   const updates = (await eventsOf(id)).filter(({ type }) => type === 'DataProductUpdated');
   expect(updates.map(({ data }) => data)).toEqual([
-    { before: { description: 'The words of commerce', tags: [] }, after: { description: 'New', tags: ['a', 'b'] } },
-    { before: { classification: 'INTERNAL' }, after: { classification: 'CONFIDENTIAL' } },
+    {
+      before: { description: 'The words of commerce', tags: [] },
+      after: { description: 'New', tags: ['a', 'b'] },
+      tags: ['a', 'b'],
+    },
+    { before: { classification: 'INTERNAL' }, after: { classification: 'CONFIDENTIAL' }, tags: ['a', 'b'] },
   ]);
   const tags = await mesh.database.prisma.resource.findMany({
     where: { kind: 'LfTagAttachment', key: { contains: '/words_' } },
