@@ -1,7 +1,7 @@
 /** LF-tag operations: the tags of a catalog and their assignment to databases, tables and columns. */
 import { columnNames, findTable } from './glue-store.js';
 import { forgetTargets } from './lakeformation-permissions.js';
-import { holds } from './lf-authority.js';
+import { heldScope, holds, mayDescribe } from './lf-authority.js';
 import { allTargetsExist, requireTagValues } from './lf-existence.js';
 import { defined, entityNotFound, invalidInput, pageOf, requireMembers } from './lf-input.js';
 import { isAdministrator } from './lf-settings.js';
@@ -11,10 +11,11 @@ import {
   effectiveTags,
   placeKey,
   type TagPlace,
+  type TagRecord,
   type TagValues,
   tagTable,
 } from './lf-tags.js';
-import { normalCondition, readTarget, type TagCondition, type Target } from './lf-target.js';
+import { describeTarget, normalCondition, readTarget, type TagCondition, type Target } from './lf-target.js';
 import { AwsError, type Call, type World } from './service.js';
 
 const KEYS_PER_CATALOG = 1000;
@@ -31,29 +32,60 @@ function denied(on: string): AwsError {
   return new AwsError('AccessDeniedException', `Insufficient Lake Formation permission(s) on ${on}`, 403);
 }
 
-/** LF-tags are created by administrators or holders of CREATE_LF_TAG. AWS page: TBAC-adding-tag-creator. */
-function requireTagPermission(call: Call, world: World, permission: string, condition: TagCondition): void {
-  if (isAdministrator(world, call.account, call.principal)) return;
-  const target: Target = { kind: 'LF_TAG', catalog: call.account, tag: condition };
-  const on: Target = permission === 'CREATE_LF_TAG' ? { kind: 'CATALOG', catalog: call.account } : target;
-  if (!holds(world, call, permission, on)) throw denied(`tag ${condition.TagKey}`);
+/**
+ * LF-tags are created by administrators or holders of CREATE_LF_TAG, who hold everything on what they created.
+ * AWS page: TBAC-adding-tag-creator. The page also tells administrators to grant themselves ASSOCIATE on tags that others
+ * made, and that they may assign tags of themselves: the latter holds here.
+ */
+function requireTagPermission(call: Call, world: World, permission: string, tag: OwnedCondition): void {
+  const { catalog, TagKey, TagValues } = tag;
+  if (mayEveryTag(call, world, tag)) return;
+  const target: Target = { kind: 'LF_TAG', catalog, tag: { TagKey, TagValues } };
+  const on: Target = permission === 'CREATE_LF_TAG' ? { kind: 'CATALOG', catalog } : target;
+  if (!holds(world, call, permission, on)) throw denied(`tag ${TagKey}`);
+}
+
+interface OwnedCondition extends TagCondition {
+  catalog: string;
+}
+
+function mayEveryTag(call: Call, world: World, { catalog, TagKey }: { catalog: string; TagKey: string }): boolean {
+  if (catalog !== call.account) return false;
+  if (isAdministrator(world, catalog, call.principal)) return true;
+  return tagTable(world).get(`${catalog}|${TagKey}`)?.createdBy === call.principal;
+}
+
+/** The values of a tag that the caller may see; an administrator those that other accounts granted to his, too. */
+function visibleValues(call: Call, world: World, tag: TagRecord): string[] {
+  const { catalog, key: TagKey, values } = tag;
+  if (mayEveryTag(call, world, { catalog, TagKey })) return values;
+  const administrator = isAdministrator(world, call.account, call.principal);
+  const callers = administrator ? [call, { account: call.account, principal: call.account }] : [call];
+  return values.filter((value) => {
+    const target: Target = { kind: 'LF_TAG', catalog, tag: { TagKey, TagValues: [value] } };
+    return callers.some((caller) =>
+      ['DESCRIBE', 'ASSOCIATE', 'ALTER', 'DROP', 'GRANT_WITH_LF_TAG_EXPRESSION'].some((name) =>
+        holds(world, caller, name, target),
+      ),
+    );
+  });
 }
 
 /** CreateLFTag: keys and values are folded to lower case; at most 1,000 tags and 1,000 values of each. */
 export function createLfTag(call: Call, world: World): unknown {
   const catalog = catalogOf(call);
   const { TagKey, TagValues } = normalCondition(call.parameters);
-  requireTagPermission(call, world, 'CREATE_LF_TAG', { TagKey, TagValues });
+  requireTagPermission(call, world, 'CREATE_LF_TAG', { catalog, TagKey, TagValues });
   const key = `${catalog}|${TagKey}`;
   if (tagTable(world).get(key)) throw new AwsError('EntityAlreadyExistsException', `Tag key already exists: ${TagKey}`);
   if ([...tagTable(world).values()].filter((tag) => tag.catalog === catalog).length >= KEYS_PER_CATALOG) {
     throw new AwsError('ResourceNumberLimitExceededException', 'The number of LF-Tags exceeds the limit.');
   }
-  tagTable(world).put(key, { catalog, key: TagKey, values: TagValues });
+  tagTable(world).put(key, { catalog, key: TagKey, values: TagValues, createdBy: call.principal });
   return {};
 }
 
-function requireTag(call: Call, world: World): { catalog: string; key: string; values: string[] } {
+function requireTag(call: Call, world: World): TagRecord {
   requireMembers(call.parameters, ['TagKey']);
   const key = String(call.parameters.TagKey).toLowerCase();
   const catalog: string = call.parameters.CatalogId ?? call.account;
@@ -66,7 +98,7 @@ function requireTag(call: Call, world: World): { catalog: string; key: string; v
 export function updateLfTag(call: Call, world: World): unknown {
   catalogOf(call);
   const tag = requireTag(call, world);
-  requireTagPermission(call, world, 'ALTER', { TagKey: tag.key, TagValues: tag.values });
+  requireTagPermission(call, world, 'ALTER', { catalog: tag.catalog, TagKey: tag.key, TagValues: tag.values });
   const fold = (values: string[] | undefined) => (values ?? []).map((value) => value.toLowerCase());
   const add = fold(call.parameters.TagValuesToAdd);
   const remove = fold(call.parameters.TagValuesToDelete);
@@ -77,12 +109,12 @@ export function updateLfTag(call: Call, world: World): unknown {
   const values = [...new Set([...tag.values, ...add])].filter((value) => !remove.includes(value)).sort();
   if (values.length === 0) throw invalidInput('An LF-Tag must keep at least one value.');
   if (values.length > VALUES_PER_KEY) throw invalidInput('The number of values of the LF-Tag exceeds the limit.');
-  tagTable(world).put(`${tag.catalog}|${tag.key}`, { ...tag, values });
-  dropAssignments(
-    world,
-    (place, tags) => place.catalog === tag.catalog && remove.includes(tags[tag.key] ?? ''),
-    tag.key,
+  const inUse = [...assignmentTable(world).values()].filter(
+    ({ place, tags }) => place.catalog === tag.catalog && remove.includes(tags[tag.key] ?? ''),
   );
+  // AWS page: Lake Formation API reference, UpdateLFTag.
+  if (inUse.length > 0) throw invalidInput('Update not allowed: a value to delete is attached to a resource.');
+  tagTable(world).put(`${tag.catalog}|${tag.key}`, { ...tag, values });
   return {};
 }
 
@@ -90,9 +122,9 @@ export function updateLfTag(call: Call, world: World): unknown {
 export function deleteLfTag(call: Call, world: World): unknown {
   catalogOf(call);
   const tag = requireTag(call, world);
-  requireTagPermission(call, world, 'DROP', { TagKey: tag.key, TagValues: tag.values });
+  requireTagPermission(call, world, 'DROP', { catalog: tag.catalog, TagKey: tag.key, TagValues: tag.values });
   tagTable(world).delete(`${tag.catalog}|${tag.key}`);
-  dropAssignments(world, (place) => place.catalog === tag.catalog, tag.key);
+  dropAssignments(world, tag.catalog, tag.key);
   forgetTargets(world, call, (target) => {
     const conditions = target.tag ? [target.tag] : (target.policy?.expression ?? []);
     return target.catalog === tag.catalog && conditions.some((condition) => condition.TagKey === tag.key);
@@ -100,9 +132,9 @@ export function deleteLfTag(call: Call, world: World): unknown {
   return {};
 }
 
-function dropAssignments(world: World, test: (place: TagPlace, tags: TagValues) => boolean, key: string): void {
+function dropAssignments(world: World, catalog: string, key: string): void {
   for (const { place, tags } of [...assignmentTable(world).values()]) {
-    if (test(place, tags)) saveAssignments(world, place, withoutKeys(tags, [key]));
+    if (place.catalog === catalog && tags[key] !== undefined) saveAssignments(world, place, withoutKeys(tags, [key]));
   }
 }
 
@@ -115,43 +147,80 @@ function saveAssignments(world: World, place: TagPlace, tags: TagValues): void {
   else assignmentTable(world).put(placeKey(place), { place, tags });
 }
 
-/** GetLFTag. */
+/** GetLFTag: of another account's tag the values that the caller may see. */
 export function getLfTag(call: Call, world: World): unknown {
-  const { catalog, key, values } = requireTag(call, world);
-  if (catalog !== call.account) requireTagPermission(call, world, 'DESCRIBE', { TagKey: key, TagValues: values });
-  return { CatalogId: catalog, TagKey: key, TagValues: values };
+  const tag = requireTag(call, world);
+  const values = visibleValues(call, world, tag);
+  if (values.length === 0) throw denied(`tag ${tag.key}`);
+  return { CatalogId: tag.catalog, TagKey: tag.key, TagValues: values };
 }
 
-/** ListLFTags of the account's own catalog. */
+/**
+ * ListLFTags: those that the caller may see, with the values that he may see; those of other accounts only with
+ * ResourceShareType ALL or FOREIGN, and on pages of their own. AWS page: TBAC-listing-tags.
+ */
 export function listLfTags(call: Call, world: World): unknown {
   const catalog = catalogOf(call);
-  const found = [...tagTable(world).values()]
-    .filter((tag) => tag.catalog === catalog)
-    .sort((a, b) => (a.key < b.key ? -1 : 1));
-  const { page, next } = pageOf(found, {
+  const type: string | undefined = call.parameters.ResourceShareType;
+  const seen = [...tagTable(world).values()]
+    .map((tag) => ({ CatalogId: tag.catalog, TagKey: tag.key, TagValues: visibleValues(call, world, tag) }))
+    .filter(({ TagValues }) => TagValues.length > 0)
+    .sort((a, b) => (a.CatalogId + a.TagKey < b.CatalogId + b.TagKey ? -1 : 1));
+  const own = type === 'FOREIGN' ? [] : seen.filter(({ CatalogId }) => CatalogId === catalog);
+  const foreign = type === 'ALL' || type === 'FOREIGN' ? seen.filter(({ CatalogId }) => CatalogId !== catalog) : [];
+  const { page, next } = pageOf([...own, ...foreign], {
     max: call.parameters.MaxResults,
     token: call.parameters.NextToken,
     most: 1000,
+    apart: own.length,
     refuse: invalidInput,
   });
-  return defined({
-    LFTags: page.map((tag) => ({ CatalogId: tag.catalog, TagKey: tag.key, TagValues: tag.values })),
-    NextToken: next,
-  });
+  return defined({ LFTags: page, NextToken: next });
 }
 
 /** The places that a Resource names: a database, a table, or each named column. */
-function placesOf(call: Call, world: World): TagPlace[] {
+function placesOf(call: Call, world: World): { target: Target; places: TagPlace[] } {
   requireMembers(call.parameters, ['Resource']);
   const { target, scope, byColumns } = readTarget(call.parameters.Resource, call.parameters.CatalogId ?? call.account);
   if (target.kind !== 'DATABASE' && target.kind !== 'TABLE')
     throw invalidInput('LF-Tags go on databases, tables and columns.');
   allTargetsExist(world, target, scope);
   const { catalog, database = '', table } = target;
-  if (table === undefined) return [{ catalog, database }];
-  if (!byColumns) return [{ catalog, database, table }];
+  if (table === undefined) return { target, places: [{ catalog, database }] };
+  if (!byColumns) return { target, places: [{ catalog, database, table }] };
   if (!('names' in scope)) throw invalidInput('Name the columns that the LF-Tags are for.');
-  return scope.names.map((column) => ({ catalog, database, table, column }));
+  return { target, places: scope.names.map((column) => ({ catalog, database, table, column })) };
+}
+
+/** What who is no administrator must be able to pass on of a resource before he tags it. AWS page: TBAC-assigning-tags. */
+const TO_TAG = {
+  own: { DATABASE: ['DESCRIBE', 'CREATE_TABLE', 'ALTER', 'DROP'] },
+  foreign: { DATABASE: ['DESCRIBE', 'CREATE_TABLE', 'ALTER'] },
+  TABLE: ['DESCRIBE', 'ALTER', 'DROP', 'INSERT', 'SELECT', 'DELETE'],
+};
+
+function requireMayTag(call: Call, world: World, target: Target): void {
+  const own = target.catalog === call.account;
+  const administrator = isAdministrator(world, call.account, call.principal);
+  if (own && administrator) return;
+  const needed = target.kind === 'TABLE' ? TO_TAG.TABLE : TO_TAG[own ? 'own' : 'foreign'].DATABASE;
+  const callers = administrator ? [call, { account: call.account, principal: call.account }] : [call];
+  const mayPassOn = (permission: string) =>
+    callers.some((caller) => heldScope(world, caller, { permission, target, field: 'grantable' }) !== undefined);
+  const missing = needed.filter((permission) => !mayPassOn(permission));
+  if (missing.length > 0) throw denied(`${describeTarget(target)}: grantable ${missing.join(', ')}`);
+}
+
+/** ASSOCIATE, which an administrator may use of what was granted to his account. AWS page: TBAC-granting-tags. */
+function requireAssociate(call: Call, world: World, tag: OwnedCondition): void {
+  const ofAccount = tag.catalog !== call.account && isAdministrator(world, call.account, call.principal);
+  const target: Target = {
+    kind: 'LF_TAG',
+    catalog: tag.catalog,
+    tag: { TagKey: tag.TagKey, TagValues: tag.TagValues },
+  };
+  if (ofAccount && holds(world, { account: call.account, principal: call.account }, 'ASSOCIATE', target)) return;
+  requireTagPermission(call, world, 'ASSOCIATE', tag);
 }
 
 interface TagFailure {
@@ -162,16 +231,23 @@ interface TagFailure {
 function changeAssignments(
   call: Call,
   world: World,
-  change: (tags: TagValues, tag: TagCondition) => TagValues,
+  change: (tags: TagValues, tag: OwnedCondition) => TagValues,
 ): unknown {
   requireMembers(call.parameters, ['LFTags']);
-  const places = placesOf(call, world);
+  const { target, places } = placesOf(call, world);
+  requireMayTag(call, world, target);
   const failures: TagFailure[] = [];
   const given: Record<string, unknown>[] = call.parameters.LFTags;
+  const keys = given.map(({ TagKey }) => String(TagKey).toLowerCase());
+  if (new Set(keys).size < keys.length) throw invalidInput('Provided list of tags contains duplicate tag key');
   for (const pair of given) {
     try {
-      const tag = normalCondition(pair);
-      requireTagPermission(call, world, 'ASSOCIATE', tag);
+      const tag = { ...normalCondition(pair), catalog: target.catalog };
+      // A tag and what it is assigned to are of one account. AWS page: TBAC-assigning-tags.
+      if (pair.CatalogId !== undefined && pair.CatalogId !== target.catalog) {
+        throw invalidInput(`The LF-Tag and the resource must be in the same account, not ${String(pair.CatalogId)}.`);
+      }
+      requireAssociate(call, world, tag);
       const next = places.map((place) => ({ place, tags: change(assignedTags(world, place), tag) }));
       for (const { place, tags } of next) saveAssignments(world, place, tags);
     } catch (error) {
@@ -185,7 +261,7 @@ function changeAssignments(
 /** AddLFTagsToResource: one value per key and resource; the value given last replaces the one before. */
 export function addLfTagsToResource(call: Call, world: World): unknown {
   return changeAssignments(call, world, (tags, tag) => {
-    requireTagValues(world, call.account, tag);
+    requireTagValues(world, tag.catalog, tag);
     const [value, second] = tag.TagValues;
     if (value === undefined || second !== undefined) throw invalidInput('A resource takes one value per tag key.');
     const next = { ...tags, [tag.TagKey]: value };
@@ -208,21 +284,24 @@ export function getResourceLfTags(call: Call, world: World): unknown {
   const { target } = readTarget(call.parameters.Resource, call.parameters.CatalogId ?? call.account);
   allTargetsExist(world, target, { excluded: [] });
   const { catalog, database = '', table } = target;
-  if (catalog !== call.account) throw denied(`the catalog of account ${catalog}`);
+  if (!mayDescribe(world, call, target)) throw denied(describeTarget(target));
   const read = call.parameters.ShowAssignedLFTags ? assignedTags : effectiveTags;
   const pairs = (place: TagPlace) =>
     Object.entries(read(world, place)).map(([TagKey, value]) => ({ CatalogId: catalog, TagKey, TagValues: [value] }));
   const record = table ? findTable(world, { catalog, database, table }) : undefined;
-  if (!record || !table) return { LFTagOnDatabase: pairs({ catalog, database }) };
+  if (!record || !table) return { LFTagOnDatabase: unlessEmpty(pairs({ catalog, database })) };
   const columns = columnNames(record)
     .map((column) => ({ Name: column, LFTags: pairs({ catalog, database, table, column }) }))
     .filter((column) => column.LFTags.length > 0);
   return {
-    LFTagOnDatabase: pairs({ catalog, database }),
-    LFTagsOnTable: pairs({ catalog, database, table }),
+    LFTagOnDatabase: unlessEmpty(pairs({ catalog, database })),
+    LFTagsOnTable: unlessEmpty(pairs({ catalog, database, table })),
     LFTagsOnColumns: columns,
   };
 }
+
+/** A list of tags has at least one in AWS's model (Lake Formation API reference, GetResourceLFTags); an empty one is left out. */
+const unlessEmpty = <T>(list: T[]): T[] | undefined => (list.length > 0 ? list : undefined);
 
 /** Forgets what was assigned to a database, its tables and their columns, or to one table. */
 export function forgetTags(world: World, gone: { catalog: string; database: string; table?: string }): void {

@@ -24,8 +24,17 @@ export interface Product {
   as(subject: string): Promise<Execute>;
 }
 
-/** Starts it with the demo mesh, or with accounts and users alone; all of it goes away after the file's tests. */
-export async function productOfTest({ demo = true }: { demo?: boolean } = {}): Promise<Product> {
+/**
+ * Starts it with the demo mesh, or with accounts and users alone; all of it goes away after the file's tests. `awsThrough` names
+ * the URL by which the product is to reach the sandbox, such as that of a proxy.
+ */
+export async function productOfTest({
+  demo = true,
+  awsThrough = async (sandbox) => sandbox,
+}: {
+  demo?: boolean;
+  awsThrough?: (sandbox: string) => Promise<string>;
+} = {}): Promise<Product> {
   const closing: (() => unknown)[] = [];
   afterAll(async () => {
     for (const close of closing.reverse()) await close();
@@ -41,7 +50,7 @@ export async function productOfTest({ demo = true }: { demo?: boolean } = {}): P
     region: DEMO_REGION,
   });
   closing.push(() => sandbox.close());
-  const config = configOf(database.serverUrl, sandbox.url);
+  const config = configOf(database.serverUrl, await awsThrough(sandbox.url));
   const app = await createApp({ config, roles: { serve: true, work: true }, log: createLog({ level: 'silent' }) });
   closing.push(() => app.close());
   const graphql = `http://127.0.0.1:${await app.listen()}/graphql`;
