@@ -1,0 +1,78 @@
+import { graphql } from '../../src/generated/graphql/gql.js';
+
+export const RegisterDomain = graphql(`
+  mutation FaultsRegisterDomain($input: RegisterDomainInput!) {
+    registerDomain(input: $input) {
+      __typename
+      ... on RegisterDomainPayload { domain { id } }
+      ... on UserError { code message }
+    }
+  }
+`);
+
+export const RegisterProduct = graphql(`
+  mutation FaultsRegisterProduct($input: RegisterDataProductInput!) {
+    registerDataProduct(input: $input) {
+      __typename
+      ... on RegisterDataProductPayload { dataProduct { id } }
+      ... on UserError { code message }
+    }
+  }
+`);
+
+export const UpdateProduct = graphql(`
+  mutation FaultsUpdateProduct($input: UpdateDataProductInput!) {
+    updateDataProduct(input: $input) {
+      __typename
+      ... on UserError { code message }
+    }
+  }
+`);
+
+export const PublishProduct = graphql(`
+  mutation FaultsPublishProduct($dataProduct: ID!) {
+    publishDataProduct(input: { dataProduct: $dataProduct }) {
+      __typename
+      ... on UserError { code message }
+    }
+  }
+`);
+
+export const RetireProduct = graphql(`
+  mutation FaultsRetireProduct($input: RetireDataProductInput!) {
+    retireDataProduct(input: $input) {
+      __typename
+      ... on UserError { code message }
+    }
+  }
+`);
+
+export const RequestAccess = graphql(`
+  mutation FaultsRequestAccess($input: RequestAccessInput!) {
+    requestAccess(input: $input) {
+      __typename
+      ... on RequestAccessPayload { accessRequest { id } }
+      ... on UserError { code message }
+    }
+  }
+`);
+
+export const Approve = graphql(`
+  mutation FaultsApprove($input: DecideAccessRequestInput!) {
+    approveAccessRequest(input: $input) {
+      __typename
+      ... on ApproveAccessRequestPayload { accessGrant { id } }
+      ... on UserError { code message }
+    }
+  }
+`);
+
+export const Revoke = graphql(`
+  mutation FaultsRevoke($input: RevokeAccessInput!) {
+    revokeAccess(input: $input) {
+      __typename
+      ... on RevokeAccessPayload { accessGrant { id } }
+      ... on UserError { code message }
+    }
+  }
+`);

@@ -1,0 +1,18 @@
+// One process of a mesh under test, started as `node process.mjs <settings as JSON>`: the sandbox, or the product's own
+// `meshgate serve` or `meshgate work`. `times` shortens leases and timeouts, so that what takes seconds in production is soon over.
+import { enableCompileCache } from 'node:module';
+import { build } from '../../scripts/build.mjs';
+
+enableCompileCache();
+const { run, times, sandbox } = JSON.parse(process.argv[2]);
+await build();
+if (run === 'sandbox') {
+  const { startSandbox } = await import('../../dist/sandbox/server.js');
+  const { url } = await startSandbox(sandbox);
+  process.stdout.write(`${JSON.stringify({ msg: 'ready', url })}\n`);
+} else {
+  const { DEFAULT_TIMES } = await import('../../dist/provisioning/reconcile.js');
+  Object.assign(DEFAULT_TIMES, times);
+  const { main } = await import('../../dist/main.js');
+  await main([run]);
+}
