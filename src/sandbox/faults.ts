@@ -181,7 +181,7 @@ const WORDING: Record<ErrorKind, Record<string, [code: string, status: number]>>
     '*': ['ThrottlingException', 400],
     ram: ['ThrottlingException', 429],
     sts: ['Throttling', 400],
-    sqs: ['RequestThrottled', 403],
+    sqs: ['RequestThrottled', 400],
   },
   internal: {
     '*': ['InternalServiceException', 500],

@@ -61,7 +61,7 @@ export function describeFaults(endpoint: Endpoint): void {
   const WORDING = [
     ['throttle', 'events', 'ThrottlingException', 400, () => describeBus()],
     ['throttle', 'sts', 'Throttling', 400, () => sts.send(new GetCallerIdentityCommand({}))],
-    ['throttle', 'sqs', 'RequestThrottled', 403, () => sqs.send(new ListQueuesCommand({}))],
+    ['throttle', 'sqs', 'RequestThrottled', 400, () => sqs.send(new ListQueuesCommand({}))],
     [
       'throttle',
       'ram',

@@ -4,21 +4,24 @@ import { join } from 'node:path';
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
-import { afterAll } from 'vitest';
+import { afterAll, expect } from 'vitest';
 import { type Sandbox, type SandboxOptions, startSandbox } from '../../src/sandbox/server.js';
 import { governanceCredentials } from '../../src/sandbox/sts.js';
+import { modelWitness } from './service-model.js';
 
 export const G = '111111111111';
 export const P = '222222222222';
 export const C = '333333333333';
 export const REGION = 'us-east-1';
 
-/** A sandbox over a folder of its own; both go away after the file's tests. */
+/** A sandbox over a folder of its own; both go away after the file's tests, whose calls have to agree with AWS's models. */
 export async function sandboxOfTest(
   options: Partial<SandboxOptions> = {},
 ): Promise<Sandbox & { dataDir: string; restart(): Promise<void> }> {
   const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'sandbox-'));
-  const start = (port = 0) => startSandbox({ governanceAccount: G, accounts: [P, C], port, ...options, dataDir });
+  const { observe, problems } = modelWitness();
+  const start = (port = 0) =>
+    startSandbox({ governanceAccount: G, accounts: [P, C], port, observe, ...options, dataDir });
   const running = {
     ...(await start()),
     dataDir,
@@ -33,6 +36,7 @@ export async function sandboxOfTest(
   afterAll(async () => {
     await running.close();
     rmSync(dataDir, { recursive: true, force: true });
+    expect(await problems()).toEqual([]);
   });
   return running;
 }
