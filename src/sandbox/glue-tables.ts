@@ -43,9 +43,9 @@ function visibleColumns(world: World, call: Call, record: TableRecord): ColumnSc
   const target = tableTarget(record.CatalogId, record.DatabaseName, record.Name);
   if (isAdministrator(world, call.account, call.principal)) return EVERY_COLUMN;
   for (const permission of ['DESCRIBE', 'ALTER', 'INSERT', 'DELETE', 'DROP', 'ALL']) {
-    if (heldScope(world, call, permission, target)) return EVERY_COLUMN;
+    if (heldScope(world, call, { permission, target })) return EVERY_COLUMN;
   }
-  return heldScope(world, call, 'SELECT', target) ?? EVERY_COLUMN;
+  return heldScope(world, call, { permission: 'SELECT', target }) ?? EVERY_COLUMN;
 }
 
 function trim(record: TableRecord, scope: ColumnScope): TableRecord {

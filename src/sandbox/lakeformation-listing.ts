@@ -122,7 +122,7 @@ function onTarget(world: World, row: GrantRow, { target, effective, related }: L
   if (targetCovers(row.target, target)) return [{ ...row, target }];
   const permissions: Scopes = {};
   for (const permission of permissionsOf(target)) {
-    const scope = scopeByTags(world, row, permission, target);
+    const scope = scopeByTags(world, row, { permission, target });
     if (scope) permissions[permission] = scope;
   }
   return Object.keys(permissions).length > 0 ? [{ ...row, target, permissions, grantable: {} }] : [];

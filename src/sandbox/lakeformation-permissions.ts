@@ -3,9 +3,10 @@
 import { type Caller, requireGrantOption } from './lf-authority.js';
 import type { ColumnScope } from './lf-columns.js';
 import { allTargetsExist, isResourceLink } from './lf-existence.js';
-import { addGrant, cutRegrants, dropGrantsOn, grantRow, grantRows, takeGrant } from './lf-grants.js';
+import { addGrant, dropGrantsOn, grantRow, grantRows, takeGrant } from './lf-grants.js';
 import { invalidInput, requireMembers, requireOwnCatalogId } from './lf-input.js';
 import { IAM_ALLOWED_PRINCIPALS, type Principal, principalOf, readPrincipal } from './lf-principal.js';
+import { cutRegrants } from './lf-regrants.js';
 import { crossAccountVersion, isAdministrator } from './lf-settings.js';
 import { permissionsOf, type ResourceInput, readTarget, type Target, targetKey } from './lf-target.js';
 import { shareGrants } from './ram-shares.js';
@@ -59,24 +60,36 @@ function grantEntry(call: Call, world: World, entry: PermissionsEntry): string |
   if (principal.kind === 'IAM_ALLOWED' && grantable.length > 0) {
     throw invalidInput(`${IAM_ALLOWED_PRINCIPALS} cannot be given the grant option.`);
   }
+  if (grantable.includes('SELECT') && 'excluded' in scope && scope.excluded.length > 0) {
+    // AWS page: column-filtering-intro.
+    throw invalidInput('SELECT with the grant option takes a list of included columns, not of excluded ones.');
+  }
   requireGrantOption(world, call, { target, permissions, scope });
-  if (target.catalog !== call.account) refuseThirdAccount(call, principal);
+  if (target.catalog !== call.account) requirePassable(call, reading);
   else if (principal.account !== undefined && principal.account !== call.account) requireSharable(world, call, reading);
   const identity = { grantor: call.account, principal: principal.id, target };
   refuseMixedColumns(world, identity, scope);
+  refuseManyFilters(world, identity);
   addGrant(world, { ...identity, permissions, grantable, scope, by: call.principal });
   return receiverOf(call, reading);
 }
 
-/** Sharing is not transitive: a receiving account grants to its own principals alone. AWS page: cross-account-cascading-permissions. */
-function refuseThirdAccount(call: Call, principal: Principal): void {
-  if (principal.kind === 'IAM' && principal.account === call.account) return;
-  throw invalidInput(`Cannot grant on a resource of another account to ${principal.id}.`);
+/**
+ * Sharing is not transitive: a receiving account grants to its own principals alone, and shows nobody a filter that was
+ * shared with it. AWS pages: cross-account-cascading-permissions, managing-filters.
+ */
+function requirePassable(call: Call, { principal, target, permissions }: Reading): void {
+  if (principal.kind !== 'IAM' || principal.account !== call.account) {
+    throw invalidInput(`Cannot grant on a resource of another account to ${principal.id}.`);
+  }
+  if (target.kind === 'DATA_CELLS_FILTER' && permissions.includes('DESCRIBE')) {
+    throw invalidInput('DESCRIBE cannot be granted on a data cells filter of another account.');
+  }
 }
 
 /** The conditions of a grant that leaves the account. */
 function requireSharable(world: World, call: Call, reading: Reading): void {
-  const { principal, target, grantable } = reading;
+  const { principal, target, permissions, grantable } = reading;
   // Direct and RAM tag grants came with version 3. AWS page: Lake Formation developer guide, optimize-ram.
   if (crossAccountVersion(world, call.account) < 3) {
     if (principal.kind === 'IAM')
@@ -86,9 +99,16 @@ function requireSharable(world: World, call: Call, reading: Reading): void {
     }
   }
   if (target.kind === 'CATALOG') throw invalidInput('The catalog cannot be granted to another account.');
-  // AWS page: Lake Formation developer guide, TBAC-granting-tags.
+  // AWS pages: Lake Formation developer guide, TBAC-granting-tags and TBAC-adding-tag-creator.
   if (target.kind === 'LF_TAG' && grantable.length === 0) {
     throw invalidInput('A grant on an LF-Tag to another account must include the grant option.');
+  }
+  if (target.kind === 'LF_TAG' && permissions.some((permission) => !['DESCRIBE', 'ASSOCIATE'].includes(permission))) {
+    throw invalidInput('Only DESCRIBE and ASSOCIATE on an LF-Tag can be granted to another account.');
+  }
+  // AWS page: granting-filter-perms.
+  if (target.kind === 'DATA_CELLS_FILTER' && principal.kind === 'ACCOUNT' && grantable.length === 0) {
+    throw invalidInput('A grant on a data cells filter to another account must include the grant option.');
   }
   // What IAM_ALLOWED_PRINCIPALS may reach cannot be shared. AWS page: cross-account-prereqs.
   if (grantRows(world, (row) => row.principal === IAM_ALLOWED_PRINCIPALS && isWithin(row.target, target)).length > 0) {
@@ -119,6 +139,21 @@ function refuseMixedColumns(
   if ('excluded' in exclusion && exclusion.excluded.length > 0) {
     throw invalidInput('A principal cannot have included and excluded columns on the same table.');
   }
+}
+
+const FILTERS_PER_PRINCIPAL = 100;
+
+/** One principal takes a limited number of filters on one table. AWS page: row-filtering-intro. */
+function refuseManyFilters(world: World, identity: { grantor: string; principal: string; target: Target }): void {
+  const { target, principal } = identity;
+  if (target.kind !== 'DATA_CELLS_FILTER' || grantRow(world, identity)) return;
+  const { catalog, database, table } = target;
+  const held = grantRows(world, (row) => {
+    const here = row.target.catalog === catalog && row.target.database === database && row.target.table === table;
+    return row.principal === principal && here && row.target.kind === 'DATA_CELLS_FILTER';
+  });
+  if (held.length < FILTERS_PER_PRINCIPAL) return;
+  throw invalidInput(`A principal can have ${FILTERS_PER_PRINCIPAL} data cells filters on a table at most.`);
 }
 
 /** Revokes and answers the other account that the grant reached, if any. */

@@ -1,12 +1,13 @@
 /** Who holds which permission: the checks that the Data Catalog and Lake Formation make of a caller. */
-import { type ColumnScope, contains, EVERY_COLUMN, unite } from './lf-columns.js';
+import { type ColumnScope, contains, EVERY_COLUMN } from './lf-columns.js';
 import { type GrantRow, grantRows, scopeIn, targetCovers } from './lf-grants.js';
 import { insufficientPermission } from './lf-input.js';
 import { isRegisteredPath, locationCovers } from './lf-locations.js';
 import { IAM_ALLOWED_PRINCIPALS } from './lf-principal.js';
+import { scopeOn } from './lf-regrants.js';
 import { isAdministrator } from './lf-settings.js';
-import { scopeByTags } from './lf-tags.js';
-import { describeTarget, type Target } from './lf-target.js';
+import { scopeByTags, type TagQuestion, tagTable } from './lf-tags.js';
+import { describeTarget, type TagCondition, type Target } from './lf-target.js';
 import { isShared } from './ram-shares.js';
 import type { Call, World } from './service.js';
 
@@ -25,23 +26,15 @@ function isRowOf(world: World, caller: Caller, row: GrantRow): boolean {
 }
 
 /** The columns of the target for which the caller holds the permission, by name or by tag; undefined where it does not. */
-export function heldScope(world: World, caller: Caller, permission: string, target: Target): ColumnScope | undefined {
-  let scope: ColumnScope | undefined;
-  for (const row of grantRows(
-    world,
-    (each) => each.target.catalog === target.catalog && isRowOf(world, caller, each),
-  )) {
-    const found = targetCovers(row.target, target)
-      ? scopeIn([row], permission, 'permissions')
-      : scopeByTags(world, row, permission, target);
-    if (found) scope = scope ? unite(scope, found) : found;
-  }
-  return scope;
+export function heldScope(world: World, caller: Caller, question: TagQuestion): ColumnScope | undefined {
+  const { catalog } = question.target;
+  const rows = grantRows(world, (row) => row.target.catalog === catalog && isRowOf(world, caller, row));
+  return scopeOn(world, rows, question);
 }
 
 /** Whether the caller holds the permission on any part of the target. Administrators hold none by that alone. */
 export function holds(world: World, caller: Caller, permission: string, target: Target): boolean {
-  return heldScope(world, caller, permission, target) !== undefined;
+  return heldScope(world, caller, { permission, target }) !== undefined;
 }
 
 /** Throws AccessDeniedException where the caller lacks the permission. */
@@ -69,7 +62,7 @@ export function mayDescribe(world: World, caller: Caller, target: Target): boole
     if (targetCovers(row.target, target)) return true;
     // A permission on a table brings DESCRIBE on its database, within one account only. AWS page: granting-catalog-permissions.
     if (kind === 'DATABASE' && catalog === caller.account && row.target.database === database) return true;
-    return ['DESCRIBE', 'SELECT'].some((permission) => scopeByTags(world, row, permission, target) !== undefined);
+    return ['DESCRIBE', 'SELECT'].some((permission) => scopeByTags(world, row, { permission, target }) !== undefined);
   });
 }
 
@@ -79,7 +72,7 @@ function isSharedWithAccount(world: World, account: string, target: Target): boo
   return rows.some((row) => {
     if (!isShared(world, row.target, account)) return false;
     if (targetCovers(row.target, target)) return true;
-    return ['DESCRIBE', 'SELECT'].some((permission) => scopeByTags(world, row, permission, target) !== undefined);
+    return ['DESCRIBE', 'SELECT'].some((permission) => scopeByTags(world, row, { permission, target }) !== undefined);
   });
 }
 
@@ -92,41 +85,55 @@ interface GrantWish {
 
 /**
  * The grant option is needed to grant: administrators have it on everything in their own account, others on what they hold
- * as grantable. AWS page: Lake Formation developer guide, implicit-permissions.
+ * as grantable, by name or by tag. AWS pages: Lake Formation developer guide, implicit-permissions, lf-tag-considerations.
  */
 export function requireGrantOption(world: World, caller: Caller, wish: GrantWish): void {
   const { target, permissions, scope } = wish;
   const own = target.catalog === caller.account;
   const administrator = isAdministrator(world, caller.account, caller.principal);
   if (own && administrator) return;
-  const rows = own ? ownSources(world, caller, target) : foreignSources(world, caller, { target, administrator });
+  if (own && target.policy) requireTagGrants(world, caller, target.policy.expression);
+  const rows = own
+    ? ownSources(world, caller)
+    : foreignSources(world, caller, { owner: target.catalog, administrator });
   for (const permission of permissions) {
-    const limit = scopeIn(rows, permission, 'grantable');
+    const limit = scopeOn(world, rows, { permission, target, field: 'grantable' });
     const wanted = permission === 'SELECT' ? scope : EVERY_COLUMN;
-    if (!limit || !contains(limit, wanted))
+    // An administrator may pass more columns on than his account was given: nobody is shown them. AWS page: column-filtering-intro.
+    if (!limit || (!administrator && !contains(limit, wanted))) {
       throw insufficientPermission(`Grantable ${permission}`, describeTarget(target));
+    }
   }
 }
 
-function ownSources(world: World, caller: Caller, target: Target): GrantRow[] {
-  return grantRows(
-    world,
-    (row) => row.principal === caller.principal && row.grantor === target.catalog && targetCovers(row.target, target),
-  );
+/**
+ * Who grants by LF-Tags needs the permission to do so on each of them, which their creators have and which never leaves the
+ * account. AWS pages: lf-tag-considerations; TBAC-adding-tag-creator.
+ */
+function requireTagGrants(world: World, caller: Caller, expression: TagCondition[]): void {
+  for (const tag of expression) {
+    if (tagTable(world).get(`${caller.account}|${tag.TagKey}`)?.createdBy === caller.principal) continue;
+    requirePermission(world, caller, 'GRANT_WITH_LF_TAG_EXPRESSION', { kind: 'LF_TAG', catalog: caller.account, tag });
+  }
+}
+
+function ownSources(world: World, caller: Caller): GrantRow[] {
+  return grantRows(world, (row) => row.principal === caller.principal && row.grantor === caller.account);
 }
 
 /**
  * What lets a receiving account grant further: the owner's grant to the account (used by its administrators) or to the
- * caller himself. For tags the expression must be the identical one, since only equal targets cover each other.
+ * caller himself. For tags the expression must be the identical one, since only equal expressions cover each other; the
+ * page's second way, DESCRIBE on all the tag's values for another expression, is not taken here.
  * AWS page: Lake Formation developer guide, cross-account-cascading-permissions.
  */
-function foreignSources(world: World, caller: Caller, on: { target: Target; administrator: boolean }): GrantRow[] {
-  const { target, administrator } = on;
+function foreignSources(world: World, caller: Caller, on: { owner: string; administrator: boolean }): GrantRow[] {
+  const { owner, administrator } = on;
   return grantRows(world, (row) => {
-    if (!targetCovers(row.target, target)) return false;
-    if (row.principal === caller.account) return administrator && row.grantor === target.catalog && carried(world, row);
+    if (row.target.catalog !== owner) return false;
+    if (row.principal === caller.account) return administrator && row.grantor === owner && carried(world, row);
     if (row.principal !== caller.principal) return false;
-    return row.grantor === caller.account || (row.grantor === target.catalog && carried(world, row));
+    return row.grantor === caller.account || (row.grantor === owner && carried(world, row));
   });
 }
 

@@ -1,8 +1,11 @@
-/** Data cells filters: rows and columns of a table under a name of their own. Row expressions are stored, not evaluated. */
+/** Data cells filters: rows and columns of a table under a name of their own. Row expressions are checked, not evaluated. */
 import { columnNames, requireTable } from './glue-store.js';
-import { allColumnsBut, type ColumnScope, onlyColumns } from './lf-columns.js';
+import { heldScope } from './lf-authority.js';
+import { allColumnsBut, type ColumnScope, contains, EVERY_COLUMN, onlyColumns } from './lf-columns.js';
 import { defined, entityNotFound, foldName, invalidInput, pageOf, requireMembers } from './lf-input.js';
+import { requireRowFilter } from './lf-row-filter.js';
 import { isAdministrator } from './lf-settings.js';
+import { type Target, tableTarget } from './lf-target.js';
 import { AwsError, type Call, type World } from './service.js';
 
 /** A stored filter; its members are those of the API's DataCellsFilter. */
@@ -35,8 +38,20 @@ export function filterScope(filter: FilterRecord): ColumnScope {
   return allColumnsBut((filter.ColumnWildcard?.ExcludedColumnNames ?? []).map(foldName));
 }
 
-function requireOwner(call: Call, world: World, catalog: unknown): void {
-  if (catalog === call.account && isAdministrator(world, call.account, call.principal)) return;
+/**
+ * Filters are made and seen by administrators and by who may pass on SELECT on the whole table; a permission on the filter
+ * itself shows it, or lets it be dropped. Those that a receiving account makes of its own on a shared table are not known
+ * here. AWS pages: managing-filters, granting-filter-perms.
+ */
+function requireFilterAccess(call: Call, world: World, at: { input: Record<string, unknown>; on?: string[] }): void {
+  const { input, on = [] } = at;
+  const catalog = String(input.TableCatalogId);
+  if (catalog === call.account && isAdministrator(world, catalog, call.principal)) return;
+  const table = tableTarget(catalog, foldName(String(input.DatabaseName)), foldName(String(input.TableName)));
+  const grantable = heldScope(world, call, { permission: 'SELECT', target: table, field: 'grantable' });
+  if (catalog === call.account && grantable && contains(grantable, EVERY_COLUMN)) return;
+  const filter: Target = { ...table, kind: 'DATA_CELLS_FILTER', filter: String(input.Name) };
+  if (on.some((permission) => heldScope(world, call, { permission, target: filter }))) return;
   throw new AwsError(
     'AccessDeniedException',
     'Insufficient Lake Formation permission(s) to manage data cells filters.',
@@ -57,7 +72,7 @@ function readFilter(call: Call, world: World): FilterRecord {
     ColumnNames,
     ColumnWildcard,
   } = data;
-  requireOwner(call, world, TableCatalogId);
+  requireFilterAccess(call, world, { input: { TableCatalogId, DatabaseName, TableName } });
   const table = requireTable(world, { catalog: TableCatalogId, database: DatabaseName, table: TableName });
   if (Boolean(ColumnNames) === Boolean(ColumnWildcard)) {
     throw invalidInput('Specify either ColumnNames or ColumnWildcard.');
@@ -70,6 +85,7 @@ function readFilter(call: Call, world: World): FilterRecord {
     (name) => !columns.includes(foldName(name)),
   );
   if (missing.length > 0) throw invalidInput(`Columns not found in table ${TableName}: [${missing.join(', ')}]`);
+  if (RowFilter?.FilterExpression) requireRowFilter(RowFilter.FilterExpression, table);
   return defined({
     TableCatalogId,
     DatabaseName: foldName(DatabaseName),
@@ -106,9 +122,9 @@ export function updateDataCellsFilter(call: Call, world: World): unknown {
   return {};
 }
 
-function requireFilter(call: Call, world: World): { key: string; filter: FilterRecord } {
+function requireFilter(call: Call, world: World, on: string[]): { key: string; filter: FilterRecord } {
   requireMembers(call.parameters, IDENTITY);
-  requireOwner(call, world, call.parameters.TableCatalogId);
+  requireFilterAccess(call, world, { input: call.parameters, on });
   const key = keyOf(call.parameters);
   const filter = filterTable(world).get(key);
   if (!filter) throw entityNotFound(`Data cells filter ${call.parameters.Name} not found.`);
@@ -117,28 +133,38 @@ function requireFilter(call: Call, world: World): { key: string; filter: FilterR
 
 /** GetDataCellsFilter. */
 export function getDataCellsFilter(call: Call, world: World): unknown {
-  return { DataCellsFilter: requireFilter(call, world).filter };
+  return { DataCellsFilter: requireFilter(call, world, ['DESCRIBE', 'SELECT', 'DROP']).filter };
 }
 
 /** Removes a filter and answers what it was. */
 export function removeFilter(call: Call, world: World): FilterRecord {
-  const { key, filter } = requireFilter(call, world);
+  const { key, filter } = requireFilter(call, world, ['DROP']);
   filterTable(world).delete(key);
   return filter;
 }
 
-/** ListDataCellsFilter, of one table where one is named. */
+/** ListDataCellsFilter: those that the caller may see, of one table where one is named. */
 export function listDataCellsFilter(call: Call, world: World): unknown {
   const named: { CatalogId?: string; DatabaseName?: string; Name?: string } | undefined = call.parameters.Table;
   const { page, next } = pageOf(
     [...filterTable(world).values()].filter(
       (filter) =>
         filter.TableCatalogId === (named?.CatalogId ?? call.account) &&
-        filter.TableCatalogId === call.account &&
         (!named?.DatabaseName || filter.DatabaseName === foldName(named.DatabaseName)) &&
-        (!named?.Name || filter.TableName === foldName(named.Name)),
+        (!named?.Name || filter.TableName === foldName(named.Name)) &&
+        maySee(call, world, filter),
     ),
     { max: call.parameters.MaxResults, token: call.parameters.NextToken, most: 1000, refuse: invalidInput },
   );
   return defined({ DataCellsFilters: page, NextToken: next });
+}
+
+function maySee(call: Call, world: World, filter: FilterRecord): boolean {
+  try {
+    requireFilterAccess(call, world, { input: { ...filter }, on: ['DESCRIBE', 'SELECT', 'DROP'] });
+    return true;
+  } catch (error) {
+    if (error instanceof AwsError) return false;
+    throw error;
+  }
 }

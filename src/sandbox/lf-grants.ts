@@ -1,16 +1,6 @@
 /** The rows of granted permissions: one per (granting account, principal, target), each permission with its columns. */
-import {
-  type ColumnScope,
-  contains,
-  EVERY_COLUMN,
-  intersect,
-  isNoColumn,
-  onlyColumns,
-  sameScope,
-  unite,
-  withoutColumns,
-} from './lf-columns.js';
-import { IAM_ALLOWED_PRINCIPALS, readPrincipal } from './lf-principal.js';
+import { type ColumnScope, EVERY_COLUMN, isNoColumn, unite, withoutColumns } from './lf-columns.js';
+import { IAM_ALLOWED_PRINCIPALS } from './lf-principal.js';
 import { permissionsOf, type Target, targetKey } from './lf-target.js';
 import type { World } from './service.js';
 
@@ -131,7 +121,8 @@ export function takeGrant(world: World, change: GrantChange): boolean {
   return true;
 }
 
-function saveRow(world: World, row: GrantRow): void {
+/** Stores the row, or removes it where nothing is left of it. */
+export function saveRow(world: World, row: GrantRow): void {
   const empty = Object.keys(row.permissions).length === 0 && Object.keys(row.grantable).length === 0;
   if (empty) table(world).delete(keyOf(row));
   else table(world).put(keyOf(row), row);
@@ -142,9 +133,17 @@ export function dropGrantsOn(world: World, test: (target: Target) => boolean): v
   for (const row of grantRows(world, ({ target }) => test(target))) table(world).delete(keyOf(row));
 }
 
-/** Whether permissions on `wide` are permissions on `narrow`: the same target, or a database's table wildcard and a table. */
+/**
+ * Whether permissions on `wide` are permissions on `narrow`: the same target, a database's table wildcard and a table, a
+ * table and a filter on it, or some values of a tag and fewer of them.
+ */
 export function targetCovers(wide: Target, narrow: Target): boolean {
   if (targetKey(wide) === targetKey(narrow)) return true;
+  if (wide.tag && narrow.tag) {
+    const { TagKey, TagValues } = wide.tag;
+    const every = TagValues.includes('*') || narrow.tag.TagValues.every((value) => TagValues.includes(value));
+    return wide.catalog === narrow.catalog && TagKey === narrow.tag.TagKey && every;
+  }
   const sameDatabase = wide.catalog === narrow.catalog && wide.database === narrow.database;
   if (wide.kind === 'ALL_TABLES') return sameDatabase && narrow.kind === 'TABLE';
   // A data filter stands on its table: who holds SELECT on the table may pass the filter on.
@@ -163,35 +162,4 @@ export function scopeIn(
     if (found) scope = scope ? unite(scope, found) : found;
   }
   return scope;
-}
-
-/**
- * Revoking the account's grant cuts those made from it: every re-grant by `receiver` on objects of `owner` keeps only what
- * `receiver` still holds. AWS page: Lake Formation best-practices guide, data sharing, upgrading cross-account versions.
- */
-export function cutRegrants(world: World, owner: string, receiver: string): void {
-  if (owner === receiver) return;
-  const sources = grantRows(
-    world,
-    (row) => row.grantor === owner && readPrincipal(row.principal)?.account === receiver,
-  );
-  const regrants = grantRows(world, (row) => row.grantor === receiver && row.target.catalog === owner);
-  for (const row of regrants) {
-    const above = sources.filter((source) => targetCovers(source.target, row.target));
-    const permissions = keepCovered(row.permissions, above);
-    const grantable = keepCovered(row.grantable, above);
-    const same = (a: Scopes, b: Scopes) => JSON.stringify(a) === JSON.stringify(b);
-    if (same(permissions, row.permissions) && same(grantable, row.grantable)) continue;
-    saveRow(world, { ...row, permissions, grantable });
-  }
-}
-
-function keepCovered(held: Scopes, above: GrantRow[]): Scopes {
-  const kept: Scopes = {};
-  for (const [permission, scope] of Object.entries(held)) {
-    const limit = scopeIn(above, permission, 'permissions') ?? onlyColumns([]);
-    const rest = contains(limit, scope) ? scope : intersect(limit, scope);
-    if (!isNoColumn(rest)) kept[permission] = sameScope(rest, scope) ? scope : rest;
-  }
-  return kept;
 }

@@ -53,20 +53,22 @@ interface PageRequest {
   max: number | undefined;
   token: string | undefined;
   most: number;
+  /** Where the items of another account begin, which are always on pages of their own. */
+  apart?: number;
   /** The error that the service answers for a token or page size it does not take. */
   refuse: (message: string) => AwsError;
 }
 
 /** One page of `items` and the token of the next page, undefined at the end. */
 export function pageOf<T>(items: readonly T[], request: PageRequest): { page: T[]; next: string | undefined } {
-  const { max = request.most, token, most, refuse } = request;
+  const { max = request.most, token, most, apart = 0, refuse } = request;
   if (!Number.isInteger(max) || max < 1 || max > most) {
     throw refuse(
       `1 validation error detected: Value '${max}' at 'maxResults' failed to satisfy constraint: Member must be between 1 and ${most}`,
     );
   }
   const start = token === undefined ? 0 : offsetOf(token, refuse);
-  const end = start + max;
+  const end = start < apart ? Math.min(start + max, apart) : start + max;
   return {
     page: items.slice(start, end),
     next: end < items.length ? Buffer.from(`after:${end}`).toString('base64url') : undefined,

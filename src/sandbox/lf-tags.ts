@@ -16,9 +16,17 @@ export interface TagPlace {
   column?: string;
 }
 
+/** A tag of an account's catalog; `createdBy` is the principal who made it, unknown of tags from before it was kept. */
+export interface TagRecord {
+  catalog: string;
+  key: string;
+  values: string[];
+  createdBy?: string;
+}
+
 /** The tags of each account's catalog with their values, by `catalog|key`. */
 export function tagTable(world: World) {
-  return world.table<{ catalog: string; key: string; values: string[] }>('lakeformation/tags');
+  return world.table<TagRecord>('lakeformation/tags');
 }
 
 /** Assigned tags by place. */
@@ -65,23 +73,28 @@ export function columnsSelected(world: World, table: TableRecord, expression: Ta
   return onlyColumns(selected);
 }
 
+/** What is asked of a row: a permission or its grant option, on a table or database. */
+export interface TagQuestion {
+  permission: string;
+  target: Target;
+  /** `permissions` where nothing is said. */
+  field?: 'permissions' | 'grantable';
+}
+
 /** The columns to which a tag-policy row extends a permission on a table or database; undefined where it selects nothing. */
-export function scopeByTags(world: World, row: GrantRow, permission: string, target: Target): ColumnScope | undefined {
+export function scopeByTags(world: World, row: GrantRow, question: TagQuestion): ColumnScope | undefined {
+  const { permission, target, field = 'permissions' } = question;
   const { policy } = row.target;
   if (!policy || row.target.catalog !== target.catalog || policy.resourceType !== target.kind || !target.database) {
     return undefined;
   }
-  if (row.permissions[permission] === undefined && row.permissions.ALL === undefined) return undefined;
-  const place = {
-    catalog: target.catalog,
-    database: target.database,
-    ...(target.table ? { table: target.table } : {}),
-  };
-  if (permission !== 'SELECT')
+  if (row[field][permission] === undefined && row[field].ALL === undefined) return undefined;
+  const { catalog, database, table } = target;
+  if (permission !== 'SELECT' || !table) {
+    const place = { catalog, database, ...(table ? { table } : {}) };
     return satisfies(effectiveTags(world, place), policy.expression) ? EVERY_COLUMN : undefined;
-  const table = target.table
-    ? findTable(world, { catalog: target.catalog, database: target.database, table: target.table })
-    : undefined;
-  const scope = table ? columnsSelected(world, table, policy.expression) : onlyColumns([]);
+  }
+  const record = findTable(world, { catalog, database, table });
+  const scope = record ? columnsSelected(world, record, policy.expression) : onlyColumns([]);
   return isNoColumn(scope) ? undefined : scope;
 }
