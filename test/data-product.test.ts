@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { graphql } from '../src/generated/graphql/gql.js';
 import type { ProductsPageQuery } from '../src/generated/graphql/graphql.js';
 import { ADMIN, OUTSIDER, ownerOf, registerDomain, registerProduct, requestAccess } from './testkit/catalogue.js';
-import { type ApiOfTest, openApi } from './testkit/execute.js';
+import { type ApiOfTest, openApi, type Person } from './testkit/execute.js';
 
 const Page = graphql(`
   query ProductsPage($first: Int!, $after: String, $search: String, $filter: DataProductFilter, $orderBy: DataProductOrder) {
@@ -36,6 +36,10 @@ const Detail = graphql(`
       mine: accessRequests(first: 5, filter: { mine: true }) { nodes { requestedBy } }
     }
   }
+`);
+
+const Shared = graphql(`
+  query SharedResource { resources(first: 100, filter: { kinds: ["CatalogPolicy"] }) { nodes { kind claims { owner { id } } } } }
 `);
 
 const ById = graphql(`
@@ -196,6 +200,23 @@ describe('the catalogue', () => {
       id: draft,
       name: 'secret-plan',
     });
+  });
+
+  it('shows of what several domains claim only the claims that concern the viewer', async () => {
+    const owners = async (person: Person) => {
+      const { resources } = await api.as(person)(Shared, {});
+      return resources.nodes.flatMap(({ claims }) => claims.map(({ owner }) => owner?.id)).sort();
+    };
+    expect(await owners(ownerOf('logistics'))).toEqual([logistics]);
+    expect(await owners(ADMIN)).toHaveLength(2);
+    expect(await owners(OUTSIDER)).toEqual([]);
+  });
+
+  it('refuses a cursor of one search in another', async () => {
+    const { dataProducts } = await api.as(OUTSIDER)(Page, { first: 1, search: 'orders' });
+    const after = dataProducts.edges[0]?.cursor ?? null;
+    expect(after).not.toBeNull();
+    await expect(api.as(OUTSIDER)(Page, { first: 1, after, search: 'sales' })).rejects.toThrow(/cursor/);
   });
 
   it('shows members and requests only to those whom they concern', async () => {

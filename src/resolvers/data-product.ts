@@ -177,7 +177,7 @@ export class DataProductResolver {
     return root.contract;
   }
 
-  @FieldResolver(() => [DataContract], { description: 'All versions of its contract, newest first.' })
+  @FieldResolver(() => [DataContract], { description: 'The versions of its contract, newest first; the last 100.' })
   contracts(@Root() root: DataProduct & { contracts: DataContract[] }) {
     return root.contracts;
   }

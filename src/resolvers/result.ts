@@ -66,5 +66,14 @@ export function expectedError(error: unknown): GraphQLError | undefined {
     return new GraphQLError(error.message, { extensions: { code: error.code, cursor: error.cursor } });
   if (error instanceof InvalidCursor || error instanceof ResyncRequired)
     return new GraphQLError(error.message, { extensions: { code: error.code } });
+  if (tookTooLong(error))
+    return new GraphQLError('This takes longer than an answer may: ask for smaller pages, or for less within them.', {
+      extensions: { code: 'QUERY_TOO_COSTLY' },
+    });
   return undefined;
+}
+
+/** Postgres ended the statement at its time limit (PostgreSQL error codes, 57014 query_canceled). */
+function tookTooLong(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === '57014';
 }

@@ -66,7 +66,10 @@ export class AccessGrant extends Node {
   @Field(() => Progress, { description: "How far the grant's AWS objects are." })
   progress!: Progress;
 
-  @Field(() => [Resource], { description: 'The AWS objects that it needs; those that you may see.' })
+  @Field(() => [Resource], {
+    description:
+      'The AWS objects that it needs, of those that you may see; the first 500. `resources(filter: { owner })` pages through all.',
+  })
   resources!: Resource[];
 }
 

@@ -122,10 +122,10 @@ export class DataProduct extends Node {
   @Field(() => DateTime, { description: 'When it was last changed.' })
   updatedAt!: string;
 
-  @Field(() => [ProductTable], { description: 'Its tables, in order.' })
+  @Field(() => [ProductTable], { description: 'Its tables, in order; the first 1,000.' })
   tables!: ProductTable[];
 
-  @Field(() => [SchemaVersion], { description: 'How its tables changed, newest first.' })
+  @Field(() => [SchemaVersion], { description: 'How its tables changed, newest first; the last 100.' })
   schemaVersions!: SchemaVersion[];
 
   @Field(() => Float, { description: 'Changes of its schema a month, since the first version.' })

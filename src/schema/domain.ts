@@ -113,7 +113,7 @@ export class Domain extends Node {
   @Field(() => Progress, { description: "How far the domain's AWS objects are." })
   progress!: Progress;
 
-  @Field(() => [DomainMember], { description: 'Its members; empty unless you are one.' })
+  @Field(() => [DomainMember], { description: 'Its members, the first 1,000; empty unless you are one.' })
   members!: DomainMember[];
 }
 

@@ -77,10 +77,10 @@ export class Resource extends Node {
   @Field(() => String, { description: 'The request that changed it last: the same id is in the log.' })
   correlationId!: string;
 
-  @Field(() => [Resource], { description: 'What it stands on.' })
+  @Field(() => [Resource], { description: 'What it stands on; the first 100.' })
   dependsOn!: Resource[];
 
-  @Field(() => [ResourceClaim], { description: 'Who needs it.' })
+  @Field(() => [ResourceClaim], { description: 'Who needs it, of those that you may see; the first 100.' })
   claims!: ResourceClaim[];
 
   @Field(() => DateTime, { description: 'When it was first needed.' })

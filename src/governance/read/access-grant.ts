@@ -31,12 +31,17 @@ export const accessGrantShape: Shape = {
     progress: progress('ACCESS_GRANT'),
     howToQuery: (
       t,
-    ) => sql`(SELECT json_build_object('domain', d."name", 'domainAccount', d."awsAccountId", 'product', p."name",
-        'consumerAccount', (SELECT c."awsAccountId" FROM "Domain" c WHERE c."id" = q."consumerDomainId"),
-        'requestedTables', q."tables", 'requestedColumns', q."columns", 'tables', (
+    ) => sql`(SELECT json_build_object('domain', json_build_object('name', d."name", 'awsAccountId', d."awsAccountId"),
+        'consumer', (SELECT json_build_object('awsAccountId', c."awsAccountId", 'provisioning', c."provisioning")
+          FROM "Domain" c WHERE c."id" = q."consumerDomainId"),
+        'request', json_build_object('tables', q."tables", 'columns', q."columns", 'rowFilter', q."rowFilter",
+          'accessMode', q."accessMode", 'approvedAs', q."approvedAs"),
+        'product', json_build_object('name', p."name", 'classification', p."classification", 'accessMode', p."accessMode",
+          'previousAccessMode', p."previousAccessMode", 'tables', (
           SELECT coalesce(json_agg(json_build_object('name', x."name", 'columns', (
-            SELECT coalesce(json_agg(c."name" ORDER BY c."position"), '[]') FROM "ProductColumn" c WHERE c."tableId" = x."id"
-          )) ORDER BY x."position"), '[]') FROM "ProductTable" x WHERE x."productId" = p."id"))
+            SELECT coalesce(json_agg(json_build_object('name', c."name", 'pii', c."pii", 'classification', c."classification")
+              ORDER BY c."position"), '[]') FROM "ProductColumn" c WHERE c."tableId" = x."id"
+          )) ORDER BY x."position"), '[]') FROM "ProductTable" x WHERE x."productId" = p."id")))
       FROM "AccessRequest" q JOIN "DataProduct" p ON p."id" = q."productId" JOIN "Domain" d ON d."id" = p."domainId"
       WHERE q."id" = ${t}."requestId")`,
   },
@@ -55,6 +60,7 @@ export const accessGrantShape: Shape = {
     },
     resources: {
       kind: 'many',
+      limit: 500,
       shape: () => resourceShape,
       where: (t, r) =>
         sql`EXISTS (SELECT 1 FROM "ResourceClaim" c WHERE c."resourceId" = ${r}."id" AND c."ownerType" = 'ACCESS_GRANT' AND c."ownerId" = ${t}."id")`,

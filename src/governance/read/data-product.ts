@@ -24,6 +24,7 @@ const productTable: Shape = {
   relations: {
     columns: {
       kind: 'many',
+      limit: 2000,
       shape: () => productColumn,
       where: (t, r) => sql`${r}."tableId" = ${t}."id"`,
       order: (r) => sql`${r}."position"`,
@@ -63,24 +64,28 @@ export const dataProductShape: Shape = {
     },
     contracts: {
       kind: 'many',
+      limit: 100,
       shape: () => dataContractShape,
       where: (t, r) => sql`${r}."productId" = ${t}."id"`,
       order: (r) => sql`${r}."createdAt" DESC, ${r}."id" DESC`,
     },
     tables: {
       kind: 'many',
+      limit: 1000,
       shape: () => productTable,
       where: (t, r) => sql`${r}."productId" = ${t}."id"`,
       order: (r) => sql`${r}."position"`,
     },
     schemaVersions: {
       kind: 'many',
+      limit: 100,
       shape: () => schemaVersion,
       where: (t, r) => sql`${r}."productId" = ${t}."id"`,
       order: (r) => sql`${r}."number" DESC`,
     },
     viewerAccess: {
       kind: 'many',
+      limit: 100,
       shape: () => accessGrantShape,
       where: (t, r, viewer) =>
         sql`${r}."productId" = ${t}."id" AND ${aliveGrant(r)} AND ${r}."consumerDomainId" = ANY(${memberIds(viewer)}::uuid[])`,
@@ -136,7 +141,8 @@ function order(args: DataProductArgs): Order {
   const search = args.search?.trim();
   if (search && !args.orderBy) {
     const rank = { sql: (r: Sql) => sql`ts_rank(${r}."search", ${query(search)})`, cast: 'real' };
-    return { name: 'relevance', descending: true, keys: [rank, id] };
+    // The rank is of this search alone, so its cursor is of no use to another.
+    return { name: `relevance to ${search}`, descending: true, keys: [rank, id] };
   }
   const { field, direction } = args.orderBy ?? { field: 'NAME' as const, direction: 'ASC' as const };
   const { column, cast } = ORDER_COLUMNS[field];

@@ -39,6 +39,7 @@ export const domainShape: Shape = {
   relations: {
     members: {
       kind: 'many',
+      limit: 1000,
       shape: () => domainMember,
       where: (t, r) => sql`${r}."domainId" = ${t}."id"`,
       order: (r) => sql`${r}."createdAt", ${r}."id"`,

@@ -3,7 +3,7 @@ import type { ConnectionList, Order } from './connection.js';
 import { dataProductShape } from './data-product.js';
 import { domainShape } from './domain.js';
 import { type Column, plain, raw, type Shape, type Sql, sql } from './select.js';
-import { everybody, seesResource } from './visible.js';
+import { seesClaim, seesResource } from './visible.js';
 
 /** How far an owner's resources are: counts over its claims that hold. */
 export function progress(ownerType: 'DOMAIN' | 'DATA_PRODUCT' | 'ACCESS_GRANT'): Column {
@@ -38,7 +38,7 @@ const resourceClaim: Shape = {
       where: (t, r) => sql`${r}."id" = ${t}."ownerId"`,
     },
   },
-  visible: everybody,
+  visible: seesClaim,
 };
 
 export const resourceShape: Shape = {
@@ -61,12 +61,14 @@ export const resourceShape: Shape = {
   relations: {
     dependsOn: {
       kind: 'many',
+      limit: 100,
       shape: () => resourceShape,
       where: (t, r) => sql`${r}."id" = ANY(${t}."dependsOn")`,
       order: (r) => sql`${r}."kind", ${r}."key"`,
     },
     claims: {
       kind: 'many',
+      limit: 100,
       shape: () => resourceClaim,
       where: (t, r) => sql`${r}."resourceId" = ${t}."id"`,
       order: (r) => sql`${r}."createdAt", ${r}."ownerId"`,

@@ -23,7 +23,14 @@ export type Column = (t: Sql, viewer: Viewer) => Sql;
 
 export type Relation =
   | { kind: 'one'; shape: () => Shape; where: (t: Sql, r: Sql) => Sql }
-  | { kind: 'many'; shape: () => Shape; where: (t: Sql, r: Sql, viewer: Viewer) => Sql; order: (r: Sql) => Sql }
+  | {
+      kind: 'many';
+      shape: () => Shape;
+      where: (t: Sql, r: Sql, viewer: Viewer) => Sql;
+      order: (r: Sql) => Sql;
+      /** A plain list answers at most this many, the first of its order. */
+      limit: number;
+    }
   | { kind: 'connection'; list: () => ConnectionList; where: (t: Sql, r: Sql) => Sql }
   | { kind: 'object'; type: string; columns: Record<string, Column> }
   | {
@@ -109,8 +116,9 @@ function relationSql(scope: Scope, relation: Relation, t: Sql, selection: Select
       const shape = relation.shape();
       const r = scope.alias();
       const node = objectSql(scope, shape, r, selection.on(shape.type));
-      return sql`(SELECT coalesce(json_agg(${node} ORDER BY ${relation.order(r)}), '[]') FROM ${shape.from} ${r}
-        WHERE ${relation.where(t, r, scope.viewer)} AND ${shape.visible(r, scope.viewer)})`;
+      return sql`(SELECT coalesce(json_agg(${node} ORDER BY ${relation.order(r)}), '[]') FROM (
+        SELECT ${r}.* FROM ${shape.from} ${r} WHERE ${relation.where(t, r, scope.viewer)} AND ${shape.visible(r, scope.viewer)}
+        ORDER BY ${relation.order(r)} LIMIT ${raw(String(relation.limit))}) ${r})`;
     }
     case 'connection':
       return connectionSql(scope, relation.list(), selection, (r) => relation.where(t, r));

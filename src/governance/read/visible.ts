@@ -52,15 +52,21 @@ export function seesGrant(t: Sql, viewer: Viewer): Sql {
   return sql`EXISTS (SELECT 1 FROM "AccessRequest" q WHERE q."id" = ${t}."requestId" AND ${seesRequest(sql`q`, viewer)})`;
 }
 
-/** The domain a claim's owner belongs to: for a grant, the product's and the consumer's. */
 export function seesResource(t: Sql, viewer: Viewer): Sql {
   if (viewer.admin) return sql`true`;
+  return sql`EXISTS (SELECT 1 FROM "ResourceClaim" c WHERE c."resourceId" = ${t}."id" AND ${seesClaim(sql`c`, viewer)})`;
+}
+
+/** A claim is of the domain that its owner belongs to: for a grant, the product's and the consumer's. */
+export function seesClaim(t: Sql, viewer: Viewer): Sql {
+  if (viewer.admin) return sql`true`;
   const ids = governedIds(viewer);
-  return sql`EXISTS (SELECT 1 FROM "ResourceClaim" c
-    LEFT JOIN "AccessGrant" g ON c."ownerType" = 'ACCESS_GRANT' AND g."id" = c."ownerId"
-    LEFT JOIN "DataProduct" p ON p."id" = CASE c."ownerType" WHEN 'DATA_PRODUCT' THEN c."ownerId" ELSE g."productId" END
-    WHERE c."resourceId" = ${t}."id" AND (${among(sql`p."domainId"`, ids)} OR ${among(sql`g."consumerDomainId"`, ids)}
-      OR (c."ownerType" = 'DOMAIN' AND ${among(sql`c."ownerId"`, ids)})))`;
+  return sql`((${t}."ownerType" = 'DOMAIN' AND ${among(sql`${t}."ownerId"`, ids)})
+    OR (${t}."ownerType" = 'DATA_PRODUCT' AND EXISTS (
+      SELECT 1 FROM "DataProduct" p WHERE p."id" = ${t}."ownerId" AND ${among(sql`p."domainId"`, ids)}))
+    OR (${t}."ownerType" = 'ACCESS_GRANT' AND EXISTS (
+      SELECT 1 FROM "AccessGrant" g JOIN "DataProduct" p ON p."id" = g."productId"
+      WHERE g."id" = ${t}."ownerId" AND (${among(sql`p."domainId"`, ids)} OR ${among(sql`g."consumerDomainId"`, ids)}))))`;
 }
 
 export function seesEvent(t: Sql, viewer: Viewer): Sql {
