@@ -204,7 +204,7 @@ describe('the catalogue', () => {
 
   it('shows of what several domains claim only the claims that concern the viewer', async () => {
     const owners = async (person: Person) => {
-      const { resources } = await api.as(person)(Shared, {});
+      const { resources } = await api.as(person)(Shared);
       return resources.nodes.flatMap(({ claims }) => claims.map(({ owner }) => owner?.id)).sort();
     };
     expect(await owners(ownerOf('logistics'))).toEqual([logistics]);
