@@ -65,15 +65,28 @@ export function release(tx: Tx, { owner, correlationId }: Omit<Declaration, 'res
   return declare(tx, { owner, resources: [], correlationId });
 }
 
-/** Makes a FAILED or STUCK resource due at once, its tries forgotten. Returns the lane to wake, null where nothing was to retry. */
-export async function retryResource(tx: Tx, id: string): Promise<LaneKey | null> {
+/**
+ * Makes a resource due at once. One that failed or is stuck has its tries forgotten, one with a change out of band that was told and left
+ * alone is repaired, any other is looked at. `takeOver`: an object that somebody else made under the name is changed. Returns the lane
+ * to wake, null where the resource is gone for good.
+ */
+export async function retryResource(tx: Tx, id: string, { takeOver = false } = {}): Promise<LaneKey | null> {
   const [lane] = await tx.$queryRaw<LaneKey[]>`
-    UPDATE "Resource"
-    SET "status" = 'PENDING', "attempts" = 0, "lastError" = NULL, "nextAttemptAt" = now(), "updatedAt" = now()
-    WHERE "id" = ${id} AND "status" IN ('FAILED', 'STUCK')
+    UPDATE "Resource" SET "nextAttemptAt" = now(), "updatedAt" = now(), "ours" = "ours" OR ${takeOver}, "drift" = NULL,
+      "status" = CASE WHEN "status" IN ('FAILED', 'STUCK') OR "drift" IS NOT NULL THEN 'PENDING' ELSE "status" END
+        ::"ResourceStatus",
+      "attempts" = CASE WHEN "status" IN ('FAILED', 'STUCK') THEN 0 ELSE "attempts" END,
+      "lastError" = CASE WHEN "drift" IS NOT NULL THEN ${BEING_REPAIRED}
+        WHEN "status" IN ('FAILED', 'STUCK') THEN NULL ELSE "lastError" END
+    WHERE "id" = ${id} AND "status" <> 'REMOVED'
     RETURNING "account", "region"`;
   return lane ?? null;
 }
+
+/** What was told of a change out of band goes into its error: once AWS agrees, it is told that it was repaired. */
+const BEING_REPAIRED = Prisma.sql`jsonb_build_object('code', 'Drifted', 'awsRequestId', NULL, 'treatment', 'WAITING', 'tries', 0,
+  'drifted', true, 'message', 'Changed outside Meshgate: ' || (SELECT string_agg(point, '; ') FROM
+    jsonb_array_elements_text("drift" -> 'differences') AS point) || '.')`;
 
 /** What had FAILED for one owner is tried for another: the reason may have gone meanwhile. */
 async function tryAnew(tx: Tx, revived: Reckoning[]): Promise<void> {
@@ -185,7 +198,10 @@ async function writeResources(tx: Tx, reckonings: Reckoning[], correlationId: st
     SET "spec" = change."spec", "desired" = change."desired"::"Desired", "dependsOn" = change."dependsOn",
       "generation" = change."generation",
       "narrowedAtGeneration" = CASE WHEN change."narrows" THEN change."generation" ELSE resource."narrowedAtGeneration" END,
-      "status" = 'PENDING', "attempts" = 0, "nextAttemptAt" = now(), "lastError" = NULL,
+      "status" = 'PENDING', "attempts" = 0, "nextAttemptAt" = now(),
+      "lastError" = CASE WHEN resource."drift" IS NOT NULL THEN ${BEING_REPAIRED}
+        WHEN resource."lastError" -> 'drifted' IS NOT NULL THEN jsonb_set(resource."lastError", '{tries}', '0') END,
+      "drift" = NULL,
       "correlationId" = ${correlationId}, "updatedAt" = now()
     FROM jsonb_to_recordset(${values}::jsonb)
       AS change("id" text, "spec" jsonb, "desired" text, "dependsOn" text[], "generation" int, "narrows" boolean)

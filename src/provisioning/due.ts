@@ -1,4 +1,5 @@
 import { Prisma, type PrismaClient } from '../generated/prisma/client.js';
+import type { Drift } from './drift.js';
 import type { Kind, SpecOf } from './kinds.js';
 import type { LaneKey } from './lane.js';
 import type { ResourceRow } from './reckon.js';
@@ -22,6 +23,10 @@ export interface DueRow extends ResourceRow {
   observedGeneration: number;
   observed: Record<string, unknown> | null;
   lastError: LastError | null;
+  /** A change out of band that was told and is left alone. */
+  drift: Drift | null;
+  /** We made it, may have made it, or saw it as it must be. */
+  ours: boolean;
   correlationId: string;
   /** All that was sent since AWS was last seen to agree; null: nothing, or it was seen. A listing may be older than it. */
   unconfirmedSpec: SpecOf<Kind> | null;
@@ -59,17 +64,29 @@ END`;
 /** Timestamps are kept to the millisecond and rounded, so one written as now may lie a little ahead. */
 const isDue = Prisma.sql`r."nextAttemptAt" <= clock_timestamp() + interval '1 millisecond'`;
 
+/** What a lane run reads of a row. */
+const dueColumns = Prisma.sql`r."id", r."kind", r."account", r."region", r."key", r."spec", r."desired", r."generation", r."status",
+  r."attempts", r."observedGeneration", r."observed", r."lastError", r."drift", r."correlationId", r."unconfirmedSpec", r."reissue",
+  r."reissuedAt", r."ours" OR r."unconfirmedSpec" IS NOT NULL AS "ours",
+  (extract(epoch FROM clock_timestamp() - r."unconfirmedAt") * 1000)::float8 AS "unconfirmedForMs",
+  (extract(epoch FROM clock_timestamp() - r."takenAwayAt") * 1000)::float8 AS "takenAwayForMs", ${revoking} AS "revoking"`;
+
 /** The rows of a lane whose turn it is: revokes first, drift last, and within a kind by what they are on, as listings are shared. */
 export function dueRows(db: PrismaClient, lane: LaneKey, limit: number): Promise<DueRow[]> {
   return db.$queryRaw<DueRow[]>`
-    SELECT r."id", r."kind", r."account", r."region", r."key", r."spec", r."desired", r."generation", r."status", r."attempts",
-      r."observedGeneration", r."observed", r."lastError", r."correlationId", r."unconfirmedSpec", r."reissue", r."reissuedAt",
-      (extract(epoch FROM clock_timestamp() - r."unconfirmedAt") * 1000)::float8 AS "unconfirmedForMs",
-      (extract(epoch FROM clock_timestamp() - r."takenAwayAt") * 1000)::float8 AS "takenAwayForMs", ${revoking} AS "revoking"
+    SELECT ${dueColumns}
     FROM "Resource" r
     WHERE r."account" = ${lane.account} AND r."region" = ${lane.region} AND ${unfinished} AND ${isDue} AND ${hasItsTurn}
     ORDER BY r."status" = 'READY', "revoking" DESC, r."kind", r."spec" ->> 'resource', r."id"
     LIMIT ${limit}`;
+}
+
+/** Every READY grant of a lane, due or not: what a listing of the whole account is held against. */
+export function standingGrants(db: PrismaClient, lane: LaneKey): Promise<DueRow[]> {
+  return db.$queryRaw<DueRow[]>`
+    SELECT ${dueColumns} FROM "Resource" r
+    WHERE r."account" = ${lane.account} AND r."region" = ${lane.region} AND r."kind" = 'LfGrant' AND r."status" = 'READY'
+    ORDER BY r."id"`;
 }
 
 /** Lanes with due rows that nobody holds: what the sweep wakes. */

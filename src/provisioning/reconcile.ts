@@ -7,7 +7,8 @@ import { createLaneQueue } from './lane-queue.js';
 import type { Aws, OpenLane } from './provider.js';
 import type { Owner } from './reckon.js';
 import type { AboutResource } from './record.js';
-import { type RunContext, runLane } from './run.js';
+import { runLane } from './run.js';
+import type { RunContext } from './run-calls.js';
 import { createSettler, type Settled } from './settle.js';
 
 /** Periods in milliseconds. `requestTimeoutMs` must be the timeout of the AWS clients. */
@@ -34,6 +35,10 @@ export interface ReconcilerOptions<Session> {
   /** Owners whose state lags behind their resources: heals a crash between record and settle. */
   unsettledOwners: () => Promise<Owner[]>;
   aboutResource: AboutResource;
+  /** What is done about resources that were changed out of band, by id; default: they are repaired. */
+  driftPolicies?: RunContext<Session>['driftPolicies'];
+  /** What is done about grants that no claim explains; default: they are told of. */
+  foreign?: RunContext<Session>['foreign'];
   log: Logger;
   times?: Partial<ReconcilerTimes>;
   /** Lanes worked on side by side in this process. */
@@ -60,6 +65,8 @@ export function startReconciler<Session>(options: ReconcilerOptions<Session>): R
     aws,
     roleOf,
     aboutResource,
+    driftPolicies: options.driftPolicies ?? (async () => new Map()),
+    foreign: options.foreign ?? { policies: async () => new Map(), publicId: (id) => id },
     times,
     verdicts: { driftPeriodMs: times.driftPeriodMs, random: options.random ?? Math.random },
     log,

@@ -59,6 +59,13 @@ export function sentSince({
   return unconfirmedSpec === null ? spec : united(kind, unconfirmedSpec, spec);
 }
 
+interface Records {
+  verdicts: Verdict[];
+  aboutResource: AboutResource;
+  /** What was seen counts for twice as long. */
+  driftPeriodMs: number;
+}
+
 /**
  * Records verdicts under the fence, with their events, in one transaction; a row whose generation moved on is left as `declare` put
  * it. Claims that AWS now agrees to be gone are deleted. Owners are settled afterwards, by the caller, each in a transaction of its
@@ -67,13 +74,13 @@ export function sentSince({
 export async function record(
   db: PrismaClient,
   lease: Lease,
-  { verdicts, aboutResource }: { verdicts: Verdict[]; aboutResource: AboutResource },
+  { verdicts, aboutResource, driftPeriodMs }: Records,
 ): Promise<Recorded> {
   return underFence(db, lease, async (tx) => {
     const changes = verdicts.filter(replaced).map(({ row }) => row.id);
     const reissuers = verdicts.filter(({ reissue }) => reissue).map(({ row }) => row.id);
     await lockRows(tx, { ids: verdicts.map(({ row }) => row.id), changes, reissuers });
-    const written = new Set(await writeVerdicts(tx, verdicts));
+    const written = new Set(await writeVerdicts(tx, verdicts, driftPeriodMs));
     const kept = verdicts.filter(({ row }) => written.has(row.id));
     const changed = kept.filter(({ row, status }) => status !== 'PENDING' && status !== row.status);
     const owners = changed.length > 0 ? await settleClaims(tx, changed) : [];
@@ -139,32 +146,36 @@ async function doubtAbove(tx: Tx, changes: string[]): Promise<void> {
     WHERE "dependsOn" && ${changes}::text[] AND "desired" = 'PRESENT'`;
 }
 
-async function writeVerdicts(tx: Tx, verdicts: Verdict[]): Promise<string[]> {
+async function writeVerdicts(tx: Tx, verdicts: Verdict[], driftPeriodMs: number): Promise<string[]> {
   const values = JSON.stringify(
-    verdicts.map(({ row, status, attempts, delayMs, lastError, observed, sent, agrees, takenAway, reissue }) => ({
+    verdicts.map(({ row, event: _, drift, ...verdict }) => ({
+      ...verdict,
       id: row.id,
       generation: row.generation,
-      status,
-      attempts,
-      delayMs,
-      lastError,
-      observed,
-      sent,
-      agrees,
-      takenAway,
-      reissue,
+      drift,
+      keepsDrift: drift === undefined,
+      seen: verdict.agrees || verdict.observed !== null,
+      confirmed: verdict.agrees && !verdict.keepsUnconfirmed,
+      unhealthy: isUnhealthy({ ...verdict, drift: drift === undefined ? row.drift : drift }),
     })),
   );
   const written = await tx.$queryRaw<{ id: string }[]>`
     UPDATE "Resource" r
     SET "status" = verdict."status"::"ResourceStatus", "attempts" = verdict."attempts", "lastError" = verdict."lastError",
       "nextAttemptAt" = clock_timestamp() + verdict."delayMs" * interval '1 millisecond',
-      "observedGeneration" = CASE WHEN verdict."agrees" THEN r."generation" ELSE r."observedGeneration" END,
+      "observedGeneration" = CASE WHEN verdict."agrees" THEN r."generation" WHEN verdict."narrows" THEN r."generation" - 1
+        ELSE r."observedGeneration" END,
+      "narrowedAtGeneration" = CASE WHEN verdict."narrows" THEN r."generation" ELSE r."narrowedAtGeneration" END,
       "observed" = coalesce(verdict."observed", r."observed"),
-      "observedAt" = CASE WHEN verdict."agrees" OR verdict."observed" IS NOT NULL THEN clock_timestamp()
-        ELSE r."observedAt" END,
-      "unconfirmedSpec" = CASE WHEN verdict."agrees" THEN NULL ELSE r."unconfirmedSpec" END,
-      "unconfirmedAt" = CASE WHEN verdict."agrees" THEN NULL ELSE r."unconfirmedAt" END,
+      "observedAt" = CASE WHEN verdict."seen" THEN clock_timestamp() ELSE r."observedAt" END,
+      "freshUntil" = CASE WHEN verdict."seen" THEN clock_timestamp() + ${2 * driftPeriodMs} * interval '1 millisecond'
+        ELSE r."freshUntil" END,
+      "ours" = CASE WHEN verdict."agrees" THEN r."desired" = 'PRESENT' ELSE r."ours" OR verdict."sent" END,
+      "drift" = CASE WHEN verdict."keepsDrift" THEN r."drift" ELSE verdict."drift" END,
+      "unhealthySince" = CASE WHEN verdict."unhealthy" THEN coalesce(r."unhealthySince", clock_timestamp())
+        WHEN verdict."agrees" THEN NULL ELSE r."unhealthySince" END,
+      "unconfirmedSpec" = CASE WHEN verdict."confirmed" THEN NULL ELSE r."unconfirmedSpec" END,
+      "unconfirmedAt" = CASE WHEN verdict."confirmed" THEN NULL ELSE r."unconfirmedAt" END,
       "takenAwayAt" = CASE WHEN verdict."agrees" THEN NULL WHEN verdict."takenAway" THEN clock_timestamp()
         ELSE r."takenAwayAt" END,
       "reissue" = r."reissue" AND NOT (verdict."sent" OR verdict."agrees" OR verdict."status" = 'FAILED'),
@@ -173,10 +184,16 @@ async function writeVerdicts(tx: Tx, verdicts: Verdict[]): Promise<string[]> {
       "updatedAt" = now()
     FROM jsonb_to_recordset(${values}::jsonb) AS verdict("id" text, "generation" int, "status" text, "attempts" int,
       "delayMs" float8, "lastError" jsonb, "observed" jsonb, "sent" boolean, "agrees" boolean, "takenAway" boolean,
-      "reissue" boolean)
+      "reissue" boolean, "narrows" boolean, "seen" boolean, "confirmed" boolean, "drift" jsonb, "keepsDrift" boolean,
+      "unhealthy" boolean)
     WHERE r."id" = verdict."id" AND r."generation" = verdict."generation"
     RETURNING r."id"`;
   return written.map(({ id }) => id);
+}
+
+/** It does not agree although it had, or cannot be made to agree. */
+function isUnhealthy({ status, lastError, drift }: Pick<Verdict, 'status' | 'lastError' | 'drift'>): boolean {
+  return status === 'FAILED' || status === 'STUCK' || Boolean(drift) || lastError?.drifted === true;
 }
 
 /** Every owner of the changed rows, those included whose released claims end here. One statement: the select sees them before they go. */
@@ -201,23 +218,15 @@ async function lanesAbove(tx: Tx, lease: Lease, ready: Verdict[]): Promise<LaneK
       AND NOT ("account" = ${lease.account} AND "region" = ${lease.region})`;
 }
 
-async function appendEvent(tx: Tx, verdict: Verdict, aboutResource: AboutResource): Promise<void> {
-  const { row, event, lastError, differences } = verdict;
+async function appendEvent(tx: Tx, { row, event }: Verdict, aboutResource: AboutResource): Promise<void> {
   if (!event) return;
-  const about = await aboutResource(tx, row);
+  const { kind, account, region, key, correlationId } = row;
   await append(tx, {
-    ...about,
-    type: event,
+    ...(await aboutResource(tx, row)),
+    type: event.type,
     actor: SYSTEM_ACTOR,
-    correlationId: row.correlationId,
-    data: {
-      kind: row.kind,
-      account: row.account,
-      region: row.region,
-      key: row.key,
-      ...(event === 'ResourceDrifted' ? { differences } : {}),
-      ...(event === 'ResourceStuck' && lastError ? { code: lastError.code, message: lastError.message } : {}),
-    },
+    correlationId,
+    data: { kind, account, region, key, ...event.data },
   });
 }
 

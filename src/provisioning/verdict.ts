@@ -1,4 +1,5 @@
 import type { ResourceStatus } from '../generated/prisma/client.js';
+import type { Drift } from './drift.js';
 import type { DueRow, LastError } from './due.js';
 import type { Observation, ProviderError } from './provider.js';
 
@@ -12,9 +13,13 @@ export interface Verdict {
   lastError: LastError | null;
   /** null: what was observed last stays. */
   observed: Record<string, unknown> | null;
-  event: 'ResourceStuck' | 'ResourceDrifted' | 'ResourceRepaired' | null;
-  /** Differences that a drift event names. */
-  differences: string[];
+  /** What is said of it; `data` beside kind, account, region and key. */
+  event: {
+    type: 'ResourceStuck' | 'ResourceDrifted' | 'ResourceRepaired';
+    data: Record<string, unknown>;
+  } | null;
+  /** What is told of a change out of band and left alone; undefined: what was told stays. */
+  drift?: Drift | null;
   /** A call that changes AWS was made in this run. */
   sent: boolean;
   /** AWS was seen to agree with the row's generation. */
@@ -23,6 +28,10 @@ export interface Verdict {
   takenAway: boolean;
   /** The grants that it stands on are to be taken away and given anew. */
   reissue: boolean;
+  /** AWS agrees, but what was sent and never seen is remembered until it was looked at once more. */
+  keepsUnconfirmed?: true;
+  /** What is now to be changed takes something away: it never ends as FAILED. */
+  narrows?: true;
 }
 
 /** One verdict a row, and when the lane is due again, in milliseconds from now. */
@@ -53,55 +62,34 @@ const POLL_CAP_MS = 5_000;
 const QUICK_POLLS = 40;
 const SLOW_POLL_MS = 30_000;
 const POSTPONE_MS = 5_000;
+/** When a change that was sent and never seen is looked for once more: Lake Formation's listings lag by seconds. */
+const LATE_MS = 60_000;
 
 /** AWS agrees: READY or REMOVED. */
 export function agreed(row: DueRow, observed: Record<string, unknown> | null, options: VerdictOptions): Verdict {
   return {
-    row,
+    ...unsettled(row, null),
     status: row.desired === 'PRESENT' ? 'READY' : 'REMOVED',
     attempts: 0,
     // A little early, so that what is found is also repaired within the period.
     delayMs: options.driftPeriodMs * 0.9,
-    lastError: null,
     observed,
-    event: row.lastError?.drifted ? 'ResourceRepaired' : null,
-    differences: [],
-    sent: false,
+    drift: null,
+    event: repaired(row),
     agrees: true,
-    takenAway: false,
-    reissue: false,
   };
 }
 
-/** A READY row no longer agrees: somebody changed or removed it out of band. It is PENDING, thus repaired. */
-export function drifted(row: DueRow, observation: Exclude<Observation, { state: 'AGREES' | 'FAILED' }>): Verdict {
-  const differences = differencesOf(observation);
-  return {
-    row,
-    status: 'PENDING',
-    attempts: 0,
-    delayMs: 0,
-    lastError: {
-      code: 'Drifted',
-      message: `Changed outside Meshgate: ${differences.join('; ')}.`,
-      awsRequestId: null,
-      treatment: 'WAITING',
-      tries: 0,
-      drifted: true,
-    },
-    observed: observation.state === 'MISSING' ? {} : observation.observed,
-    event: 'ResourceDrifted',
-    differences,
-    sent: false,
-    agrees: false,
-    takenAway: false,
-    reissue: false,
-  };
+/** Told where it had drifted; what was told and left alone was put right by others. */
+function repaired({ desired, lastError, drift }: DueRow): Verdict['event'] {
+  if (desired === 'ABSENT' || !(drift || lastError?.drifted)) return null;
+  return { type: 'ResourceRepaired', data: { by: drift ? 'OTHERS' : 'MESHGATE' } };
 }
 
-function differencesOf(observation: Exclude<Observation, { state: 'AGREES' | 'FAILED' }>): string[] {
-  if (observation.state === 'DIFFERS') return observation.differences;
-  return [observation.state === 'MISSING' ? 'it is missing' : `waiting for ${observation.waitingFor}`];
+/** As `agreed`, yet a wider change may still land: it is looked at once more, and only then forgotten. */
+export function agreedForNow(row: DueRow, observed: Record<string, unknown> | null, options: VerdictOptions): Verdict {
+  const verdict = agreed(row, observed, options);
+  return { ...verdict, keepsUnconfirmed: true, delayMs: Math.min(verdict.delayMs, LATE_MS) };
 }
 
 /** Nothing is wrong, but something else must happen first: polled from 0.2 s to 5 s apart, later every half minute. */
@@ -164,7 +152,7 @@ export function failed(row: DueRow, error: ProviderError, options: VerdictOption
   const final =
     error.treatment === 'PERMANENT' ||
     (error.treatment === 'PROPAGATION' && lastError.tries >= (error.retryAfterMs ? 2 : PROPAGATION_TRIES));
-  if (final) return { ...unsettled(row, lastError), status: 'FAILED', delayMs: 0 };
+  if (final) return { ...unsettled(row, lastError), status: 'FAILED', event: stuckEvent('FAILED', lastError) };
   const delayMs =
     error.treatment === 'PROPAGATION'
       ? (error.retryAfterMs ?? propagationDelay(lastError.tries, options))
@@ -198,24 +186,21 @@ export function postponed(row: DueRow, { random }: VerdictOptions): Verdict {
   return { ...leftOver(row), lastError, delayMs: POSTPONE_MS * (1 + random()) };
 }
 
-function unsettled(row: DueRow, lastError: LastError | null): Verdict {
+/** A row that is tried again, with nothing observed and nothing said: what other verdicts begin with. */
+export function unsettled(row: DueRow, lastError: LastError | null): Verdict {
   const status = row.status === 'STUCK' ? 'STUCK' : 'PENDING';
   const calls = { sent: false, agrees: false, takenAway: false, reissue: false };
-  return {
-    row,
-    status,
-    attempts: row.attempts + 1,
-    delayMs: 0,
-    lastError,
-    observed: null,
-    event: null,
-    differences: [],
-    ...calls,
-  };
+  return { row, status, attempts: row.attempts + 1, delayMs: 0, lastError, observed: null, event: null, ...calls };
 }
 
 function stuck(row: DueRow, lastError: LastError): Verdict {
-  return { ...unsettled(row, lastError), status: 'STUCK', event: row.status === 'STUCK' ? null : 'ResourceStuck' };
+  const event = row.status === 'STUCK' ? null : stuckEvent('STUCK', lastError);
+  return { ...unsettled(row, lastError), status: 'STUCK', event };
+}
+
+/** Nobody waits in silence: also what failed for good is told, with its reason. */
+function stuckEvent(status: 'FAILED' | 'STUCK', { code, message }: LastError): Verdict['event'] {
+  return { type: 'ResourceStuck', data: { status, code, message } };
 }
 
 function errorAfter(row: DueRow, { code, message, awsRequestId, treatment }: Omit<LastError, 'tries'>): LastError {

@@ -233,12 +233,20 @@ describe('plan', () => {
   });
 });
 
-test('retrying makes FAILED and STUCK resources due, and nothing else', async () => {
+test('retrying makes a resource due at once, forgets the tries of one that FAILED, and revives nothing that is gone', async () => {
   const grant = grantOf('retried');
   await declared(owner(), [grant]);
   const retry = () => inTransaction((tx) => retryResource(tx, resourceId(grant)));
+  const later = new Date(Date.now() + 60_000);
+  const become = (data: { status: 'READY' | 'FAILED' | 'REMOVED'; attempts?: number }) =>
+    db.prisma.resource.update({ where: { id: resourceId(grant) }, data: { ...data, nextAttemptAt: later } });
+  await become({ status: 'READY' });
+  expect(await retry()).toEqual(GOVERNANCE);
+  expect(await row(grant)).toMatchObject({ status: 'READY' });
+  expect((await row(grant)).nextAttemptAt.getTime()).toBeLessThan(later.getTime());
+  await become({ status: 'REMOVED' });
   expect(await retry()).toBeNull();
-  await db.prisma.resource.update({ where: { id: resourceId(grant) }, data: { status: 'FAILED', attempts: 4 } });
+  await become({ status: 'FAILED', attempts: 4 });
   expect(await retry()).toEqual(GOVERNANCE);
   expect(await row(grant)).toMatchObject({ status: 'PENDING', attempts: 0, generation: 1 });
 });
