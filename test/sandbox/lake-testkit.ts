@@ -1,7 +1,13 @@
 import { CreateDatabaseCommand, CreateTableCommand, GlueClient, type TableInput } from '@aws-sdk/client-glue';
 import {
+  AddLFTagsToResourceCommand,
+  CreateDataCellsFilterCommand,
+  CreateLFTagCommand,
+  type DataCellsFilter,
   GrantPermissionsCommand,
   LakeFormationClient,
+  ListPermissionsCommand,
+  type ListPermissionsCommandInput,
   type Permission,
   PutDataLakeSettingsCommand,
   RegisterResourceCommand,
@@ -126,12 +132,85 @@ export async function acceptAll(lake: Lake): Promise<number> {
   return pending.length;
 }
 
+/** Defines a tag in the account of the client. */
+export const makeTag = (lake: Lake, TagKey: string, ...TagValues: string[]) =>
+  lake.lf.send(new CreateLFTagCommand({ TagKey, TagValues }));
+
+/** Assigns one value and answers the error code of the failure, undefined where there was none. */
+export async function attach(lake: Lake, Resource: Resource, [TagKey, value]: [string, string]) {
+  const LFTags = [{ TagKey, TagValues: [value] }];
+  const { Failures } = await lake.lf.send(new AddLFTagsToResourceCommand({ Resource, LFTags }));
+  return Failures?.[0]?.Error?.ErrorCode;
+}
+
+/** The tables (or databases) of G that carry one of the values of every key. */
+export const tagged = (tags: Record<string, string[]>, ResourceType: 'TABLE' | 'DATABASE' = 'TABLE'): Resource => ({
+  LFTagPolicy: {
+    CatalogId: G,
+    ResourceType,
+    Expression: Object.entries(tags).map(([TagKey, TagValues]) => ({ TagKey, TagValues })),
+  },
+});
+
+/** Some values of a tag of G. */
+export const tag = (TagKey: string, ...TagValues: string[]): Resource => ({
+  LFTag: { CatalogId: G, TagKey, TagValues },
+});
+
+/** A filter on sales.orders of G. */
+export const filter = (Name: string): Resource => ({
+  DataCellsFilter: { TableCatalogId: G, DatabaseName: 'sales', TableName: 'orders', Name },
+});
+
+/** Makes a filter on sales.orders of G: all rows where no expression is given, all columns where none is named. */
+export const makeFilter = (
+  lake: Lake,
+  Name: string,
+  { rows, ...columns }: { rows?: string } & Pick<DataCellsFilter, 'ColumnNames' | 'ColumnWildcard'> = {},
+) =>
+  lake.lf.send(
+    new CreateDataCellsFilterCommand({
+      TableData: {
+        TableCatalogId: G,
+        DatabaseName: 'sales',
+        TableName: 'orders',
+        Name,
+        RowFilter: rows === undefined ? { AllRowsWildcard: {} } : { FilterExpression: rows },
+        ...(columns.ColumnNames || columns.ColumnWildcard ? columns : { ColumnWildcard: {} }),
+      },
+    }),
+  );
+
+/** One page of ListPermissions, 1,000 rows unless told. */
+export async function permissionsOf(lake: Lake, input: ListPermissionsCommandInput = {}) {
+  const { PrincipalResourcePermissions: rows = [] } = await lake.lf.send(new ListPermissionsCommand(input));
+  return rows;
+}
+
+/** G with sales.orders, C with a link to it; RAM shares are accepted by themselves unless told otherwise. */
+export async function meshOf(sandbox: Sandbox): Promise<{ g: Lake; c: Lake }> {
+  const [g, c] = [lakeOf(sandbox, G), lakeOf(sandbox, C)];
+  await withOrders(g);
+  await withLink(c);
+  return { g, c };
+}
+
+/** The link `sales__orders` of C. */
+export const link: Resource = { Table: { CatalogId: C, DatabaseName: 'data_products', Name: 'sales__orders' } };
+
+/** The error code of a call, `none` where it succeeds. */
+export const outcome = (call: Promise<unknown>): Promise<string> =>
+  call.then(
+    () => 'none',
+    (error: Error) => error.name,
+  );
+
 /** Asks the oracle over the control endpoint; a column list asks for each column. */
 export async function mayRead(
   sandbox: Sandbox,
   principal: string,
-  at: { account?: string; database?: string; table?: string; column?: string } = {},
-): Promise<{ allowed: boolean; reason: string }> {
+  at: Partial<Record<'account' | 'database' | 'table' | 'column' | 'permission' | 'region', string>> = {},
+): Promise<{ allowed: boolean; reason: string; rowFilter?: string }> {
   const query = new URLSearchParams({
     principal,
     account: C,
