@@ -19,13 +19,14 @@ const TOKENS =
 
 const WORDS = new Set(['AND', 'OR', 'NOT', 'BETWEEN', 'IN', 'LIKE', 'IS', 'NULL', 'TRUE', 'FALSE']);
 
-/** What a column may be compared with; undefined where the type is not supported. */
-type Family = 'TEXT' | 'NUMBER' | 'BOOLEAN';
+/** What a column may be compared with; a struct with nothing, but it may be NULL. */
+type Family = 'TEXT' | 'NUMBER' | 'BOOLEAN' | 'STRUCT';
 
 const FAMILIES: [RegExp, Family][] = [
   [/^(string|char|varchar)\b/, 'TEXT'],
   [/^(tinyint|smallint|int|integer|long|bigint|float|real|double|decimal)\b/, 'NUMBER'],
   [/^boolean$/, 'BOOLEAN'],
+  [/^struct\b/, 'STRUCT'],
 ];
 
 function invalid(reason: string): AwsError {
