@@ -3,6 +3,7 @@ import { GraphQLInputObjectType, GraphQLObjectType, type GraphQLSchema } from 'g
 import { buildSchema as build } from 'type-graphql';
 import { globalId, type NodeType } from '../governance/global-id.js';
 import { meshEventTypes } from '../schema/event.js';
+import { AccessExplanationResolver, AccessPathResolver, PendingAccessResolver } from './access-explanation.js';
 import { AccessGrantResolver } from './access-grant.js';
 import { AccessRequestResolver } from './access-request.js';
 import { DataContractResolver } from './data-contract.js';
@@ -27,6 +28,9 @@ const noPubSub = {
 export async function buildSchema(): Promise<GraphQLSchema> {
   const schema = await build({
     resolvers: [
+      AccessExplanationResolver,
+      AccessPathResolver,
+      PendingAccessResolver,
       AccessGrantResolver,
       AccessRequestResolver,
       DataContractResolver,

@@ -32,6 +32,14 @@ function describe<T extends Record<string, string>>(
   registerEnumType(values, { name, description, valuesConfig: valuesConfig as never });
 }
 
+/** How a principal reaches data. */
+export const AccessPathKind = {
+  NAMED: 'NAMED',
+  TAG: 'TAG',
+  FILTER: 'FILTER',
+  ACCOUNT: 'ACCOUNT',
+  OWNER: 'OWNER',
+} as const;
 /** The order of a page of products. */
 export const DataProductOrderField = { NAME: 'NAME', CREATED_AT: 'CREATED_AT', UPDATED_AT: 'UPDATED_AT' } as const;
 /** Ascending or descending. */
@@ -128,6 +136,13 @@ describe(ResourceStatus, 'ResourceStatus', 'What is true of an AWS object, as fa
   REMOVED: 'Is gone.',
   FAILED: 'Could not be made to agree; lastError says why.',
   STUCK: 'Could not be removed after many tries; still retried.',
+});
+describe(AccessPathKind, 'AccessPathKind', 'How a principal reaches data.', {
+  NAMED: 'By a grant on the table by name, to the principal himself.',
+  TAG: 'By a grant on an expression of LF-tags, passed on by his account.',
+  FILTER: 'By a grant on a data filter: some rows, some columns.',
+  ACCOUNT: 'By a grant on the table by name to his account, which passed it on.',
+  OWNER: "By the product's own permissions: the producing domain's workflow and crawler.",
 });
 describe(DataProductOrderField, 'DataProductOrderField', 'What products are ordered by.', {
   NAME: 'By name.',

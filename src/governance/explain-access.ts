@@ -1,0 +1,259 @@
+import {
+  counts,
+  type ExplainedProduct,
+  type Facts,
+  type GrantFact,
+  lingering,
+  readExplained,
+  readFacts,
+  worldInForce,
+} from './access-facts.js';
+import { can } from './authorization.js';
+import type { Context, Mesh, Viewer } from './context.js';
+import { notFound } from './error.js';
+import { type AccessWorld, accessOf, accountOf, type TableAccess, type Way } from './explain.js';
+import { POLICY_VERSION } from './planned.js';
+
+/** A way with the decision that it came of; ids are null where it is the product's own. */
+export interface ExplainedWay extends Way {
+  accessGrantId: string | null;
+  accessRequestId: string | null;
+  status: string | null;
+  purpose: string | null;
+  decidedBy: string | null;
+  decidedAt: string | null;
+  policy: string | null;
+}
+
+/** One table with each of its columns, and the ways that open it. */
+export interface ExplainedTable {
+  name: string;
+  allowed: boolean;
+  reason: string | null;
+  rowFilter: string | null;
+  columns: { name: string; allowed: boolean; through: ExplainedWay[] }[];
+  through: ExplainedWay[];
+}
+
+/** What was asked or granted and does not count now, with why. */
+export interface NotCounted {
+  accessGrantId: string | null;
+  accessRequestId: string;
+  status: string;
+  reason: string;
+}
+
+/** Whether a principal may read a product now, what of it, and through what. */
+export interface AccessExplanation {
+  principal: string;
+  productId: string;
+  allowed: boolean;
+  reason: string;
+  tables: ExplainedTable[];
+  pending: NotCounted[];
+}
+
+/**
+ * Explains what a principal may read of a product, as AWS would say now as far as is known. Three statements. Asked by members of the
+ * product's domain, for principals of his account by members of that account's domain, and by admins; for others there is nothing.
+ */
+export async function explainAccess(ctx: Context, principal: string, productId: string): Promise<AccessExplanation> {
+  const product = await readExplained(ctx.db, productId);
+  if (product === null) throw notFound('The data product');
+  const account = accountOf(principal);
+  if (!seesAll(ctx.viewer, product) && !(await accountsOf(ctx)).includes(account)) throw notFound('The data product');
+  const facts = await readFacts(ctx.db, productId, [principal]);
+  return explainedFor({ mesh: ctx.mesh, product, facts, world: worldInForce(ctx.mesh, product, facts) }, principal);
+}
+
+/** The principals with a way to a product or on their way to one, page by page in order of ARN, each with what he may read. */
+export async function whoCanAccess(
+  ctx: Context,
+  productId: string,
+  page: { first: number; after: string | null },
+): Promise<{ explanations: AccessExplanation[]; more: boolean }> {
+  const product = await readExplained(ctx.db, productId);
+  if (product === null) throw notFound('The data product');
+  const accounts = seesAll(ctx.viewer, product) ? null : await accountsOf(ctx);
+  if (accounts?.length === 0) throw notFound('The data product');
+  const principals = await readPrincipals(ctx, product, { ...page, accounts });
+  const shown = principals.slice(0, page.first);
+  const facts = await readFacts(ctx.db, productId, shown);
+  const subject = { mesh: ctx.mesh, product, facts, world: worldInForce(ctx.mesh, product, facts) };
+  return {
+    explanations: shown.map((principal) => explainedFor(subject, principal)),
+    more: principals.length > shown.length,
+  };
+}
+
+/** Members of the product's domain and admins; the rest only asks for his own account, of products that he may see. */
+function seesAll(viewer: Viewer, { domainId, status }: ExplainedProduct): boolean {
+  const subject = { type: 'DataProduct' as const, domainId, status: status as never };
+  if (!can(viewer, 'data-product:read', subject)) throw notFound('The data product');
+  return can(viewer, 'domain:read-members', { type: 'Domain', id: domainId });
+}
+
+/** The accounts of the domains that the viewer belongs to. */
+async function accountsOf({ db, viewer }: Context): Promise<string[]> {
+  if (viewer.memberships.size === 0) return [];
+  const domains = await db.domain.findMany({
+    where: { id: { in: [...viewer.memberships.keys()] } },
+    select: { awsAccountId: true },
+  });
+  return domains.map(({ awsAccountId }) => awsAccountId);
+}
+
+interface PrincipalPage {
+  first: number;
+  after: string | null;
+  /** null: of all accounts. */
+  accounts: string[] | null;
+}
+
+/** One more than the page has, so that whether there are more is known. */
+async function readPrincipals(
+  { db }: Context,
+  { id }: ExplainedProduct,
+  { first, after, accounts }: PrincipalPage,
+): Promise<string[]> {
+  const rows = await db.$queryRaw<{ principal: string }[]>`
+    SELECT "principal" FROM (
+      SELECT unnest(q."principals") AS "principal" FROM "AccessGrant" g JOIN "AccessRequest" q ON q."id" = g."requestId"
+      WHERE g."productId" = ${id}::uuid AND g."status" NOT IN ('REVOKED', 'EXPIRED')
+      UNION SELECT r."spec" ->> 'principal' FROM "ResourceClaim" c JOIN "Resource" r ON r."id" = c."resourceId"
+      WHERE c."ownerType" = 'DATA_PRODUCT' AND c."ownerId" = ${id}::uuid AND r."kind" = 'LfGrant'
+        AND r."spec" ->> 'principal' LIKE 'arn:%'
+    ) AS named
+    WHERE "principal" COLLATE "C" > ${after ?? ''} AND (${accounts === null} OR split_part("principal", ':', 5) = ANY (${accounts ?? []}::text[]))
+    ORDER BY "principal" COLLATE "C" LIMIT ${first + 1}::int`;
+  return rows.map(({ principal }) => principal);
+}
+
+interface Subject {
+  mesh: Mesh;
+  product: ExplainedProduct;
+  facts: Facts;
+  world: AccessWorld;
+}
+
+function explainedFor(subject: Subject, principal: string): AccessExplanation {
+  const { product, facts, world } = subject;
+  const grants = new Map(facts.grants.map((grant) => [grant.id, grant]));
+  const access = accessOf(world, principal);
+  const tables = access.map((table, index) => {
+    const columns = product.tables[index]?.columns ?? [];
+    return explainedTable(table, { columns, grants });
+  });
+  const pending = notCounted(subject, principal);
+  const open = tables.filter(({ allowed }) => allowed);
+  return {
+    principal,
+    productId: product.id,
+    allowed: open.length > 0,
+    reason: open.length > 0 ? openReason(tables) : closedReason(subject, { principal, access, pending }),
+    tables,
+    pending,
+  };
+}
+
+function explainedTable(
+  { name, allowed, ways, missing }: TableAccess,
+  { columns, grants }: { columns: string[]; grants: Map<string, GrantFact> },
+): ExplainedTable {
+  const through = ways.map((way) => explainedWay(way, grants));
+  return {
+    name,
+    allowed,
+    reason: missing,
+    rowFilter: rowsOf(ways),
+    columns: columns.map((column) => {
+      const open = through.filter((way) => way.columns.includes(column));
+      return { name: column, allowed: open.length > 0, through: open };
+    }),
+    through,
+  };
+}
+
+function explainedWay(way: Way, grants: Map<string, GrantFact>): ExplainedWay {
+  const grant = grants.get(way.owner.id);
+  return {
+    ...way,
+    accessGrantId: grant?.id ?? null,
+    accessRequestId: grant?.requestId ?? null,
+    status: grant?.status ?? null,
+    purpose: grant?.purpose ?? null,
+    decidedBy: grant?.decidedBy ?? null,
+    decidedAt: grant?.decidedAt ?? null,
+    policy: grant ? POLICY_VERSION : null,
+  };
+}
+
+/** Filters add up: a row is read that one of them lets through; every row where one way has none. */
+function rowsOf(ways: Way[]): string | null {
+  const filters = [...new Set(ways.map(({ rowFilter }) => rowFilter))];
+  if (filters.length === 0 || filters.includes(null)) return null;
+  return filters.length === 1 ? (filters[0] ?? null) : filters.map((filter) => `(${filter})`).join(' OR ');
+}
+
+function openReason(tables: ExplainedTable[]): string {
+  const open = tables.filter(({ allowed }) => allowed);
+  const grants = new Set(open.flatMap(({ through }) => through.flatMap(({ accessGrantId }) => accessGrantId ?? [])));
+  const own = open.some(({ through }) => through.some(({ kind }) => kind === 'OWNER'));
+  const through = [
+    ...(grants.size > 0 ? [`${grants.size} ${grants.size === 1 ? 'grant' : 'grants'}`] : []),
+    ...(own ? ["the product's own permissions"] : []),
+  ];
+  return `Reads ${open.length} of ${tables.length} ${tables.length === 1 ? 'table' : 'tables'} through ${through.join(' and ')}.`;
+}
+
+function closedReason(
+  { facts, product }: Subject,
+  { principal, access, pending }: { principal: string; access: TableAccess[]; pending: NotCounted[] },
+): string {
+  const missing = access.find((table) => table.missing !== null)?.missing;
+  const standing = facts.grants.filter((grant) => grant.principals.includes(principal) && counts(grant));
+  if (missing) return `A grant names the principal, but ${missing}.`;
+  if (standing.length > 0) return 'A grant names the principal, but what it needs does not stand in AWS now.';
+  if (pending[0]) return pending[0].reason;
+  return `No grant on ${product.domain}/${product.name} names the principal.`;
+}
+
+/** What names the principal and gives nothing now: on its way, on its way out, over, or not decided. */
+function notCounted({ mesh, facts }: Subject, principal: string): NotCounted[] {
+  const still = lingering(mesh, facts);
+  const grants = facts.grants
+    .filter((grant) => grant.principals.includes(principal) && !counts(grant))
+    .map((grant) => ({
+      accessGrantId: grant.id,
+      accessRequestId: grant.requestId,
+      status: grant.status,
+      reason: whyNot(grant, still.has(grant.id)),
+    }));
+  const requests = facts.requests
+    .filter(({ principals }) => principals.includes(principal))
+    .map(({ id, requestedBy }) => ({
+      accessGrantId: null,
+      accessRequestId: id,
+      status: 'PENDING',
+      reason: `${requestedBy} has asked for access; nobody has decided yet.`,
+    }));
+  return [...grants, ...requests];
+}
+
+function whyNot({ status, over, expiresAt, revokedAt, revokedBy, reason }: GrantFact, lingers: boolean): string {
+  const why = reason === null ? '' : `: ${reason}`;
+  switch (status) {
+    case 'PROVISIONING':
+      return 'A grant is on its way into AWS.';
+    case 'REVOKING':
+      return lingers
+        ? `A grant was taken back${why} AWS has not let go of it yet, so the principal may still be able to read.`
+        : `A grant was taken back${why}`;
+    case 'REVOKED':
+      return `A grant was revoked by ${revokedBy} at ${revokedAt}${why}`;
+    case 'EXPIRED':
+      return `A grant ended at ${expiresAt}.`;
+    default:
+      return over ? `The grant's end, ${expiresAt}, has come.` : `The grant is ${status}${why}`;
+  }
+}
