@@ -1,0 +1,144 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Explain, type ExplainedMesh, openExplainedMesh, readerRole, WhoCan } from './explain/mesh.js';
+import { productOfTest } from './testkit/product.js';
+
+const product = await productOfTest();
+let mesh: ExplainedMesh;
+beforeAll(async () => {
+  mesh = await openExplainedMesh(product);
+});
+afterAll(() => mesh.close());
+
+const column = (name: string) => ({ name, pii: false });
+const TABLES = [
+  { name: 'heads', columns: [column('id'), column('total')] },
+  { name: 'lines', columns: [column('id'), column('sku')] },
+];
+const PRODUCT = { accessMode: 'NRAC', classification: 'INTERNAL', tables: TABLES } as const;
+
+describe('an explanation of access by name', () => {
+  test('says through which grant, request and decision each column can be read, and which cannot', async () => {
+    const reader = readerRole('analyst');
+    const published = await mesh.publish({ ...PRODUCT, tables: TABLES });
+    const request = await mesh.request(published, {
+      principals: [reader],
+      columns: ['heads.total'],
+      tables: ['heads'],
+    });
+    const grant = await mesh.approve(request);
+    await mesh.quiet();
+    const owner = await mesh.as('lena.fischer');
+    const { explainAccess } = await owner(Explain, { principal: reader, dataProduct: published.id });
+    expect(explainAccess).toMatchObject({ allowed: true, reason: 'Reads 1 of 2 tables through 1 grant.', pending: [] });
+    const [heads, lines] = explainAccess.tables;
+    expect(heads?.columns).toEqual([
+      { name: 'id', allowed: false, through: [] },
+      { name: 'total', allowed: true, through: [{ kind: 'NAMED' }] },
+    ]);
+    expect(heads?.through).toEqual([
+      {
+        kind: 'NAMED',
+        columns: ['total'],
+        tagExpression: null,
+        filter: null,
+        status: 'ACTIVE',
+        decidedBy: 'lena.fischer',
+        decidedAt: expect.any(String),
+        purpose: 'To see what is explained',
+        policy: 'built-in/1',
+        accessGrant: { id: grant, status: 'ACTIVE' },
+        accessRequest: { id: request },
+      },
+    ]);
+    expect(lines).toMatchObject({ allowed: false, through: [] });
+  });
+
+  test('names each of several grants that open one column, and stays open while one is left', async () => {
+    const reader = readerRole('twice');
+    const published = await mesh.publish({ ...PRODUCT, tables: TABLES });
+    const grants = await Promise.all(
+      [['heads.id'], ['heads.id', 'heads.total']].map(async (columns) =>
+        mesh.approve(await mesh.request(published, { principals: [reader], columns })),
+      ),
+    );
+    await mesh.quiet();
+    const owner = await mesh.as('lena.fischer');
+    const heads = async () =>
+      (await owner(Explain, { principal: reader, dataProduct: published.id })).explainAccess.tables[0];
+    expect((await heads())?.through.map(({ accessGrant }) => accessGrant?.id).sort()).toEqual([...grants].sort());
+    await mesh.revoke(grants[1] as string);
+    await mesh.quiet();
+    expect((await heads())?.columns.map(({ allowed }) => allowed)).toEqual([true, false]);
+    expect(await mesh.readable(published, TABLES, [reader])).toEqual(['twice heads.id']);
+  });
+
+  test('says why somebody cannot read: never asked, not decided, taken back, ended', async () => {
+    const published = await mesh.publish({ ...PRODUCT, tables: TABLES });
+    const owner = await mesh.as('lena.fischer');
+    const explained = async (name: string) =>
+      (await owner(Explain, { principal: readerRole(name), dataProduct: published.id })).explainAccess;
+    expect(await explained('stranger')).toMatchObject({
+      allowed: false,
+      reason: `No grant on logistics/${published.name} names the principal.`,
+      pending: [],
+    });
+    const request = await mesh.request(published, { principals: [readerRole('waiting')] });
+    expect(await explained('waiting')).toMatchObject({
+      allowed: false,
+      reason: 'oskar.lind has asked for access; nobody has decided yet.',
+      pending: [{ status: 'PENDING', accessGrant: null, accessRequest: { id: request } }],
+    });
+    const grant = await mesh.approve(await mesh.request(published, { principals: [readerRole('former')] }));
+    await mesh.quiet();
+    await mesh.revoke(grant);
+    await mesh.quiet();
+    expect(await explained('former')).toMatchObject({
+      allowed: false,
+      reason: expect.stringMatching(/^A grant was revoked by lena.fischer at .*: No longer needed$/),
+      pending: [{ status: 'REVOKED', accessGrant: { id: grant } }],
+    });
+    const ended = await mesh.approve(await mesh.request(published, { principals: [readerRole('late')] }));
+    await mesh.quiet();
+    await mesh.expire(ended);
+    expect(await explained('late')).toMatchObject({ allowed: false, pending: [{ status: 'EXPIRED' }] });
+  });
+
+  test('is given to both domains for what concerns them, and denied to others as if there were nothing', async () => {
+    const published = await mesh.publish({ ...PRODUCT, tables: TABLES });
+    const about = { principal: readerRole('analyst'), dataProduct: published.id };
+    const other = { ...about, principal: 'arn:aws:iam::555566667777:role/else' };
+    for (const person of ['elif.kaya', 'oskar.lind', 'ada.admin']) {
+      expect((await (await mesh.as(person))(Explain, about)).explainAccess.allowed).toBe(false);
+    }
+    await expect((await mesh.as('oskar.lind'))(Explain, other)).rejects.toThrow(/not found/);
+    await expect((await mesh.as('yuki.tanaka'))(Explain, about)).rejects.toThrow(/not found/);
+    await expect((await mesh.as('otto.outsider'))(Explain, about)).rejects.toThrow(/not found/);
+    await expect(
+      (await mesh.as('otto.outsider'))(WhoCan, { dataProduct: published.id, first: 1, after: null }),
+    ).rejects.toThrow(/not found/);
+  });
+
+  test('lists who can read page by page', async () => {
+    const published = await mesh.publish({ ...PRODUCT, tables: TABLES });
+    const names = ['c', 'a', 'b'].map(readerRole);
+    await mesh.approve(await mesh.request(published, { principals: names, tables: ['lines'] }));
+    await mesh.quiet();
+    const owner = await mesh.as('lena.fischer');
+    const pageAfter = async (after: string | null) =>
+      (await owner(WhoCan, { dataProduct: published.id, first: 2, after })).whoCanAccess;
+    const first = await pageAfter(null);
+    const second = await pageAfter(first.pageInfo.endCursor ?? null);
+    expect([first.pageInfo.hasNextPage, second.pageInfo.hasNextPage]).toEqual([true, false]);
+    const [workflow, ...readers] = [...first.nodes, ...second.nodes];
+    expect(workflow).toMatchObject({
+      principal: expect.stringMatching(/^arn:aws:iam::333344445555:role/),
+      allowed: true,
+      reason: "Reads 2 of 2 tables through the product's own permissions.",
+    });
+    expect(readers.map(({ principal }) => principal)).toEqual([...names].sort());
+    for (const node of readers) expect(node).toMatchObject({ allowed: true, tables: [`${published.name}_lines`] });
+    const consumer = await mesh.as('oskar.lind');
+    const theirs = (await consumer(WhoCan, { dataProduct: published.id, first: 10, after: null })).whoCanAccess;
+    expect(theirs.nodes.map(({ principal }) => principal)).toEqual([...names].sort());
+  });
+});
