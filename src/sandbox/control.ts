@@ -19,11 +19,14 @@ import { ISSUER, type Issuer, type TokenRequest } from './issuer.js';
 import { LAKE_ENDPOINTS } from './lake-endpoints.js';
 import type { LineLog } from './line-log.js';
 import { AwsError } from './service.js';
+import type { Storage } from './storage.js';
+import { STORAGE_ENDPOINTS } from './storage-endpoints.js';
 
 /** What the control endpoints steer. */
 export interface Control extends Front {
   deliveries: LineLog;
   issuer: Issuer;
+  storage: Storage;
   accounts: { list(): string[]; add(accounts: string[]): void };
   region: string;
   baseUrl: () => string;
@@ -32,6 +35,7 @@ export interface Control extends Front {
 const ENDPOINTS: Record<string, Endpoint<Control>> = {
   ...FAULT_ENDPOINTS,
   ...LAKE_ENDPOINTS,
+  ...STORAGE_ENDPOINTS,
   'GET /deliveries': readDeliveries,
   'GET /state': (control, { query }) => ok(stateOf(control.state, query.get('account') ?? undefined)),
   'POST /drift': applyDrift,

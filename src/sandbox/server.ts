@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { answerControlRequest, type Control } from './control.js';
+import { crawlers } from './crawlers.js';
 import { eventBridge } from './events.js';
 import { type ActiveFault, Faults } from './faults.js';
 import { answerAwsRequest, findOperation, type Observed } from './front.js';
@@ -15,6 +16,7 @@ import { settleHomeRegion } from './regional.js';
 import type { Service, World } from './service.js';
 import { simpleQueueService } from './sqs.js';
 import { openState, type State } from './state.js';
+import { openStorage } from './storage.js';
 import { sts } from './sts.js';
 
 /** How to start a sandbox. Accounts given here join those that were added before; settings not given stay as they were. */
@@ -54,10 +56,11 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const accounts = accountsOf(state);
   accounts.add([options.governanceAccount, ...options.accounts]);
   let url = '';
+  const storage = openStorage(join(options.dataDir, 's3'));
   const sqs = simpleQueueService(() => url);
   const services: Record<string, Service> = {
     sts,
-    glue,
+    glue: { ...glue, ...crawlers(storage) },
     lakeformation,
     ram,
     sqs: sqs.service,
@@ -75,6 +78,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     deliveries,
     issuer,
     accounts,
+    storage,
     faults: new Faults(state.table<ActiveFault>('sandbox/faults')),
     region: options.region ?? 'us-east-1',
     baseUrl: () => url,

@@ -1,4 +1,4 @@
-/** How the sandbox behaves where AWS takes its time: what `POST /_sandbox/settings` changes. Everything is off at first. */
+/** How the sandbox behaves where AWS takes its time: what `POST /_sandbox/settings` changes. Everything but the time of a crawl is off at first. */
 import type { World } from './service.js';
 
 /** The settings in force; times are in milliseconds. */
@@ -11,6 +11,8 @@ export interface SandboxSettings {
   visibilityMs: number;
   /** Whether a write to the permissions of an account is refused while another one is under way there. */
   concurrentWriters: boolean;
+  /** How long a run of a crawler takes. */
+  crawlMs: number;
 }
 
 const DEFAULTS: SandboxSettings = {
@@ -18,11 +20,13 @@ const DEFAULTS: SandboxSettings = {
   verificationFails: [],
   visibilityMs: 0,
   concurrentWriters: false,
+  crawlMs: 200,
 };
 
 const KINDS: Record<keyof SandboxSettings, { is: (value: unknown) => boolean; told: string }> = {
   locationVerificationMs: { is: isDuration, told: 'a number of milliseconds' },
   visibilityMs: { is: isDuration, told: 'a number of milliseconds' },
+  crawlMs: { is: isDuration, told: 'a number of milliseconds' },
   verificationFails: {
     is: (value) => Array.isArray(value) && value.every((arn) => typeof arn === 'string' && arn.startsWith('arn:')),
     told: 'a list of S3 ARNs',
