@@ -37,7 +37,7 @@ module.exports = {
       LIBRARIES,
       '^src/generated/',
       '^src/events/(append|types)',
-      '^src/provisioning/(declare|group|kinds|lake-resource|lane|plan|provider|quotas|resource|reckon)',
+      '^src/provisioning/(declare|group|headroom|kinds|lake-resource|lane|plan|provider|quotas|resource|reckon)',
     ]),
     notLibraries('governance', `${GRAPHQL}|${AWS_SDK}`, 'GraphQL and AWS'),
     only('provisioning', [LIBRARIES, '^src/generated/', '^src/events/(append|types)']),
