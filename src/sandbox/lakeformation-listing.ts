@@ -83,7 +83,9 @@ export function listPermissions(call: Call, world: World): unknown {
     )
     .sort((a, b) => order(a) - order(b) || compare(sortKey(a), sortKey(b)))
     .flatMap((row) => toRows(world, row));
-  const all = target && ofType(target) ? [...rows, ...implicitRows(world, target, principal)] : rows;
+  // Who administers another account is not told.
+  const implicit = target && target.catalog === call.account && ofType(target);
+  const all = implicit ? [...rows, ...implicitRows(world, target, principal)] : rows;
   const { page, next } = pageOf(all, {
     max: input.MaxResults,
     token: input.NextToken,

@@ -1,7 +1,6 @@
 /** What a receiving account passed on of what it was granted, and what becomes of it when the owner takes that back. */
 import { type ColumnScope, unite } from './lf-columns.js';
 import { type GrantRow, grantRows, type Scopes, saveRow, targetCovers } from './lf-grants.js';
-import { readPrincipal } from './lf-principal.js';
 import { scopeByTags, type TagQuestion } from './lf-tags.js';
 import type { World } from './service.js';
 
@@ -20,18 +19,17 @@ export function scopeOn(world: World, rows: GrantRow[], question: TagQuestion): 
 
 /**
  * Revoking the account's grant cuts those made from it: every re-grant by `receiver` on objects of `owner` loses the
- * permissions of which `receiver` holds nothing any more. Columns stay as they were written, as a reader is shown no more
+ * permissions of which neither the account nor who made the re-grant holds anything any more. Columns stay as they were written, as a reader is shown no more
  * of them than his account may see. AWS pages: Lake Formation best-practices guide, data sharing, upgrading cross-account
  * versions; developer guide, column-filtering-intro.
  */
 export function cutRegrants(world: World, owner: string, receiver: string): void {
   if (owner === receiver) return;
-  const sources = grantRows(
-    world,
-    (row) => row.grantor === owner && readPrincipal(row.principal)?.account === receiver,
-  );
+  const sources = grantRows(world, ({ grantor, target }) => grantor === owner && target.catalog === owner);
   for (const row of grantRows(world, ({ grantor, target }) => grantor === receiver && target.catalog === owner)) {
-    const above = (permission: string) => scopeOn(world, sources, { permission, target: row.target }) !== undefined;
+    const makers = [receiver, row.updatedBy];
+    const from = sources.filter(({ principal }) => makers.includes(principal));
+    const above = (permission: string) => scopeOn(world, from, { permission, target: row.target }) !== undefined;
     const permissions = keep(row.permissions, above);
     const grantable = keep(row.grantable, above);
     const size = (scopes: Scopes) => Object.keys(scopes).length;
