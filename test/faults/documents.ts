@@ -20,15 +20,6 @@ export const RegisterProduct = graphql(`
   }
 `);
 
-export const UpdateProduct = graphql(`
-  mutation FaultsUpdateProduct($input: UpdateDataProductInput!) {
-    updateDataProduct(input: $input) {
-      __typename
-      ... on UserError { code message }
-    }
-  }
-`);
-
 export const PublishProduct = graphql(`
   mutation FaultsPublishProduct($dataProduct: ID!) {
     publishDataProduct(input: { dataProduct: $dataProduct }) {
@@ -72,6 +63,34 @@ export const Revoke = graphql(`
     revokeAccess(input: $input) {
       __typename
       ... on RevokeAccessPayload { accessGrant { id } }
+      ... on UserError { code message }
+    }
+  }
+`);
+
+export const Extend = graphql(`
+  mutation FaultsExtend($input: ExtendAccessInput!) {
+    extendAccess(input: $input) {
+      __typename
+      ... on UserError { code message }
+    }
+  }
+`);
+
+export const ImportContract = graphql(`
+  mutation FaultsImportContract($input: ImportDataContractInput!) {
+    importDataContract(input: $input) {
+      __typename
+      ... on ImportDataContractPayload { dataContract { id } }
+      ... on UserError { code message }
+    }
+  }
+`);
+
+export const ActivateContract = graphql(`
+  mutation FaultsActivateContract($input: ActivateDataContractInput!) {
+    activateDataContract(input: $input) {
+      __typename
       ... on UserError { code message }
     }
   }
