@@ -48,19 +48,18 @@ const COMMANDS: Record<string, { weight: number; command: Command }> = {
   revoke: { weight: 4, command: revoke },
   expire: { weight: 2, command: expire },
   extend: { weight: 2, command: extend },
-  publish: { weight: 0.5, command: (scene) => publish(scene) },
+  publish: { weight: 1, command: (scene) => publish(scene) },
   changeContract: { weight: 2, command: changeContract },
-  retire: { weight: 0.4, command: retire },
+  retire: { weight: 1, command: retire },
 };
+
+const BAG = Object.entries(COMMANDS).flatMap(([name, { weight }]) => Array.from({ length: weight }, () => name));
 
 /** Draws the next command that can be done; its name is for the report of a failing seed. */
 export function drawCommand(scene: Scene): { name: string; run: () => Promise<unknown> } {
-  const all = Object.entries(COMMANDS);
-  const total = all.reduce((sum, [, { weight }]) => sum + weight, 0);
   for (;;) {
-    let left = scene.dice.throw() * total;
-    const [name, { command }] = all.find(([, { weight }]) => (left -= weight) < 0) ?? all[0]!;
-    const run = command(scene);
+    const name = scene.dice.one(BAG);
+    const run = COMMANDS[name]!.command(scene);
     if (run) return { name, run };
   }
 }
