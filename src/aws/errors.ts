@@ -22,6 +22,12 @@ const ROWS: Row[] = [
     treatment: 'RETRY',
   },
   {
+    // A crawler that runs is stopped before it is deleted.
+    code: /^(CrawlerRunningException|CrawlerStoppingException|SchedulerTransitioningException)$/,
+    treatment: 'RETRY',
+    advice: 'It is waited for.',
+  },
+  {
     code: /^(OperationTimeout\w*|OperationInProgressException|InternalService\w*|InternalException|InternalFailure|ServerInternalException|ServiceUnavailable\w*)$/,
     treatment: 'OBSERVE',
   },
@@ -42,7 +48,7 @@ const ROWS: Row[] = [
   },
   {
     code: /^InvalidInputException$/,
-    message: /invalid principal|register the s3 path|register the (location|path)/i,
+    message: /invalid principal|register the (s3 )?(path|location)|unable to assume (provided )?role/i,
     treatment: 'PROPAGATION',
   },
   {

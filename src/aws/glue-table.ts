@@ -14,8 +14,8 @@ import type { SpecOf } from '../provisioning/kinds.js';
 import type { Item, Observation } from '../provisioning/provider.js';
 import { attempt, compared, createOrCompare, differs, gone, inParallel, look } from './attempt.js';
 import { PermanentFailure } from './errors.js';
-import { ALL_TABLES, bypassDifferences, closeToIam, openToIam } from './iam-bypass.js';
-import { lfResource } from './lf-resource.js';
+import { bypassDifferences, closeToIam, openToIam } from './iam-bypass.js';
+import { ALL_TABLES, lfResource } from './lf-resource.js';
 import type { AwsProvider, AwsSession } from './session.js';
 import { LAYOUTS } from './table-format.js';
 

@@ -5,17 +5,14 @@ import {
   type Resource,
 } from '@aws-sdk/client-lakeformation';
 import { isNothingToRevoke, PartialFailure } from './errors.js';
-import { listPermissions } from './lf-resource.js';
+import { ALL_TABLES, listPermissions } from './lf-resource.js';
 import type { AwsSession } from './session.js';
 
 /**
  * IAM_ALLOWED_PRINCIPALS stands for "IAM policies alone decide": a permission of it on an object bypasses Lake Formation there
  * and keeps the object from being shared (Lake Formation developer guide, cross-account-prereqs).
  */
-const IAM_ALLOWED_PRINCIPALS = 'IAM_ALLOWED_PRINCIPALS';
-
-/** How ListPermissions names the table wildcard, every table of a database (Lake Formation API reference, TableWildcard); no table has capitals. */
-export const ALL_TABLES = 'ALL_TABLES';
+export const IAM_ALLOWED_PRINCIPALS = 'IAM_ALLOWED_PRINCIPALS';
 
 /** An object of the catalogue, an id for the batch entry, and what IAM_ALLOWED_PRINCIPALS holds on it. */
 export interface Bypass {

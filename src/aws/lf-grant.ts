@@ -1,30 +1,28 @@
-import { GetTableCommand } from '@aws-sdk/client-glue';
 import {
   BatchGrantPermissionsCommand,
   type BatchPermissionsFailureEntry,
   type BatchPermissionsRequestEntry,
   BatchRevokePermissionsCommand,
-  GetDataLakeSettingsCommand,
   type Permission,
-  type PrincipalResourcePermissions,
   type Resource,
 } from '@aws-sdk/client-lakeformation';
-import { type LfResource, lfResourceText } from '../provisioning/lake-resource.js';
+import type { LfResource } from '../provisioning/lake-resource.js';
 import type { Change, Item, Observation, Outcome } from '../provisioning/provider.js';
 import { compared, DONE, inParallel, look } from './attempt.js';
 import { classify, classifyEntry, isAwsFailure, isNotFound, isNothingToRevoke } from './errors.js';
+import { type Held, listAll, listHeld } from './lf-held.js';
 import {
   describeRow,
   excessRows,
   heldPermissions,
   missingRows,
-  namedColumns,
   type PermissionRow,
+  permissionType,
   type Wanted,
   wantedRows,
   withoutVanished,
 } from './lf-permissions.js';
-import { columnsResource, lfResource, listPermissions } from './lf-resource.js';
+import { columnsResource, lfResource } from './lf-resource.js';
 import type { AwsProvider, AwsSession } from './session.js';
 
 type GrantItem = Item<'LfGrant'>;
@@ -33,15 +31,6 @@ type GrantItem = Item<'LfGrant'>;
 interface Entry {
   item: GrantItem;
   row: PermissionRow;
-}
-
-/** What a listing holds for one item. */
-interface Held {
-  rows: PermissionRow[];
-  /** Columns named by rows (or by the item's spec, where its last change is unconfirmed) that the table no longer has. */
-  vanished: string[];
-  /** The RAM shares that carry the grant to another account. */
-  shares: string[];
 }
 
 /** Entries of one batch call (Lake Formation API reference, BatchGrantPermissions). */
@@ -54,6 +43,7 @@ export const lfGrant: AwsProvider<'LfGrant'> = {
   kind: 'LfGrant',
   batchSize: ENTRIES,
   observe,
+  listAll,
   apply,
   remove,
   calls: (account, item, action) => [
@@ -75,7 +65,7 @@ async function observe(session: AwsSession, items: GrantItem[]): Promise<Observa
       const { rows, vanished, shares } = await listings(item);
       const live = withoutVanished(rows, vanished);
       const missing = missingRows(item.spec, rows);
-      const excess = excessRows(item.spec, live, item.spec.resource.type);
+      const excess = excessRows(item.spec, live, permissionType(item.spec.resource));
       if (live.length === 0) return { state: 'MISSING' };
       const observed = {
         permissions: heldPermissions(rows, 'permissions'),
@@ -92,97 +82,15 @@ async function observe(session: AwsSession, items: GrantItem[]): Promise<Observa
   );
 }
 
-/** Lists each resource once for all items on it; the function answers an item's rows or throws what its listing threw. */
-async function listHeld(session: AwsSession, items: GrantItem[]): Promise<(item: GrantItem) => Promise<Held>> {
-  const resources = new Map(items.map((item) => [lfResourceText(item.spec.resource), item.spec.resource]));
-  const listings = new Map<string, PrincipalResourcePermissions[] | { failed: unknown }>();
-  await inParallel([...resources], READS, async ([text, resource]) => {
-    try {
-      listings.set(text, await listPermissions(session, { Resource: lfResource(resource) }));
-    } catch (error) {
-      if (!isAwsFailure(error)) throw error;
-      listings.set(text, { failed: error });
-    }
-  });
-  let admins: Promise<Set<string>> | undefined;
-  const tables = new Map<string, Promise<Set<string>>>();
-  const held = async (item: GrantItem, listed: PrincipalResourcePermissions[]): Promise<Held> => {
-    const rows = listed.map(toRow);
-    const shares = listed.flatMap((row) => row.AdditionalDetails?.ResourceShare ?? []);
-    const { resource } = item.spec;
-    const named = namedColumns(item.unconfirmed ? [...rows, ...wantedRows(item.spec)] : rows);
-    const found = { rows, vanished: [] as string[], shares: [...new Set(shares)].sort() };
-    if (resource.type !== 'TABLE' || named.length === 0) return found;
-    const text = lfResourceText(resource);
-    const reading = tables.get(text) ?? columnsOf(session, resource);
-    tables.set(text, reading);
-    const columns = await reading;
-    return { ...found, vanished: [...new Set(named)].filter((name) => !columns.has(name)) };
-  };
-  return async (item) => {
-    const { principal, resource } = item.spec;
-    const listing = listings.get(lfResourceText(resource)) ?? [];
-    if ('failed' in listing) throw listing.failed;
-    const own = listing.filter(
-      (row) => row.Principal?.DataLakePrincipalIdentifier === principal && isOn(row.Resource, resource),
-    );
-    if (own.every((row) => row.LastUpdated)) return held(item, own);
-    // An administrator's implicit row was never granted, so it carries no time of change: it neither counts nor can be revoked.
-    admins ??= administrators(session);
-    const implicit = (await admins).has(principal);
-    return held(
-      item,
-      own.filter((row) => row.LastUpdated || !implicit),
-    );
-  };
-}
-
-async function administrators(session: AwsSession): Promise<Set<string>> {
-  const answer = await session.lakeFormation.send(new GetDataLakeSettingsCommand({ CatalogId: session.account }));
-  const names = answer.DataLakeSettings?.DataLakeAdmins?.map((admin) => admin.DataLakePrincipalIdentifier ?? '');
-  return new Set(names);
-}
-
-/** The columns that a table has now, in lower case. */
-async function columnsOf(session: AwsSession, resource: LfResource & { type: 'TABLE' }): Promise<Set<string>> {
-  const { catalogId: CatalogId, database: DatabaseName, table: Name } = resource;
-  const { Table: table } = await session.glue.send(new GetTableCommand({ CatalogId, DatabaseName, Name }));
-  const columns = [...(table?.StorageDescriptor?.Columns ?? []), ...(table?.PartitionKeys ?? [])];
-  return new Set(columns.map(({ Name: name }) => (name ?? '').toLowerCase()));
-}
-
-/** A listing of a table also answers rows of the database's table wildcard and of data filters: those are other resources. */
-function isOn(row: Resource | undefined, resource: LfResource): boolean {
-  switch (resource.type) {
-    case 'CATALOG':
-      return row?.Catalog !== undefined;
-    case 'DATABASE':
-      return row?.Database?.Name === resource.database;
-    case 'TABLE': {
-      const table = row?.Table ?? row?.TableWithColumns;
-      const wildcard = row?.Table?.TableWildcard !== undefined;
-      return !wildcard && table?.DatabaseName === resource.database && table.Name === resource.table;
-    }
-  }
-}
-
-/** Table and TableWithColumns are answered interchangeably: a column wildcard without exclusions is the whole table. */
-function toRow(row: PrincipalResourcePermissions): PermissionRow {
-  const { ColumnNames: columns, ColumnWildcard: wildcard } = row.Resource?.TableWithColumns ?? {};
-  const except = wildcard?.ExcludedColumnNames ?? [];
-  const held = { permissions: row.Permissions ?? [], grantable: row.PermissionsWithGrantOption ?? [] };
-  if (except.length > 0) return { scope: { allExcept: [...except].sort() }, ...held };
-  if (columns && columns.length > 0)
-    return { scope: { columns: columns.map((name) => name.toLowerCase()).sort() }, ...held };
-  return { scope: 'ALL_COLUMNS', ...held };
-}
-
 async function apply(session: AwsSession, changes: Change<'LfGrant'>[]): Promise<Outcome[]> {
   const outcomes = new Map<string, Outcome>();
   const observed = new Map(changes.map(({ item, observation }) => [item.id, seenIn(observation)]));
   const items = changes.map((change) => change.item);
   const excess = items.flatMap((item) =>
-    excessRows(item.spec, liveRows(observed.get(item.id)), item.spec.resource.type).map((row) => ({ item, row })),
+    excessRows(item.spec, liveRows(observed.get(item.id)), permissionType(item.spec.resource)).map((row) => ({
+      item,
+      row,
+    })),
   );
   await sendEntries(session, 'REVOKE', excess, outcomes);
   // What a revoke left is read, not computed: AWS merges and splits rows as it sees fit.
@@ -208,7 +116,7 @@ async function remove(session: AwsSession, items: GrantItem[]): Promise<Outcome[
       // A listing may be older than a grant that was sent: then its whole spec is revoked, listed or not.
       const sent = item.unconfirmed && listed ? withoutVanished(wantedRows(item.spec), listed.vanished) : [];
       const rows = [...liveRows(listed), ...sent];
-      held.push(...excessRows(NOTHING, rows, item.spec.resource.type).map((row) => ({ item, row })));
+      held.push(...excessRows(NOTHING, rows, permissionType(item.spec.resource)).map((row) => ({ item, row })));
     });
   }
   await sendEntries(session, 'REVOKE', held, outcomes);

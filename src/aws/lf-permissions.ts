@@ -1,4 +1,5 @@
 import type { PermissionMap } from '../provisioning/kinds.js';
+import type { LfResource } from '../provisioning/lake-resource.js';
 
 /**
  * The algebra of one principal's permissions on one resource: what is missing, what is too much. Pure; lf-grant.ts makes the calls.
@@ -20,13 +21,24 @@ export interface Wanted {
   grantable: PermissionMap;
 }
 
-/** What ALL stands for (Lake Formation developer guide, lf-permissions-reference). */
+/**
+ * What ALL stands for; a tag policy's permissions are those of what it selects. AWS takes ALL on catalogs, databases and tables alone
+ * (Lake Formation developer guide, lf-permissions-reference).
+ */
 const ALL_OF = {
-  CATALOG: ['CREATE_DATABASE'],
+  CATALOG: ['ALTER', 'CREATE_DATABASE', 'DESCRIBE', 'DROP'],
   DATABASE: ['ALTER', 'CREATE_TABLE', 'DESCRIBE', 'DROP'],
   TABLE: ['ALTER', 'DELETE', 'DESCRIBE', 'DROP', 'INSERT', 'SELECT'],
+  DATA_FILTER: [],
+  DATA_LOCATION: [],
+  LF_TAG: [],
 } as const;
 export type ResourceType = keyof typeof ALL_OF;
+
+/** Whose permissions the grants on a resource are made of. */
+export function permissionType(resource: LfResource): ResourceType {
+  return resource.type === 'LF_TAG_POLICY' ? resource.on : resource.type;
+}
 
 type Held = Map<string, { all: boolean; columns: Set<string> }>;
 
@@ -107,6 +119,20 @@ export function heldPermissions(rows: PermissionRow[], field: 'permissions' | 'g
   const map: PermissionMap = {};
   for (const [permission, { all, columns }] of heldBy(rows, field)) {
     map[permission] = all ? 'ALL_COLUMNS' : [...columns].sort();
+  }
+  return map;
+}
+
+/** The same for a listing that hides nothing: what excludes columns is named as such, among the columns. */
+export function listedPermissions(rows: PermissionRow[], field: 'permissions' | 'grantable'): PermissionMap {
+  const map = heldPermissions(rows, field);
+  for (const { scope, [field]: permissions } of rows) {
+    if (scope === 'ALL_COLUMNS' || 'columns' in scope) continue;
+    for (const permission of permissions) {
+      const columns = map[permission] ?? [];
+      if (columns === 'ALL_COLUMNS') continue;
+      map[permission] = [...columns, `(all except ${scope.allExcept.join(', ')})`].sort();
+    }
   }
   return map;
 }

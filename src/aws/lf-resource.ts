@@ -4,8 +4,13 @@ import {
   type PrincipalResourcePermissions,
   type Resource,
 } from '@aws-sdk/client-lakeformation';
-import type { LfResource } from '../provisioning/lake-resource.js';
+import { type LfResource, tagPolicy } from '../provisioning/lake-resource.js';
 import type { AwsSession } from './session.js';
+
+/** How ListPermissions names the table wildcard, every table of a database (Lake Formation API reference, TableWildcard); no table has capitals. */
+export const ALL_TABLES = 'ALL_TABLES';
+/** The table wildcard as the name of a TABLE. */
+const EVERY_TABLE = '*';
 
 /** The `Resource` of Lake Formation's requests; CatalogId is always the owner's. */
 export function lfResource(resource: LfResource): Resource {
@@ -14,8 +19,10 @@ export function lfResource(resource: LfResource): Resource {
       return { Catalog: {} };
     case 'DATABASE':
       return { Database: { CatalogId: resource.catalogId, Name: resource.database } };
-    case 'TABLE':
-      return { Table: { CatalogId: resource.catalogId, DatabaseName: resource.database, Name: resource.table } };
+    case 'TABLE': {
+      const { catalogId: CatalogId, database: DatabaseName, table: Name } = resource;
+      return { Table: { CatalogId, DatabaseName, ...(Name === EVERY_TABLE ? { TableWildcard: {} } : { Name }) } };
+    }
     case 'DATA_FILTER': {
       const { catalogId: TableCatalogId, database: DatabaseName, table: TableName, filter: Name } = resource;
       return { DataCellsFilter: { TableCatalogId, DatabaseName, TableName, Name } };
@@ -31,6 +38,50 @@ export function lfResource(resource: LfResource): Resource {
   }
 }
 
+/**
+ * What a listed row is on; `account` owns what names no catalog. Columns are of their table, and one row may be on several values of a
+ * tag. Named tag expressions are not told apart and give nothing.
+ */
+export function resourcesOf(row: Resource | undefined, account: string): LfResource[] {
+  const {
+    Catalog,
+    Database,
+    Table,
+    TableWithColumns,
+    DataCellsFilter: filter,
+    DataLocation,
+    LFTag,
+    LFTagPolicy,
+  } = row ?? {};
+  const owner = (catalogId: string | undefined) => catalogId ?? account;
+  if (Catalog) return [{ type: 'CATALOG', catalogId: owner(Catalog.Id) }];
+  if (Database) return [{ type: 'DATABASE', catalogId: owner(Database.CatalogId), database: Database.Name ?? '' }];
+  const table = Table ?? TableWithColumns;
+  if (table) {
+    const every = Table?.TableWildcard !== undefined || table.Name === ALL_TABLES;
+    const name = every ? EVERY_TABLE : (table.Name ?? '');
+    return [{ type: 'TABLE', catalogId: owner(table.CatalogId), database: table.DatabaseName ?? '', table: name }];
+  }
+  if (filter) {
+    const { TableCatalogId, DatabaseName: database = '', TableName: table = '', Name = '' } = filter;
+    return [{ type: 'DATA_FILTER', catalogId: owner(TableCatalogId), database, table, filter: Name }];
+  }
+  if (DataLocation) {
+    const arn = (DataLocation.ResourceArn ?? '').replace(/\/+$/, '');
+    return [{ type: 'DATA_LOCATION', catalogId: owner(DataLocation.CatalogId), arn }];
+  }
+  if (LFTag) {
+    const { CatalogId, TagKey: key = '', TagValues: values = [] } = LFTag;
+    return values.map((value) => ({ type: 'LF_TAG', catalogId: owner(CatalogId), key, value }));
+  }
+  if (!LFTagPolicy?.Expression || !LFTagPolicy.ResourceType) return [];
+  const expression = LFTagPolicy.Expression.map(({ TagKey, TagValues }) => ({
+    key: TagKey ?? '',
+    values: TagValues ?? [],
+  }));
+  return [tagPolicy(owner(LFTagPolicy.CatalogId), LFTagPolicy.ResourceType, expression)];
+}
+
 /** Some columns of a table as a `Resource`. */
 export function columnsResource(resource: LfResource & { type: 'TABLE' }, columns: string[]): Resource {
   const { catalogId, database, table } = resource;
@@ -43,6 +94,15 @@ export async function listPermissions(
   query: Pick<ListPermissionsCommandInput, 'Resource' | 'Principal' | 'ResourceType'>,
 ): Promise<PrincipalResourcePermissions[]> {
   const rows: PrincipalResourcePermissions[] = [];
+  for await (const page of pagesOfPermissions(session, query)) rows.push(...page);
+  return rows;
+}
+
+/** The pages of a ListPermissions, of 1,000 rows at most; what other accounts gave comes on pages of its own, after the rest. */
+export async function* pagesOfPermissions(
+  session: AwsSession,
+  query: Pick<ListPermissionsCommandInput, 'Resource' | 'Principal' | 'ResourceType'>,
+): AsyncGenerator<PrincipalResourcePermissions[]> {
   let token: string | undefined;
   do {
     const page = await session.lakeFormation.send(
@@ -53,8 +113,7 @@ export async function listPermissions(
         ...(token ? { NextToken: token } : {}),
       }),
     );
-    rows.push(...(page.PrincipalResourcePermissions ?? []));
+    yield page.PrincipalResourcePermissions ?? [];
     token = page.NextToken;
   } while (token);
-  return rows;
 }

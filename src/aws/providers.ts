@@ -1,8 +1,11 @@
 import type { Aws } from '../provisioning/provider.js';
 import { createBusPermission } from './bus-permission.js';
 import { catalogPolicy } from './catalog-policy.js';
+import { crawlerRun } from './crawler-run.js';
+import { dataFilter } from './data-filter.js';
 import { dataLakeSettings } from './data-lake-settings.js';
 import { dataLocation } from './data-location.js';
+import { databaseLink } from './database-link.js';
 import { eventBus } from './event-bus.js';
 import { eventRule } from './event-rule.js';
 import { glueDatabase } from './glue-database.js';
@@ -23,9 +26,12 @@ export function createProviders(region: string): Aws<AwsSession>['providers'] {
     GlueDatabase: glueDatabase,
     GlueTable: glueTable,
     TableLink: tableLink,
+    DatabaseLink: databaseLink,
     LfTag: lfTag,
     LfTagAttachment: lfTagAttachment,
     LfGrant: lfGrant,
+    DataFilter: dataFilter,
+    CrawlerRun: crawlerRun,
     ShareAcceptance: shareAcceptance,
     EventBus: eventBus,
     BusPermission: createBusPermission(region),

@@ -77,8 +77,9 @@ async function observe(session: AwsSession, items: ShareItem[]): Promise<Observa
   return inParallel(items, READS, ({ spec }) =>
     look(async () => {
       const arn = glueArn(session.region, spec.resource);
+      if (arn === null) return { state: 'AGREES', observed: { resourceShare: null } };
       const given = shares.size > 0 ? await resourcesOf(spec.principal) : [];
-      const share = given.find((resource) => resource.arn === arn && shares.has(resource.resourceShareArn));
+      const share = given.find((resource) => names(resource.arn, arn) && shares.has(resource.resourceShareArn));
       if (share) return { state: 'AGREES', observed: { resourceShare: share.resourceShareArn, resource: arn } };
       invitations ??= readInvitations(session);
       return missing(spec, await invitations);
@@ -127,16 +128,33 @@ function isLive({ name, status }: ResourceShare): boolean {
   return status === 'ACTIVE' && OURS.test(name ?? '');
 }
 
-function glueArn(region: string, resource: LfResource): string {
+/**
+ * The Glue object under which RAM shares what a grant is on: a filter's table, and the catalog for tag expressions. Null for what reaches
+ * another account without a share (Lake Formation developer guide, granting-location-permissions and TBAC-granting-tags).
+ */
+function glueArn(region: string, resource: LfResource): string | null {
   const prefix = `arn:${partitionOf(region)}:glue:${region}:${resource.catalogId}`;
   switch (resource.type) {
     case 'CATALOG':
+    case 'LF_TAG_POLICY':
       return `${prefix}:catalog`;
     case 'DATABASE':
       return `${prefix}:database/${resource.database}`;
     case 'TABLE':
+    case 'DATA_FILTER':
       return `${prefix}:table/${resource.database}/${resource.table}`;
+    case 'DATA_LOCATION':
+    case 'LF_TAG':
+      return null;
   }
+}
+
+/** From cross-account version 5 on a share names its objects by wildcard (Lake Formation developer guide, optimize-ram). */
+function names(shared: string | undefined, arn: string): boolean {
+  if (shared === undefined || !shared.includes('*')) return shared === arn;
+  const [kind, ...parts] = shared.split('/');
+  const [wantedKind, ...wanted] = arn.split('/');
+  return kind === wantedKind && parts.every((part, n) => part === '*' || part === wanted[n]);
 }
 
 async function accept(session: AwsSession, arn: string): Promise<void> {
