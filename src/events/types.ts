@@ -43,10 +43,19 @@ export const EVENT_TYPES = {
   ResourceStuck: {
     subject: 'Resource',
     version: 1,
-    says: 'An AWS object could not be changed after many tries; it is still retried.',
+    says: 'An AWS object could not be made to agree: it FAILED, or is STUCK after many tries and still retried.',
   },
   ResourceRepaired: { subject: 'Resource', version: 1, says: 'An AWS object that had drifted agrees again.' },
-  ResourceDrifted: { subject: 'Resource', version: 1, says: 'An AWS object was changed or removed out of band.' },
+  ResourceDrifted: {
+    subject: 'Resource',
+    version: 1,
+    says: 'An AWS object was changed or removed out of band, or granted on.',
+  },
+  ResourceDriftAcknowledged: {
+    subject: 'Resource',
+    version: 1,
+    says: 'Somebody accepted a change out of band, or a grant that nobody asked for.',
+  },
 } as const satisfies Record<string, { subject: SubjectType; version: number; says: string }>;
 
 /** PascalCase name, as EventBridge's detail-type carries it; GraphQL shows the same in UPPER_CASE. */

@@ -59,6 +59,9 @@ const RULES = {
   'domain:read': rule('Domain', () => true),
   'domain:read-members': rule('Domain', (viewer, { id }) => belongs(viewer, id)),
   'domain:change-members': rule('Domain', (viewer, { id }) => owns(viewer, id)),
+  'domain:update': rule('Domain', (viewer, { id }) => owns(viewer, id)),
+  /** Whose hands Meshgate has in the account. */
+  'domain:update-role': rule('Domain', (viewer) => viewer.admin),
   /** The external id and what else only those who set up the account's role need. */
   'domain:read-setup': rule('Domain', (viewer, { id }) => owns(viewer, id)),
   'data-product:register': rule('Domain', (viewer, { id }) => steers(viewer, id)),
@@ -93,6 +96,8 @@ const RULES = {
   ),
   'resource:read': steersResource,
   'resource:retry': steersResource,
+  /** Also for a grant that no claim explains, on the object that it is on. */
+  'resource:acknowledge-drift': steersResource,
 };
 
 /** The closed list of actions. */
@@ -148,6 +153,8 @@ const REFUSALS: Record<Action, string> = {
   'domain:read': 'You may not see this domain.',
   'domain:read-members': 'You may not see the members of this domain: only its members and platform admins may.',
   'domain:change-members': 'You may not change the members of this domain: only its owners and platform admins may.',
+  'domain:update': 'You may not change this domain: only its owners and platform admins may.',
+  'domain:update-role': 'You may not change the role that Meshgate assumes: only platform admins may.',
   'domain:read-setup': 'You may not see how this domain is connected: only its owners and platform admins may.',
   'data-product:register':
     'You may not register products here: only owners and stewards of the domain and platform admins may.',
@@ -170,4 +177,6 @@ const REFUSALS: Record<Action, string> = {
     "You may not revoke this grant: only owners and stewards of the product's domain, owners of the consumer's domain and platform admins may.",
   'resource:read': 'You may not see this resource.',
   'resource:retry': 'You may not retry this resource: only owners and stewards of its domain and platform admins may.',
+  'resource:acknowledge-drift':
+    'You may not accept this difference: only owners and stewards of the domain and platform admins may.',
 };

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
-import type { Prisma } from '../generated/prisma/client.js';
+import type { Domain, Prisma } from '../generated/prisma/client.js';
 import type { Mesh } from './context.js';
 import { invalid } from './error.js';
 import { DEFAULT_BUS, defaultEventTargetRole } from './names.js';
@@ -81,6 +81,37 @@ export function newDomain(
     provisioning: 'DIRECT' as const,
   };
   return { row, owners };
+}
+
+/** null takes an optional role away; what is not given stays. */
+const optionalArn = z.string().max(2_048).nullable().optional();
+const givenArn = z.string().max(2_048).optional();
+
+export const updateDomain = z.object({
+  domain: uuid,
+  displayName: text(255).optional(),
+  description: description.nullable().optional(),
+  driftPolicy: z.enum(['REPAIR', 'REPORT']).optional(),
+  foreignGrantPolicy: z.enum(['REPORT', 'REVOKE']).optional(),
+  accountRevocation: z.enum(['ALARM', 'CUT_ACCOUNT']).optional(),
+  manageSettings: z.boolean().optional(),
+  roleArn: givenArn,
+  eventTargetRoleArn: givenArn,
+  workflowRoleArn: optionalArn,
+  crawlerRoleArn: optionalArn,
+  idempotencyKey,
+});
+export type UpdateDomainInput = z.input<typeof updateDomain>;
+
+/** The fields that a change of a domain gives, as its row has them; roles must be of the domain's own account. */
+export function changedDomain(
+  { domain: _, idempotencyKey: __, ...given }: z.output<typeof updateDomain>,
+  { awsAccountId }: Pick<Domain, 'awsAccountId'>,
+): Partial<Domain> {
+  for (const path of ['roleArn', 'workflowRoleArn', 'crawlerRoleArn', 'eventTargetRoleArn'] as const) {
+    checkRole(path, given[path], awsAccountId);
+  }
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as Partial<Domain>;
 }
 
 export const addDomainMember = z.object({

@@ -1,19 +1,25 @@
 import type { Domain, DomainRole } from '../generated/prisma/client.js';
-import { announceDomain } from './announce.js';
+import { retryAccount } from '../provisioning/declare.js';
+import type { LaneKey } from '../provisioning/lane.js';
+import { announceDomain, changes } from './announce.js';
 import { assertCan } from './authorization.js';
-import { claim } from './claims.js';
+import { claim, lockClaims } from './claims.js';
 import type { Context } from './context.js';
 import { desiredDomain } from './desired-domain.js';
 import {
   type AddDomainMemberInput,
   addDomainMember as addDomainMemberInput,
+  changedDomain,
   newDomain,
   type RegisterDomainInput,
   type RemoveDomainMemberInput,
   removeDomainMember as removeDomainMemberInput,
+  type UpdateDomainInput,
+  updateDomain as updateDomainInput,
 } from './domain.input.js';
 import { conflict, notFound } from './error.js';
-import { domainSubject, lockDomain } from './rows.js';
+import { claimProduct } from './product-claims.js';
+import { domainSubject, lockDomain, lockProduct, type ProductWithTables, readTables } from './rows.js';
 import { mutate, type Tx } from './transaction.js';
 import { liesUnder, read } from './validation.js';
 
@@ -60,6 +66,60 @@ async function refuseTaken(tx: Tx, row: Pick<Domain, 'name' | 'awsAccountId' | '
       );
     }
   }
+}
+
+/**
+ * Changes a domain's names, policies and roles. What follows for AWS is declared anew; under a new role everything that failed in the
+ * account is tried again.
+ */
+export async function updateDomain(ctx: Context, input: UpdateDomainInput): Promise<{ domainId: string }> {
+  const given = read(updateDomainInput, input);
+  return mutate(ctx, { mutation: 'updateDomain', idempotencyKey: input.idempotencyKey, input }, async (tx) => {
+    const domain = await lockDomain(tx, given.domain);
+    assertCan(ctx.viewer, 'domain:update', domainSubject(domain));
+    const change = changedDomain(given, domain);
+    const ids = { domainId: domain.id };
+    const difference = changes<Record<string, unknown>>(domain, change);
+    if (difference === null) return { ids };
+    const newRole = 'roleArn' in difference.after;
+    if (newRole) assertCan(ctx.viewer, 'domain:update-role', domainSubject(domain));
+    const after = await tx.domain.update({ where: { id: domain.id }, data: change });
+    const lanes = Object.keys(difference.after).some((field) => IN_AWS.has(field))
+      ? await declareAnew(ctx, tx, after)
+      : [];
+    if (newRole) lanes.push(...(await retryAccount(tx, after.awsAccountId)));
+    const { before, after: became } = difference;
+    const data = { changed: Object.keys(became), before: shown(before), after: shown(became) };
+    await announceDomain(tx, ctx, { type: 'DomainUpdated', domain: after, data });
+    return { ids, lanes };
+  });
+}
+
+/** What AWS objects are made of. */
+const IN_AWS: ReadonlySet<string> = new Set([
+  'manageSettings',
+  'roleArn',
+  'eventTargetRoleArn',
+  'workflowRoleArn',
+  'crawlerRoleArn',
+]);
+/** Everybody hears of a change: of what only members see, its name alone. */
+const shown = (fields: Record<string, unknown>) =>
+  Object.fromEntries(Object.entries(fields).filter(([field]) => !field.endsWith('Arn')));
+
+/** Declares what the domain and its products need. Their rows are locked, so that none is published meanwhile by the old roles. */
+async function declareAnew(ctx: Context, tx: Tx, domain: Domain): Promise<LaneKey[]> {
+  const ids = await tx.$queryRaw<{ id: string }[]>`
+    SELECT "id"::text FROM "DataProduct" WHERE "domainId" = ${domain.id}::uuid ORDER BY "id" FOR NO KEY UPDATE`;
+  const products: ProductWithTables[] = [];
+  for (const { id } of ids) products.push(await readTables(tx, await lockProduct(tx, id)));
+  const inAws = products.filter(({ status }) => status !== 'DRAFT' && status !== 'RETIRED');
+  const owner = { type: 'DOMAIN' as const, id: domain.id };
+  await lockClaims(tx, [owner, ...inAws.map(({ id }) => ({ type: 'DATA_PRODUCT' as const, id }))]);
+  const resources = desiredDomain(ctx.mesh, domain);
+  const lanes = await claim(tx, { owner, resources, correlationId: ctx.correlationId });
+  for (const product of inAws) lanes.push(...(await claimProduct(ctx, tx, product)));
+  return lanes;
 }
 
 /** Makes somebody a member, or changes the role that he has. */

@@ -83,6 +83,20 @@ export async function retryResource(tx: Tx, id: string, { takeOver = false } = {
   return lane ?? null;
 }
 
+/** Makes everything due that failed or is stuck in an account, its tries forgotten, as the way into it changed. Returns the lanes. */
+export function retryAccount(tx: Tx, account: string): Promise<LaneKey[]> {
+  return tx.$queryRaw<LaneKey[]>`
+    WITH locked AS (
+      SELECT "id" FROM "Resource" WHERE "account" = ${account} AND "status" NOT IN ('READY', 'REMOVED') ORDER BY "id" FOR UPDATE
+    ), due AS (
+      UPDATE "Resource" r SET "nextAttemptAt" = now(), "updatedAt" = now(), "attempts" = 0,
+        "lastError" = CASE WHEN r."lastError" -> 'drifted' IS NOT NULL THEN jsonb_set(r."lastError", '{tries}', '0') END,
+        "status" = CASE WHEN r."status" = 'FAILED' THEN 'PENDING' ELSE r."status" END::"ResourceStatus"
+      FROM locked WHERE r."id" = locked."id" RETURNING r."account", r."region"
+    )
+    SELECT DISTINCT "account", "region" FROM due`;
+}
+
 /** What was told of a change out of band goes into its error: once AWS agrees, it is told that it was repaired. */
 const BEING_REPAIRED = Prisma.sql`jsonb_build_object('code', 'Drifted', 'awsRequestId', NULL, 'treatment', 'WAITING', 'tries', 0,
   'drifted', true, 'message', 'Changed outside Meshgate: ' || (SELECT string_agg(point, '; ') FROM

@@ -73,20 +73,15 @@ export function reported(row: DueRow, observation: Differing, { driftPeriodMs }:
   const differences = differencesOf(observation);
   const known = isKnown(row.drift, differences);
   const nobody = { acknowledgedBy: null, acknowledgedAt: null, reason: null };
-  const found: Drift = {
-    differences,
-    observed: observedIn(observation),
-    foundAt: new Date().toISOString(),
-    ...nobody,
-  };
+  const found = { differences, observed: observedIn(observation), foundAt: new Date().toISOString(), ...nobody };
   return {
     ...unsettled(row, null),
     status: 'READY',
     attempts: 0,
     delayMs: driftPeriodMs * 0.9,
     observed: observedIn(observation) ?? {},
-    drift: known ? row.drift : found,
-    event: known ? null : driftEvent(row, { observation, policy: 'REPORT' }),
+    // What is known stays as it is: somebody may be accepting it right now.
+    ...(known ? {} : { drift: found, event: driftEvent(row, { observation, policy: 'REPORT' }) }),
   };
 }
 

@@ -20,33 +20,12 @@ export interface Headroom {
   source: string;
 }
 
-/** The quotas that outcomes eat into or free, by account, name and scope. One statement, none where nothing is created or removed. */
-export async function headroomOf(tx: Tx, outcomes: Outcome[]): Promise<Headroom[]> {
-  const rooms = new Map<string, Omit<Headroom, 'used' | 'headroom'> & { region: string }>();
-  for (const outcome of outcomes) {
-    if (outcome.action !== 'CREATE' && outcome.action !== 'DELETE') continue;
-    const { account, region } = outcome;
-    for (const { quota, scope } of quotasOf(outcome)) {
-      const { name, limit, source } = quota;
-      const key = [account, region, name, scope].join('\n');
-      const room = rooms.get(key) ?? { name, account, region, scope, planned: 0, limit, source };
-      rooms.set(key, { ...room, planned: room.planned + (outcome.action === 'CREATE' ? 1 : -1) });
-    }
-  }
-  const counted = await countUsed(tx, [...rooms.values()]);
-  const byRows = [...rooms].map(([key, { region: _, ...room }]) => {
-    const used = counted.get(key) ?? 0;
-    return { ...room, used, headroom: room.limit - used - room.planned };
-  });
-  return [...byRows, ...tagValues(outcomes)].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
-}
+/** How many of our wanted resources count in each quota, by account, region, name and scope. */
+export type Used = ReadonlyMap<string, number>;
 
-const keyOf = ({ account, name, scope }: Pick<Headroom, 'account' | 'name' | 'scope'>) => `${account} ${name} ${scope}`;
-
-async function countUsed(
-  tx: Tx,
-  rooms: { account: string; region: string; name: string; scope: string }[],
-): Promise<Map<string, number>> {
+/** Counts what outcomes have to be compared with: one statement, none where nothing is created or removed. */
+export async function readUsed(tx: Tx, outcomes: Outcome[]): Promise<Used> {
+  const rooms = [...roomsOf(outcomes).values()];
   if (rooms.length === 0) return new Map();
   const counts = QUOTAS.filter((quota) => rooms.some(({ name }) => name === quota.name)).map(
     ({ name, kinds, keys, cut }) => Prisma.sql`
@@ -55,11 +34,43 @@ async function countUsed(
         AND "account" = ANY (${rooms.filter((room) => room.name === name).map(({ account }) => account)}::text[])
       GROUP BY 1, 2, 3, 4`,
   );
-  const rows = await tx.$queryRaw<{ name: string; account: string; region: string; scope: string; used: number }[]>`
-    ${Prisma.join(counts, ' UNION ALL ')}`;
-  return new Map(
-    rows.map(({ account, region, name, scope, used }) => [[account, region, name, scope].join('\n'), used]),
-  );
+  const rows = await tx.$queryRaw<(RoomKey & { used: number })[]>`${Prisma.join(counts, ' UNION ALL ')}`;
+  return new Map(rows.map((row) => [roomKey(row), row.used]));
+}
+
+/** The quotas that outcomes eat into or free, by account, name and scope. */
+export function headroomOf(outcomes: Outcome[], counted: Used): Headroom[] {
+  const byRows = [...roomsOf(outcomes)].map(([key, { region: _, ...room }]) => {
+    const used = counted.get(key) ?? 0;
+    return { ...room, used, headroom: room.limit - used - room.planned };
+  });
+  return [...byRows, ...tagValues(outcomes)].sort((a, b) => (textOf(a) < textOf(b) ? -1 : 1));
+}
+
+interface RoomKey {
+  account: string;
+  region: string;
+  name: string;
+  scope: string;
+}
+type Room = RoomKey & Pick<Headroom, 'planned' | 'limit' | 'source'>;
+
+const roomKey = ({ account, region, name, scope }: RoomKey) => [account, region, name, scope].join('\n');
+const textOf = ({ account, name, scope }: Headroom) => [account, name, scope].join(' ');
+
+function roomsOf(outcomes: Outcome[]): Map<string, Room> {
+  const rooms = new Map<string, Room>();
+  for (const outcome of outcomes) {
+    if (outcome.action !== 'CREATE' && outcome.action !== 'DELETE') continue;
+    const { account, region, action } = outcome;
+    for (const { quota, scope } of quotasOf(outcome)) {
+      const { name, limit, source } = quota;
+      const key = roomKey({ account, region, name, scope });
+      const room = rooms.get(key) ?? { name, account, region, scope, planned: 0, limit, source };
+      rooms.set(key, { ...room, planned: room.planned + (action === 'CREATE' ? 1 : -1) });
+    }
+  }
+  return rooms;
 }
 
 /** The values of each tag that the outcomes change: its spec has them all. */

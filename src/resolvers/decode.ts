@@ -8,6 +8,7 @@ const NAMES: Record<string, string> = {
   AccessRequest: 'The access request',
   AccessGrant: 'The access grant',
   Resource: 'The resource',
+  ForeignGrant: 'The foreign grant',
 };
 
 /** The row id that a global id of this type names; NOT_FOUND for anything else, like for what is not there. */
@@ -33,7 +34,7 @@ const rowId = (type: NodeType, id: string): string => {
 
 type Values = Record<string, unknown>;
 
-const FILTER_IDS: Record<string, NodeType> = { dataProduct: 'DataProduct', consumerDomain: 'Domain' };
+const FILTER_IDS: Record<string, NodeType> = { dataProduct: 'DataProduct', consumerDomain: 'Domain', domain: 'Domain' };
 const FILTER_ID_LISTS: Record<string, NodeType> = { domains: 'Domain', dataProducts: 'DataProduct' };
 
 /** The arguments of a list as the read side takes them: row ids instead of global ids, `first` within its bounds. */

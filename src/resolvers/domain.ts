@@ -1,7 +1,7 @@
 import type { GraphQLResolveInfo } from 'graphql';
 import { Arg, Args, ArgsType, Ctx, Field, FieldResolver, Info, Mutation, Query, Resolver, Root } from 'type-graphql';
 import { can } from '../governance/authorization.js';
-import { addDomainMember, registerDomain, removeDomainMember } from '../governance/domain.js';
+import { addDomainMember, registerDomain, removeDomainMember, updateDomain } from '../governance/domain.js';
 import { dataProductList } from '../governance/read/data-product.js';
 import { domainList, domainShape } from '../governance/read/domain.js';
 import { resourceList } from '../governance/read/resource.js';
@@ -15,9 +15,15 @@ import {
   DomainFilter,
   RegisterDomainInput,
   RemoveDomainMemberInput,
+  UpdateDomainInput,
 } from '../schema/domain.js';
 import { DomainRole } from '../schema/enums.js';
-import { AddDomainMemberResult, RegisterDomainResult, RemoveDomainMemberResult } from '../schema/payload.js';
+import {
+  AddDomainMemberResult,
+  RegisterDomainResult,
+  RemoveDomainMemberResult,
+  UpdateDomainResult,
+} from '../schema/payload.js';
 import { ResourceConnection } from '../schema/resource.js';
 import { nestedPage, PageArgs, rootPage } from './connection.js';
 import type { RequestContext } from './context.js';
@@ -66,6 +72,20 @@ export class DomainResolver {
     return answer(rc, info, async () => domainOf(await registerDomain(rc.ctx, input)));
   }
 
+  @Mutation(() => UpdateDomainResult, {
+    description:
+      "Changes a domain's names, policies and roles. Owners and admins; the role that Meshgate assumes, admins.",
+  })
+  updateDomain(
+    @Arg('input', () => UpdateDomainInput, { description: 'What changes.' }) input: UpdateDomainInput,
+    @Ctx() rc: RequestContext,
+    @Info() info: GraphQLResolveInfo,
+  ) {
+    return answer(rc, info, async () =>
+      domainOf(await updateDomain(rc.ctx, { ...input, domain: decodeId('Domain', input.domain) })),
+    );
+  }
+
   @Mutation(() => AddDomainMemberResult, { description: 'Adds a member to a domain, or changes his role.' })
   addDomainMember(
     @Arg('input', () => AddDomainMemberInput, { description: 'Who, where, as what.' }) input: AddDomainMemberInput,
@@ -105,6 +125,11 @@ export class DomainResolver {
   @FieldResolver(() => DomainRole, { nullable: true, description: 'Your role here.' })
   viewerRole(@Root() root: Domain, @Ctx() rc: RequestContext) {
     return rc.ctx.viewer.memberships.get(root.id) ?? null;
+  }
+
+  @FieldResolver(() => Boolean, { description: 'Whether you may change its names, policies and roles.' })
+  viewerCanUpdate(@Root() root: Domain, @Ctx() rc: RequestContext) {
+    return can(rc.ctx.viewer, 'domain:update', { type: 'Domain', id: root.id });
   }
 
   @FieldResolver(() => Boolean, { description: 'Whether you may add and remove members.' })

@@ -10,6 +10,7 @@ import { DataContractResolver } from './data-contract.js';
 import { DataProductResolver } from './data-product.js';
 import { DomainResolver } from './domain.js';
 import { EventResolver } from './event.js';
+import { ForeignGrantResolver } from './foreign-grant.js';
 import { NodeResolver } from './node.js';
 import { ResourceResolver } from './resource.js';
 import { ViewerResolver } from './viewer.js';
@@ -37,6 +38,7 @@ export async function buildSchema(): Promise<GraphQLSchema> {
       DataProductResolver,
       DomainResolver,
       EventResolver,
+      ForeignGrantResolver,
       NodeResolver,
       ResourceResolver,
       ViewerResolver,

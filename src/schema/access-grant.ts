@@ -1,6 +1,7 @@
 import { Field, ID, InputType, ObjectType } from 'type-graphql';
 import { Progress } from './domain.js';
 import { AccessGrantStatus } from './enums.js';
+import { Health } from './health.js';
 import { connectionType, Node } from './node.js';
 import { Resource } from './resource.js';
 import { DateTime, JSONScalar } from './scalars.js';
@@ -65,6 +66,12 @@ export class AccessGrant extends Node {
 
   @Field(() => Progress, { description: "How far the grant's AWS objects are." })
   progress!: Progress;
+
+  @Field(() => Health, {
+    nullable: true,
+    description: "How the grant's AWS objects are now; null where it needs none.",
+  })
+  health!: Health | null;
 
   @Field(() => [Resource], {
     description:

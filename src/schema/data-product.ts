@@ -9,6 +9,7 @@ import {
   SchemaSource,
   TableFormat,
 } from './enums.js';
+import { Health } from './health.js';
 import { connectionType, Node } from './node.js';
 import { DateTime, JSONScalar } from './scalars.js';
 
@@ -133,6 +134,12 @@ export class DataProduct extends Node {
 
   @Field(() => Progress, { description: "How far the product's AWS objects are." })
   progress!: Progress;
+
+  @Field(() => Health, {
+    nullable: true,
+    description: "How the product's AWS objects are now; null where it needs none.",
+  })
+  health!: Health | null;
 }
 
 export const DataProductConnection = connectionType('DataProduct', () => DataProduct, { facets: true });

@@ -1,5 +1,13 @@
 import { Field, ID, InputType, Int, ObjectType } from 'type-graphql';
-import { DomainRole, DomainStatus, ProvisioningMode } from './enums.js';
+import {
+  AccountRevocation,
+  DomainRole,
+  DomainStatus,
+  DriftPolicy,
+  ForeignGrantPolicy,
+  ProvisioningMode,
+} from './enums.js';
+import { Health } from './health.js';
 import { connectionType, Node } from './node.js';
 import { Arn, AwsAccountId, DateTime } from './scalars.js';
 
@@ -98,6 +106,20 @@ export class Domain extends Node {
   @Field(() => ProvisioningMode, { description: "Who makes the changes in the domain's account." })
   provisioning!: ProvisioningMode;
 
+  @Field(() => DriftPolicy, { description: 'What happens when its AWS objects are changed or removed out of band.' })
+  driftPolicy!: DriftPolicy;
+
+  @Field(() => ForeignGrantPolicy, {
+    description: 'What happens to grants on its AWS objects that nothing in the mesh asked for.',
+  })
+  foreignGrantPolicy!: ForeignGrantPolicy;
+
+  @Field(() => AccountRevocation, {
+    description:
+      'What happens where an account was granted, and the consumer does not confirm a revoke within five minutes.',
+  })
+  accountRevocation!: AccountRevocation;
+
   @Field(() => DomainStatus, { description: 'Where the domain is.' })
   status!: DomainStatus;
 
@@ -112,6 +134,12 @@ export class Domain extends Node {
 
   @Field(() => Progress, { description: "How far the domain's AWS objects are." })
   progress!: Progress;
+
+  @Field(() => Health, {
+    nullable: true,
+    description: "How the domain's AWS objects are now; null where it needs none.",
+  })
+  health!: Health | null;
 
   @Field(() => [DomainMember], { description: 'Its members, the first 1,000; empty unless you are one.' })
   members!: DomainMember[];
@@ -201,6 +229,64 @@ export class RegisterDomainInput {
 
   @Field(() => [String], { description: 'Subjects (the `sub` of their tokens) who own the domain; one at least.' })
   owners!: string[];
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'Repeating a mutation with the same key within 24 hours does nothing twice.',
+  })
+  idempotencyKey?: string;
+}
+
+@InputType({ description: 'What changes of a domain; what is not given stays.' })
+export class UpdateDomainInput {
+  @Field(() => ID, { description: 'The domain.' })
+  domain!: string;
+
+  @Field(() => String, { nullable: true, description: 'Name for people.' })
+  displayName?: string;
+
+  @Field(() => String, { nullable: true, description: 'What the domain is about; null deletes it.' })
+  description?: string | null;
+
+  @Field(() => DriftPolicy, {
+    nullable: true,
+    description: 'What happens when its AWS objects are changed or removed out of band.',
+  })
+  driftPolicy?: DriftPolicy;
+
+  @Field(() => ForeignGrantPolicy, {
+    nullable: true,
+    description: 'What happens to grants on its AWS objects that nothing in the mesh asked for.',
+  })
+  foreignGrantPolicy?: ForeignGrantPolicy;
+
+  @Field(() => AccountRevocation, {
+    nullable: true,
+    description:
+      'What happens where an account was granted, and the consumer does not confirm a revoke within five minutes.',
+  })
+  accountRevocation?: AccountRevocation;
+
+  @Field(() => Boolean, {
+    nullable: true,
+    description: 'Whether Meshgate may write the data lake settings of the account.',
+  })
+  manageSettings?: boolean;
+
+  @Field(() => Arn, {
+    nullable: true,
+    description: 'The role in the account that Meshgate assumes, with the same external id. Admins only.',
+  })
+  roleArn?: string;
+
+  @Field(() => Arn, { nullable: true, description: "Role of the domain's own workflows; null takes it away." })
+  workflowRoleArn?: string | null;
+
+  @Field(() => Arn, { nullable: true, description: 'Role that crawlers run as; null takes it away.' })
+  crawlerRoleArn?: string | null;
+
+  @Field(() => Arn, { nullable: true, description: 'Role in the account that forwards events to the central bus.' })
+  eventTargetRoleArn?: string;
 
   @Field(() => String, {
     nullable: true,

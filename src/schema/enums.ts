@@ -4,6 +4,7 @@ import {
   AccessGrantStatus,
   AccessMode,
   AccessRequestStatus,
+  AccountRevocation,
   Classification,
   DataContractStatus,
   DataProductStatus,
@@ -11,6 +12,9 @@ import {
   DocumentFormat,
   DomainRole,
   DomainStatus,
+  DriftPolicy,
+  ForeignGrantPolicy,
+  ForeignGrantStatus,
   GrantTarget,
   Permission,
   ProvisioningMode,
@@ -42,6 +46,14 @@ export const AccessPathKind = {
 } as const;
 /** The order of a page of products. */
 export const DataProductOrderField = { NAME: 'NAME', CREATED_AT: 'CREATED_AT', UPDATED_AT: 'UPDATED_AT' } as const;
+/** How an owner's AWS objects are, apart from the state that he is in. */
+export const HealthStatus = {
+  HEALTHY: 'HEALTHY',
+  DEGRADED: 'DEGRADED',
+  UNKNOWN: 'UNKNOWN',
+  UNCONFIRMED: 'UNCONFIRMED',
+} as const;
+export type HealthStatus = keyof typeof HealthStatus;
 /** Ascending or descending. */
 export const OrderDirection = { ASC: 'ASC', DESC: 'DESC' } as const;
 /** Event types as GraphQL shows them: ACCESS_REVOKED stands for AccessRevoked. */
@@ -105,6 +117,30 @@ describe(ProvisioningMode, 'ProvisioningMode', "Who makes the changes in a domai
   DIRECT: 'Meshgate, under the role that the domain registered.',
   DELEGATED: "The domain's own workflows; not supported in this version.",
 });
+describe(DriftPolicy, 'DriftPolicy', 'What happens when an AWS object was changed or removed out of band.', {
+  REPAIR: 'It is told and put right at once.',
+  REPORT: 'It is told and left as it is, until somebody retries or accepts it.',
+});
+describe(ForeignGrantPolicy, 'ForeignGrantPolicy', 'What happens to a grant that nothing in the mesh asked for.', {
+  REPORT: 'It is told and left as it is.',
+  REVOKE: 'It is told and revoked, unless somebody accepted it.',
+});
+describe(ForeignGrantStatus, 'ForeignGrantStatus', 'What is done about a grant that nothing in the mesh asked for.', {
+  OPEN: 'It was told; nobody decided yet.',
+  ACKNOWLEDGED: 'Somebody accepted it as it is.',
+  REVOKING: 'It is being revoked.',
+  GONE: 'It is gone from AWS.',
+});
+describe(AccountRevocation, 'AccountRevocation', "What happens where only the consumer's account can end an access.", {
+  ALARM: 'It is told, and retried until the account answers.',
+  CUT_ACCOUNT: 'The grant to the whole account is taken away, for everybody in it, until the account answers.',
+});
+describe(HealthStatus, 'HealthStatus', 'How the AWS objects of an owner are.', {
+  HEALTHY: 'All stand as they should, and were looked at within the last two drift periods.',
+  DEGRADED: 'One is not as it should be; the reasons say which and why.',
+  UNKNOWN: 'One is not done yet, or was not looked at for too long: the account or the worker may be out of reach.',
+  UNCONFIRMED: "Meshgate's side stands; the consumer's own workflows do not report on theirs.",
+});
 describe(TableFormat, 'TableFormat', 'The file or table format of a table.', {
   PARQUET: 'Apache Parquet.',
   ORC: 'Apache ORC.',
@@ -164,6 +200,7 @@ export {
   AccessGrantStatus,
   AccessMode,
   AccessRequestStatus,
+  AccountRevocation,
   Classification,
   DataContractStatus,
   DataProductStatus,
@@ -171,6 +208,9 @@ export {
   DocumentFormat,
   DomainRole,
   DomainStatus,
+  DriftPolicy,
+  ForeignGrantPolicy,
+  ForeignGrantStatus,
   GrantTarget,
   Permission,
   ProvisioningMode,

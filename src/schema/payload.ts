@@ -5,7 +5,7 @@ import { DataContract } from './data-contract.js';
 import { DataProduct } from './data-product.js';
 import { Domain } from './domain.js';
 import { resultType } from './error.js';
-import { Resource } from './resource.js';
+import { ForeignGrant, Resource } from './resource.js';
 
 const OBJECTS = {
   domain: [Domain, 'The domain.'],
@@ -14,6 +14,7 @@ const OBJECTS = {
   accessRequest: [AccessRequest, 'The request.'],
   accessGrant: [AccessGrant, 'The grant.'],
   resource: [Resource, 'The AWS object.'],
+  foreignGrant: [ForeignGrant, 'The grant that nothing in the mesh asked for.'],
 } as const;
 
 /** A field of a payload: the object under its own name. */
@@ -31,6 +32,7 @@ function result(name: string, says: string, ...fields: PayloadField[]) {
 }
 
 export const RegisterDomainResult = result('RegisterDomain', 'The domain that was registered.', 'domain');
+export const UpdateDomainResult = result('UpdateDomain', 'The domain as it is now.', 'domain');
 export const AddDomainMemberResult = result('AddDomainMember', 'The domain with its new member.', 'domain');
 export const RemoveDomainMemberResult = result('RemoveDomainMember', 'The domain without the member.', 'domain');
 export const RegisterDataProductResult = result('RegisterDataProduct', 'The draft.', 'dataProduct');
@@ -71,3 +73,9 @@ export const CancelAccessRequestResult = result(
 );
 export const RevokeAccessResult = result('RevokeAccess', 'The grant, on its way out.', 'accessGrant');
 export const RetryResourceResult = result('RetryResource', 'The AWS object, looked at again.', 'resource');
+export const AcknowledgeDriftResult = result(
+  'AcknowledgeDrift',
+  'What was accepted: the AWS object, and the foreign grant where it was one.',
+  'resource',
+  'foreignGrant',
+);

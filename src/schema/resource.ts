@@ -1,5 +1,5 @@
 import { Field, ID, InputType, Int, ObjectType } from 'type-graphql';
-import { Desired, ResourceStatus } from './enums.js';
+import { Desired, ForeignGrantStatus, ResourceStatus } from './enums.js';
 import { connectionType, Node } from './node.js';
 import { AwsAccountId, DateTime, JSONScalar } from './scalars.js';
 
@@ -13,6 +13,27 @@ export class ResourceError {
 
   @Field(() => String, { nullable: true, description: 'The AWS request id, for AWS support.' })
   awsRequestId!: string | null;
+}
+
+@ObjectType({ description: 'A change out of band that was told and is left as it is.' })
+export class ResourceDrift {
+  @Field(() => [String], { description: 'In which points AWS differs from the spec.' })
+  differences!: string[];
+
+  @Field(() => JSONScalar, { nullable: true, description: 'What AWS showed; null: the object is missing.' })
+  observed!: unknown;
+
+  @Field(() => DateTime, { description: 'When it was found.' })
+  foundAt!: string;
+
+  @Field(() => String, { nullable: true, description: 'Who accepted it.' })
+  acknowledgedBy!: string | null;
+
+  @Field(() => DateTime, { nullable: true, description: 'When it was accepted.' })
+  acknowledgedAt!: string | null;
+
+  @Field(() => String, { nullable: true, description: 'Why it was accepted.' })
+  reason!: string | null;
 }
 
 @ObjectType({ description: 'Who needs an AWS object.' })
@@ -74,6 +95,21 @@ export class Resource extends Node {
   @Field(() => ResourceError, { nullable: true, description: 'Why it does not agree yet.' })
   lastError!: ResourceError | null;
 
+  @Field(() => DateTime, {
+    nullable: true,
+    description: 'Since when it does not agree although it had, or has failed; null while all is well.',
+  })
+  unhealthySince!: string | null;
+
+  @Field(() => ResourceDrift, {
+    nullable: true,
+    description: 'A change out of band that was told and is left as it is: see the driftPolicy of its domain.',
+  })
+  drift!: ResourceDrift | null;
+
+  @Field(() => [ForeignGrant], { description: 'Grants on it that nothing in the mesh asked for.' })
+  foreignGrants!: ForeignGrant[];
+
   @Field(() => String, { description: 'The request that changed it last: the same id is in the log.' })
   correlationId!: string;
 
@@ -90,6 +126,65 @@ export class Resource extends Node {
   updatedAt!: string;
 }
 
+@ObjectType({
+  implements: Node,
+  description: 'A Lake Formation grant on an object of the mesh that nothing in the mesh asked for.',
+})
+export class ForeignGrant extends Node {
+  @Field(() => AwsAccountId, { description: 'The account in which it was found.' })
+  account!: string;
+
+  @Field(() => String, { description: 'The region.' })
+  region!: string;
+
+  @Field(() => String, { description: 'Who holds it: the ARN of a role or user, an account, or an organization.' })
+  principal!: string;
+
+  @Field(() => String, { description: 'What it is on, in a line: `table 111122223333/db/t`.' })
+  resource!: string;
+
+  @Field(() => Resource, { nullable: true, description: 'The object of the mesh that it is on.' })
+  object!: Resource | null;
+
+  @Field(() => JSONScalar, { description: 'Permission name -> ALL_COLUMNS, or a list of columns.' })
+  permissions!: unknown;
+
+  @Field(() => JSONScalar, { description: 'What the principal may grant on, in the same form.' })
+  grantable!: unknown;
+
+  @Field(() => ForeignGrantStatus, { description: 'What is done about it.' })
+  status!: ForeignGrantStatus;
+
+  @Field(() => DateTime, { description: 'When it was first found.' })
+  firstSeenAt!: string;
+
+  @Field(() => DateTime, { description: 'When it was last found.' })
+  lastSeenAt!: string;
+
+  @Field(() => String, { nullable: true, description: 'Who accepted it.' })
+  acknowledgedBy!: string | null;
+
+  @Field(() => DateTime, { nullable: true, description: 'When it was accepted.' })
+  acknowledgedAt!: string | null;
+
+  @Field(() => String, { nullable: true, description: 'Why it was accepted.' })
+  reason!: string | null;
+}
+
+export const ForeignGrantConnection = connectionType('ForeignGrant', () => ForeignGrant);
+
+@InputType({ description: 'Which foreign grants; conditions add up.' })
+export class ForeignGrantFilter {
+  @Field(() => [ForeignGrantStatus], { nullable: true, description: 'In one of these states; default all but GONE.' })
+  status?: ForeignGrantStatus[];
+
+  @Field(() => ID, { nullable: true, description: "On this domain's objects." })
+  domain?: string;
+
+  @Field(() => String, { nullable: true, description: 'Held by this principal.' })
+  principal?: string;
+}
+
 export const ResourceConnection = connectionType('Resource', () => Resource);
 
 @InputType({ description: 'Which AWS objects; conditions add up.' })
@@ -102,12 +197,39 @@ export class ResourceFilter {
 
   @Field(() => [ResourceStatus], { nullable: true, description: 'In one of these states.' })
   status?: ResourceStatus[];
+
+  @Field(() => Boolean, {
+    nullable: true,
+    description: 'true: those that FAILED, are STUCK, or were changed out of band; false: the others.',
+  })
+  unhealthy?: boolean;
 }
 
 @InputType({ description: 'An AWS object to look at and treat again.' })
 export class RetryResourceInput {
   @Field(() => ID, { description: 'The resource.' })
   resource!: string;
+
+  @Field(() => Boolean, {
+    nullable: true,
+    description: 'Whether to change an object that somebody else made under its name; default false: it stays FAILED.',
+  })
+  takeOver?: boolean;
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'Repeating a mutation with the same key within 24 hours does nothing twice.',
+  })
+  idempotencyKey?: string;
+}
+
+@InputType({ description: 'A difference to accept.' })
+export class AcknowledgeDriftInput {
+  @Field(() => ID, { description: 'The resource with the difference, or a foreign grant.' })
+  resource!: string;
+
+  @Field(() => String, { description: 'Why it may stay.' })
+  reason!: string;
 
   @Field(() => String, {
     nullable: true,

@@ -5,7 +5,9 @@ import type { Listener } from '../events/listen.js';
 import { startLoop } from '../events/loop.js';
 import { startPublisher } from '../events/publisher.js';
 import type { PutEvents } from '../events/put-events.js';
+import { aboutResource } from '../governance/about-resource.js';
 import type { Context } from '../governance/context.js';
+import { driftPolicies, foreignGrants } from '../governance/drift.js';
 import { expireDueGrants } from '../governance/expire.js';
 import { remindOfEnds } from '../governance/remind.js';
 import { settled, unsettledOwners } from '../governance/settled.js';
@@ -13,7 +15,7 @@ import { forgetIdempotencyKeys } from '../governance/transaction.js';
 import { endLeases, type LaneKey } from '../provisioning/lane.js';
 import type { Aws } from '../provisioning/provider.js';
 import { DEFAULT_TIMES, startReconciler } from '../provisioning/reconcile.js';
-import { aboutResource } from './about-resource.js';
+
 import type { Config } from './config.js';
 import type { Database } from './database.js';
 import type { ReadinessCheck } from './health.js';
@@ -69,6 +71,8 @@ export async function startWork(options: WorkOptions): Promise<Work> {
     },
     unsettledOwners: () => unsettledOwners(mesh, db),
     aboutResource,
+    driftPolicies: (ids) => driftPolicies(db, ids),
+    foreign: foreignGrants(db),
     log,
     times: { driftPeriodMs: config.driftPeriodSeconds * 1_000 },
     concurrency: lanesAtOnce,

@@ -171,10 +171,14 @@ test('a resource that failed is retried by those who steer its domain', async ()
     where: { kind: 'EventBus', account: '111111111111' },
   });
   const input = { resource: resource.id };
+  const become = (status: string) =>
+    mesh.database.pool.query(`UPDATE "Resource" SET "status" = $2::"ResourceStatus", "attempts" = 6 WHERE "id" = $1`, [
+      resource.id,
+      status,
+    ]);
+  await become('REMOVED');
   expect((await refusal(retryResource(await mesh.as('commerce-steward'), input))).code).toBe('STATE');
-  await mesh.database.pool.query(`UPDATE "Resource" SET "status" = 'FAILED', "attempts" = 6 WHERE "id" = $1`, [
-    resource.id,
-  ]);
+  await become('FAILED');
   for (const who of ['nobody', 'commerce-member']) {
     expect((await refusal(retryResource(await mesh.as(who), input))).code).toBe('NOT_FOUND');
   }

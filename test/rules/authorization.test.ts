@@ -48,6 +48,8 @@ const MATRIX: [Action, string, Subjects[keyof Subjects], Who[]][] = [
   ['domain:read', 'a domain', domain, ALL],
   ['domain:read-members', 'a domain', domain, MEMBERS],
   ['domain:change-members', 'a domain', domain, OWNERS],
+  ['domain:update', 'a domain', domain, OWNERS],
+  ['domain:update-role', 'a domain', domain, ['admin']],
   ['domain:read-setup', 'a domain', domain, OWNERS],
   ['data-product:register', 'a domain', domain, STEERS],
   ['data-product:read', 'a draft', product('DRAFT'), MEMBERS],
@@ -79,6 +81,7 @@ const MATRIX: [Action, string, Subjects[keyof Subjects], Who[]][] = [
   ['resource:read', 'one of his domain', { type: 'Resource', domainIds: [OTHER as string, OWN as string] }, STEERS],
   ['resource:read', "another domain's", { type: 'Resource', domainIds: [OTHER as string] }, ['admin']],
   ['resource:retry', 'one of his domain', { type: 'Resource', domainIds: [OWN as string] }, STEERS],
+  ['resource:acknowledge-drift', 'one of his domain', { type: 'Resource', domainIds: [OWN as string] }, STEERS],
 ];
 
 test.each(MATRIX)('%s on %s', (action, _, subject, may) => {

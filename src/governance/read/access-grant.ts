@@ -2,6 +2,7 @@ import { type AccessFilter, accessConditions, accessRequestShape, newestFirst } 
 import type { ConnectionList } from './connection.js';
 import { dataProductShape } from './data-product.js';
 import { domainShape } from './domain.js';
+import { health } from './health.js';
 import { progress, resourceShape } from './resource.js';
 import { plain, raw, type Shape, type Sql, sql } from './select.js';
 import { memberIds, seesGrant } from './visible.js';
@@ -46,6 +47,7 @@ export const accessGrantShape: Shape = {
       WHERE q."id" = ${t}."requestId")`,
   },
   relations: {
+    health: health('ACCESS_GRANT'),
     dataProduct: { kind: 'one', shape: () => dataProductShape, where: (t, r) => sql`${r}."id" = ${t}."productId"` },
     consumerDomain: {
       kind: 'one',

@@ -3,6 +3,7 @@ import { accessRequestList } from './access-request.js';
 import type { ConnectionList, Order } from './connection.js';
 import { dataContractShape } from './data-contract.js';
 import { domainShape } from './domain.js';
+import { health } from './health.js';
 import { progress, resourceList } from './resource.js';
 import { empty, plain, raw, type Shape, type Sql, sql } from './select.js';
 import { everybody, memberIds, seesProduct } from './visible.js';
@@ -56,6 +57,7 @@ export const dataProductShape: Shape = {
     progress: progress('DATA_PRODUCT'),
   },
   relations: {
+    health: health('DATA_PRODUCT'),
     domain: { kind: 'one', shape: () => domainShape, where: (t, r) => sql`${r}."id" = ${t}."domainId"` },
     contract: {
       kind: 'one',

@@ -1,6 +1,7 @@
 import type { Viewer } from '../context.js';
 import type { ConnectionList, Order } from './connection.js';
 import { dataProductList } from './data-product.js';
+import { health } from './health.js';
 import { progress, resourceList } from './resource.js';
 import { type Column, plain, raw, type Shape, type Sql, sql } from './select.js';
 import { everybody, isMember, memberIds, owns } from './visible.js';
@@ -30,13 +31,23 @@ export const domainShape: Shape = {
   always: ['id'],
   columns: {
     ...plain('id', 'name', 'displayName', 'description', 'awsAccountId', 'awsRegion', 'eventBusName', 'manageSettings'),
-    ...plain('provisioning', 'status', 'readyAt', 'createdAt', 'updatedAt'),
+    ...plain(
+      'provisioning',
+      'driftPolicy',
+      'foreignGrantPolicy',
+      'accountRevocation',
+      'status',
+      'readyAt',
+      'createdAt',
+      'updatedAt',
+    ),
     ...forMembers('roleArn', 'dataLocation', 'dataAccessRoleArn', 'workflowRoleArn', 'crawlerRoleArn'),
     ...forMembers('eventTargetRoleArn', 'kmsKeyArn'),
     externalId: (t, viewer) => sql`CASE WHEN ${owns(sql`${t}."id"`, viewer)} THEN ${t}."externalId" END`,
     progress: progress('DOMAIN'),
   },
   relations: {
+    health: health('DOMAIN'),
     members: {
       kind: 'many',
       limit: 1000,

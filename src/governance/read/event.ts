@@ -4,12 +4,16 @@ import type { ConnectionList, Cursor, Order } from './connection.js';
 import { dataContractShape } from './data-contract.js';
 import { dataProductShape } from './data-product.js';
 import { domainShape } from './domain.js';
+import { foreignGrantShape } from './foreign-grant.js';
 import { resourceShape } from './resource.js';
 import { plain, raw, type Shape, type Sql, sql } from './select.js';
 import { seesEvent } from './visible.js';
 
+/** Every object that `node` finds. */
+export const nodeShapes = (): Shape[] => [...subjectShapes(), foreignGrantShape];
+
 /** Every object that an event can be about. */
-export const nodeShapes = (): Shape[] => [
+const subjectShapes = (): Shape[] => [
   domainShape,
   dataProductShape,
   dataContractShape,
@@ -30,7 +34,7 @@ export const eventShape: Shape = {
     subject: {
       kind: 'node',
       discriminator: (t) => sql`${t}."subjectType"`,
-      shapes: nodeShapes,
+      shapes: subjectShapes,
       // A resource's events name it by a uuid (version 8) of its identity hash: resourceSubjectId.
       where: (t, r, shape) =>
         shape.type === 'Resource'

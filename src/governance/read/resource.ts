@@ -2,6 +2,7 @@ import { accessGrantShape } from './access-grant.js';
 import type { ConnectionList, Order } from './connection.js';
 import { dataProductShape } from './data-product.js';
 import { domainShape } from './domain.js';
+import { foreignGrantShape } from './foreign-grant.js';
 import { type Column, plain, raw, type Shape, type Sql, sql } from './select.js';
 import { seesClaim, seesResource } from './visible.js';
 
@@ -53,12 +54,21 @@ export const resourceShape: Shape = {
       'attempts',
       'nextAttemptAt',
       'lastError',
+      'unhealthySince',
+      'drift',
       'correlationId',
       'createdAt',
       'updatedAt',
     ),
   },
   relations: {
+    foreignGrants: {
+      kind: 'many',
+      shape: () => foreignGrantShape,
+      where: (t, r) => sql`${r}."resourceId" = ${t}."id" AND ${r}."status" <> 'GONE'`,
+      order: (r) => sql`${r}."firstSeenAt" DESC, ${r}."id"`,
+      limit: 100,
+    },
     dependsOn: {
       kind: 'many',
       limit: 100,
@@ -92,6 +102,7 @@ interface ResourceFilter {
   owner?: { type: string; id: string } | null;
   kinds?: string[] | null;
   status?: string[] | null;
+  unhealthy?: boolean | null;
 }
 
 export const resourceList: ConnectionList = {
@@ -105,6 +116,8 @@ export const resourceList: ConnectionList = {
         AND o."ownerType"::text = ${OWNER_TYPES[filter.owner.type] ?? ''} AND o."ownerId" = ${filter.owner.id}::uuid)`);
     if (filter.kinds) conditions.push(sql`${r}."kind" = ANY(${filter.kinds}::text[])`);
     if (filter.status) conditions.push(sql`${r}."status"::text = ANY(${filter.status}::text[])`);
+    if (filter.unhealthy !== undefined && filter.unhealthy !== null)
+      conditions.push(filter.unhealthy ? sql`${r}."unhealthySince" IS NOT NULL` : sql`${r}."unhealthySince" IS NULL`);
     return conditions;
   },
 };

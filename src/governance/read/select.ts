@@ -32,7 +32,14 @@ export type Relation =
       limit: number;
     }
   | { kind: 'connection'; list: () => ConnectionList; where: (t: Sql, r: Sql) => Sql }
-  | { kind: 'object'; type: string; columns: Record<string, Column> }
+  /** An object without a row of its own: computed by a subquery over the row, null where that answers none. */
+  | {
+      kind: 'computed';
+      type: string;
+      from: (t: Sql) => Sql;
+      columns: Record<string, (c: Sql) => Sql>;
+      relations: Record<string, Relation>;
+    }
   | {
       kind: 'node';
       discriminator: (t: Sql) => Sql;
@@ -108,8 +115,15 @@ function jsonObject(parts: Map<string, Sql>): Sql {
 
 function relationSql(scope: Scope, relation: Relation, t: Sql, selection: Selection): Sql {
   switch (relation.kind) {
-    case 'object':
-      return jsonObject(new Map(Object.entries(relation.columns).map(([name, read]) => [name, read(t, scope.viewer)])));
+    case 'computed': {
+      const c = scope.alias();
+      const parts = new Map(Object.entries(relation.columns).map(([name, read]) => [name, read(c)]));
+      for (const [key, asked] of merged(selection.on(relation.type))) {
+        const below = relation.relations[asked.field];
+        if (below) parts.set(key, relationSql(scope, below, t, asked));
+      }
+      return sql`(SELECT ${jsonObject(parts)} FROM (${relation.from(t)}) ${c})`;
+    }
     case 'one':
       return oneSql(scope, relation.shape(), (r) => relation.where(t, r), selection);
     case 'many': {

@@ -74,3 +74,9 @@ export function seesEvent(t: Sql, viewer: Viewer): Sql {
   return sql`(${t}."audiencePublic" OR ${t}."audienceDomains" && ${memberIds(viewer)}::uuid[]
     OR ${viewer.subject} = ANY(${t}."audienceSubjects"))`;
 }
+
+/** As the object that it is on. */
+export function seesForeignGrant(t: Sql, viewer: Viewer): Sql {
+  if (viewer.admin) return sql`true`;
+  return sql`EXISTS (SELECT 1 FROM "Resource" r WHERE r."id" = ${t}."resourceId" AND ${seesResource(sql`r`, viewer)})`;
+}

@@ -1,5 +1,5 @@
-import { globalId, resourceSubjectId } from '../governance/global-id.js';
 import type { AboutResource } from '../provisioning/record.js';
+import { globalId, resourceSubjectId } from './global-id.js';
 
 /**
  * Events about a resource are about the domains that answer for it: those that claim it by themselves, by a product, or by a grant to

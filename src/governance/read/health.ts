@@ -1,0 +1,80 @@
+import { resourceShape } from './resource.js';
+import { type Relation, raw, type Shape, type Sql, sql } from './select.js';
+import { everybody } from './visible.js';
+
+/** How an owner's AWS objects are, apart from the state that he is in. */
+
+type OwnerType = 'DOMAIN' | 'DATA_PRODUCT' | 'ACCESS_GRANT';
+
+/** What is known to be wrong, and what nobody knows: it is not done, or was not looked at for two drift periods. */
+const degraded = (x: Sql): Sql => sql`${x}."unhealthySince" IS NOT NULL`;
+const stale = (x: Sql): Sql => sql`(${x}."freshUntil" IS NULL OR ${x}."freshUntil" < now())`;
+const unknown = (x: Sql): Sql => sql`(${x}."status" <> 'READY' OR ${stale(x)})`;
+
+/** The claims that count: those that hold, and while a grant is on its way out those that it let go. */
+function claims(ownerType: OwnerType, t: Sql, x: Sql): Sql {
+  const leaving = ownerType === 'ACCESS_GRANT' ? sql` OR ${t}."status" = 'REVOKING'` : sql``;
+  return sql`"ResourceClaim" c WHERE c."ownerType" = ${raw(`'${ownerType}'`)} AND c."ownerId" = ${t}."id"
+    AND c."resourceId" = ${x}."id" AND (c."releasedAtGeneration" IS NULL${leaving})`;
+}
+
+/** The worst of what an owner claims; no row where he claims nothing. */
+function worst(ownerType: OwnerType, t: Sql): Sql {
+  return sql`SELECT bool_or(${degraded(sql`x`)}) AS bad, bool_or(${unknown(sql`x`)}) AS dark, min(x."unhealthySince") AS "badSince",
+      min(${darkSince(sql`x`)}) FILTER (WHERE ${unknown(sql`x`)}) AS "darkSince", ${unconfirmed(ownerType, t)} AS unconfirmed
+    FROM "Resource" x WHERE EXISTS (SELECT 1 FROM ${claims(ownerType, t, sql`x`)}) HAVING count(*) > 0`;
+}
+
+/** Since when nobody knows: when the last look ceased to count, or when the row last changed. */
+const darkSince = (x: Sql): Sql =>
+  sql`CASE WHEN ${x}."status" = 'READY' THEN coalesce(${x}."freshUntil", ${x}."updatedAt") ELSE ${x}."updatedAt" END`;
+
+/** Nobody reports on what the consumer's own workflows do: what is there in the governance account says nothing of it. */
+const unconfirmed = (ownerType: OwnerType, t: Sql): Sql =>
+  ownerType === 'ACCESS_GRANT'
+    ? sql`EXISTS (SELECT 1 FROM "Domain" d WHERE d."id" = ${t}."consumerDomainId" AND d."provisioning" = 'DELEGATED')`
+    : sql`false`;
+
+const reason: Shape = {
+  type: 'HealthReason',
+  from: raw('"Resource"'),
+  always: [],
+  columns: {
+    code: (x) => sql`CASE WHEN ${x}."drift" ->> 'acknowledgedAt' IS NOT NULL THEN 'DriftAcknowledged'
+      WHEN ${x}."drift" IS NOT NULL THEN 'Drifted' WHEN ${x}."lastError" IS NOT NULL THEN ${x}."lastError" ->> 'code'
+      WHEN ${x}."status" = 'READY' THEN 'NotObserved' ELSE ${x}."status"::text END`,
+    message: (x) => sql`${x}."kind" || ' ' || ${x}."key" || ': ' || CASE
+      WHEN ${x}."drift" IS NOT NULL THEN (SELECT string_agg(point, '; ') FROM jsonb_array_elements_text(${x}."drift" -> 'differences') point)
+      WHEN ${x}."lastError" IS NOT NULL THEN ${x}."lastError" ->> 'message'
+      WHEN ${x}."status" = 'READY' THEN 'AWS was last seen to agree at ' || coalesce(${x}."observedAt"::text, 'no time that is known') || '.'
+      ELSE 'It is ' || ${x}."status"::text || '.' END`,
+    since: (x) => sql`coalesce(${x}."unhealthySince", ${darkSince(x)})`,
+  },
+  relations: {
+    resource: { kind: 'one', shape: () => resourceShape, where: (x, r) => sql`${r}."id" = ${x}."id"` },
+  },
+  visible: everybody,
+};
+
+/** The health of a domain, a product or a grant: null where it needs nothing of AWS. */
+export function health(ownerType: OwnerType): Relation {
+  return {
+    kind: 'computed',
+    type: 'Health',
+    from: (t) => worst(ownerType, t),
+    columns: {
+      status: (h) => sql`CASE WHEN ${h}.bad THEN 'DEGRADED' WHEN ${h}.dark THEN 'UNKNOWN'
+        WHEN ${h}.unconfirmed THEN 'UNCONFIRMED' ELSE 'HEALTHY' END`,
+      since: (h) => sql`CASE WHEN ${h}.bad THEN ${h}."badSince" WHEN ${h}.dark THEN ${h}."darkSince" END`,
+    },
+    relations: {
+      reasons: {
+        kind: 'many',
+        shape: () => reason,
+        where: (t, x) => sql`(${degraded(x)} OR ${unknown(x)}) AND EXISTS (SELECT 1 FROM ${claims(ownerType, t, x)})`,
+        order: (x) => sql`${x}."unhealthySince" NULLS LAST, ${x}."kind", ${x}."key"`,
+        limit: 100,
+      },
+    },
+  };
+}
