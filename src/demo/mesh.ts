@@ -82,6 +82,8 @@ interface DemoProduct {
   domain: string;
   name: string;
   classification: 'PUBLIC' | 'INTERNAL' | 'CONFIDENTIAL' | 'RESTRICTED';
+  /** How access is given; by name where nothing is said. */
+  accessMode?: 'LF_TBAC';
   /** How far its life has come. */
   until: 'DRAFT' | 'PUBLISHED' | 'DEPRECATED';
 }
@@ -93,9 +95,15 @@ export const DEMO_PRODUCTS: readonly DemoProduct[] = [
   { domain: 'commerce', name: 'checkout-events', classification: 'INTERNAL', until: 'DRAFT' },
   { domain: 'logistics', name: 'shipments', classification: 'INTERNAL', until: 'PUBLISHED' },
   { domain: 'logistics', name: 'warehouse-stock', classification: 'INTERNAL', until: 'PUBLISHED' },
-  { domain: 'logistics', name: 'carrier-performance', classification: 'INTERNAL', until: 'PUBLISHED' },
+  {
+    domain: 'logistics',
+    name: 'carrier-performance',
+    classification: 'INTERNAL',
+    accessMode: 'LF_TBAC',
+    until: 'PUBLISHED',
+  },
   { domain: 'finance', name: 'revenue-daily', classification: 'INTERNAL', until: 'PUBLISHED' },
-  { domain: 'finance', name: 'invoices', classification: 'CONFIDENTIAL', until: 'PUBLISHED' },
+  { domain: 'finance', name: 'invoices', classification: 'CONFIDENTIAL', accessMode: 'LF_TBAC', until: 'PUBLISHED' },
   { domain: 'finance', name: 'fraud-cases', classification: 'RESTRICTED', until: 'PUBLISHED' },
   { domain: 'customer', name: 'profiles', classification: 'RESTRICTED', until: 'PUBLISHED' },
   { domain: 'customer', name: 'segments', classification: 'INTERNAL', until: 'PUBLISHED' },

@@ -200,7 +200,11 @@ async function seedProduct(owner: Execute, domain: string, product: Product): Pr
   if (found.status === 'DRAFT') payload((await owner(Publish, { dataProduct: found.id })).publishDataProduct);
 }
 
-async function registerProduct(owner: Execute, domain: string, { domain: domainName, name, classification }: Product) {
+async function registerProduct(
+  owner: Execute,
+  domain: string,
+  { domain: domainName, name, classification, accessMode }: Product,
+) {
   const contract = readContract(`${domainName}-${name}`);
   const { description, tags, team } = parse(contract) as {
     description: { purpose: string };
@@ -213,7 +217,7 @@ async function registerProduct(owner: Execute, domain: string, { domain: domainN
     name,
     description: description.purpose,
     owner: members[0]?.username ?? `${domainName}-data`,
-    accessMode: 'NRAC' as const,
+    accessMode: accessMode ?? ('NRAC' as const),
     classification,
     tags,
     tables: [],

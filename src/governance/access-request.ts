@@ -1,24 +1,24 @@
+import type { Classification } from '../generated/prisma/client.js';
 import { approveExtension } from './access-extension.js';
 import {
   type ApproveAccessRequestInput,
   type AskedInput,
   approveAccessRequest as approveAccessRequestInput,
-  askedScope,
   type CancelAccessRequestInput,
   cancelAccessRequest as cancelAccessRequestInput,
   checkFuture,
   checkPrincipals,
   type RejectAccessRequestInput,
   type RequestAccessInput,
-  refuseUnsupported,
   rejectAccessRequest as rejectAccessRequestInput,
   requestAccess as requestAccessInput,
 } from './access-request.input.js';
 import { announceAccess } from './announce.js';
+import { filterFor, judgeScope } from './asked-scope.js';
 import { assertCan } from './authorization.js';
 import { claim } from './claims.js';
 import type { Context } from './context.js';
-import { askedTables, desiredAccess } from './desired-access.js';
+import { askedTables, desiredAccess, givenByNameAlone } from './desired-access.js';
 import { conflict, invalid, wrongState } from './error.js';
 import { globalId } from './global-id.js';
 import { assertPlanned, type Declarations } from './planned.js';
@@ -49,11 +49,26 @@ export async function requestAccess(ctx: Context, input: RequestAccessInput): Pr
     const product = await lockProduct(tx, asked.dataProduct);
     const { consumer, data } = await judgeRequest(ctx, tx, { asked, product });
     const row = await tx.accessRequest.create({ data });
-    const { principals, permissions, tables, columns, purpose, expiresAt, status, requestedBy } = row;
+    const { principals, permissions, tables, columns, rowFilter, accessMode, grantTo } = row;
+    const { purpose, expiresAt, status, requestedBy } = row;
     await announceAccess(tx, ctx, {
       type: 'AccessRequested',
       access: { ...row, product, consumerDomain: consumer },
-      data: { requestedBy, principals, permissions, tables, columns, purpose, expiresAt, after: { status } },
+      data: {
+        ...{
+          requestedBy,
+          principals,
+          permissions,
+          tables,
+          columns,
+          rowFilter,
+          accessMode,
+          grantTo,
+          purpose,
+          expiresAt,
+        },
+        after: { status },
+      },
     });
     return { ids: { accessRequestId: row.id } };
   });
@@ -72,24 +87,18 @@ export async function judgeRequest(
   const consumer = await readDomain(tx, asked.consumerDomain);
   assertCan(ctx.viewer, 'access-request:create', domainSubject(consumer));
   step(DATA_PRODUCT, product.status, 'request');
-  refuseUnsupported(asked);
   checkPrincipals(asked.principals, consumer.awsAccountId);
   checkFuture(asked.expiresAt, await databaseNow(tx));
   const full = await readTables(tx, product);
-  const scope = askedScope(asked, full);
-  if (scope.columns.length > 0 && !asked.permissions.includes('SELECT')) {
-    throw invalid('permissions', 'permissions: on chosen columns there is SELECT only; ask for it.');
-  }
   const data = {
     productId: product.id,
     consumerDomainId: consumer.id,
     requestedBy: ctx.viewer.subject,
     principals: asked.principals.sort(),
-    permissions: asked.permissions,
-    ...scope,
+    ...judgeScope(asked, full, consumer),
     purpose: asked.purpose,
-    accessMode: product.accessMode,
     expiresAt: asked.expiresAt ?? null,
+    approvedAs: null,
   };
   return { product: full, consumer, data };
 }
@@ -120,7 +129,7 @@ export async function approveAccessRequest(
     const product = await readTables(tx, locked);
     refuseVanished(request, product);
     const end = grantedUntil(request, { expiresAt: expiresAt ?? null, now: await databaseNow(tx) });
-    await decide(ctx, tx, { request, status, comment });
+    await decide(ctx, tx, { request, status, comment, approvedAs: product.classification });
     const grant = await tx.accessGrant.create({
       data: { requestId: id, productId: product.id, consumerDomainId: request.consumerDomainId, expiresAt: end },
     });
@@ -150,7 +159,7 @@ async function lockExtended(tx: Tx, id: string): Promise<GrantRow | null> {
 }
 
 /** The product may have changed since it was asked for: what is not there any more cannot be granted. */
-function refuseVanished(request: RequestRow, product: ProductWithTables): void {
+export function refuseVanished(request: Omit<RequestRow, 'product'>, product: ProductWithTables): void {
   const there = askedTables(request, product);
   const tables = request.tables.filter((name) => !there.some((table) => table.name === name));
   const columns = request.columns.filter(
@@ -161,6 +170,10 @@ function refuseVanished(request: RequestRow, product: ProductWithTables): void {
     throw conflict(
       `The product has no ${missing.join(', ')} any more: reject the request, and let him ask for what there is.`,
     );
+  }
+  if (request.rowFilter !== null) filterFor(request.rowFilter, request.tables, product);
+  if (product.accessMode === 'LF_TBAC' && givenByNameAlone(request, product)) {
+    throw conflict('The product is given by tag now, as a whole: reject the request, and let him ask anew.');
   }
 }
 
@@ -225,11 +238,12 @@ interface Decision {
   comment: string | null | undefined;
 }
 
-async function decide(ctx: Context, tx: Tx, { request, status, comment }: Decision): Promise<void> {
+async function decide(ctx: Context, tx: Tx, decided: Decision & { approvedAs?: Classification }): Promise<void> {
+  const { request, status, comment, approvedAs } = decided;
   const decidedBy = ctx.viewer.subject;
   await tx.accessRequest.update({
     where: { id: request.id },
-    data: { status, decidedBy, decidedAt: new Date(), comment: comment ?? null },
+    data: { status, decidedBy, decidedAt: new Date(), comment: comment ?? null, approvedAs: approvedAs ?? null },
   });
 }
 

@@ -48,7 +48,7 @@ export async function announceDomain(
 }
 
 interface ProductNews {
-  type: TypesOf<'DataProduct'> | 'SchemaChanged';
+  type: TypesOf<'DataProduct'> | 'SchemaChanged' | 'ContractViolated';
   product: ProductRow;
   /** Whether it is (or was until now) part of the published catalogue, which everybody sees; else the domain's members alone hear it. */
   published: boolean;

@@ -1,6 +1,9 @@
 import type { AccessMode, Classification } from '../generated/prisma/client.js';
 
-/** What is closed to those who were approved for what everybody inside may know. The values of the LF-tag of this name. */
+/** The LF-tag that keeps sensitive data apart. */
+export const CONFIDENTIALITY = 'confidentiality';
+
+/** What is closed to those who were approved for what everybody inside may know. The values of that tag. */
 export type Confidentiality = 'non-sensitive' | 'sensitive';
 
 const LEVELS: readonly Classification[] = ['PUBLIC', 'INTERNAL', 'CONFIDENTIAL', 'RESTRICTED'];

@@ -1,5 +1,6 @@
 import type { Actor } from '../events/types.js';
 import type { DomainRole, PrismaClient } from '../generated/prisma/client.js';
+import type { CallsOf } from '../provisioning/plan.js';
 
 /** Who asks, as he is now. `memberships` maps a domain's uuid to his role there. */
 export interface Viewer {
@@ -38,4 +39,12 @@ export interface Context {
   mesh: Mesh;
   /** Called after a commit that changed desired state or appended events: wakes lanes and the sequencer. Must not throw. */
   committed: (lanes: { account: string; region: string }[]) => void;
+  /** The AWS calls that a plan leads to, as the provider of each kind states them. */
+  callsOf: CallsOf;
 }
+
+/** What Meshgate needs to act by the clock. */
+export type SystemContext = Pick<Context, 'db' | 'mesh' | 'committed'>;
+
+/** What a step of an action needs: the mesh, and who does it in which request. */
+export type ActingContext = Pick<Context, 'mesh' | 'actor' | 'correlationId'>;

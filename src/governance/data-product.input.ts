@@ -77,13 +77,9 @@ const registerDataProduct = z.object({
 });
 export type RegisterDataProductInput = z.input<typeof registerDataProduct>;
 
-/** Reads the input of registerDataProduct; access by tag is refused in this version. */
+/** Reads the input of registerDataProduct. */
 export function readNewProduct(input: RegisterDataProductInput) {
-  const product = read(registerDataProduct, input);
-  if (product.accessMode === 'LF_TBAC') {
-    throw invalid('accessMode', 'LF_TBAC, access by tag, is not supported in this version: give NRAC.');
-  }
-  return product;
+  return read(registerDataProduct, input);
 }
 
 /** Tables given as fields must lie under what the domain registered. */
@@ -100,6 +96,8 @@ export const updateDataProduct = z.object({
   owner: text(255).nullish(),
   tags: tags.nullish(),
   classification: classification.nullish(),
+  /** Of a published product both modes stand until all of the new one does. */
+  accessMode: z.enum(['NRAC', 'LF_TBAC']).nullish(),
   /** Replaces all; only while no contract is in force. */
   tables: tables.min(1, 'Give at least one table.').nullish(),
   ...heldToPlan,

@@ -3,6 +3,7 @@ import type { LaneKey } from '../provisioning/lane.js';
 import { closeRequest } from './access-extension.js';
 import { announceProduct, changes } from './announce.js';
 import { type Action, assertCan } from './authorization.js';
+import { changedMode, refuseGivenByName } from './change-of-mode.js';
 import { claim, lockClaims } from './claims.js';
 import type { Context } from './context.js';
 import { type ContractDocument, readContract } from './contract-document.js';
@@ -115,27 +116,32 @@ export async function updateDataProduct(ctx: Context, input: UpdateDataProductIn
     const described = changes(pickDescribed(product), pickDescribed({ ...product, ...givenOnly(given) }));
     const shaped = tables ? await changeTables(tx, product, tables) : null;
     if (described === null && shaped === null) return [];
+    const grants = await lockLiveGrants(tx, id);
+    const mode = described?.after.accessMode ? changedMode(product, described.after.accessMode) : {};
     // Also without a change of its own row, the product was updated now.
-    await tx.dataProduct.update({ where: { id }, data: { ...described?.after, updatedAt: new Date() } });
+    await tx.dataProduct.update({ where: { id }, data: { ...described?.after, ...mode, updatedAt: new Date() } });
     const published = inCatalogue(product);
     if (described !== null)
       await announceProduct(tx, ctx, { type: 'DataProductUpdated', product, published, data: described });
     if (shaped !== null) await announceProduct(tx, ctx, { type: 'SchemaChanged', product, published, data: shaped });
-    const inAws = shaped !== null || described?.after.classification !== undefined;
+    const { classification, accessMode } = described?.after ?? {};
+    const inAws = shaped !== null || classification !== undefined || accessMode !== undefined;
     if (!inAws || product.status === 'DRAFT') return [];
     const declared: Declarations = [];
     const full = await readTables(tx, product);
-    const lanes = await claimAnew(ctx, tx, { product: full, grants: await lockLiveGrants(tx, id), declared });
+    if (accessMode === 'LF_TBAC') refuseGivenByName(full, grants);
+    const lanes = await claimAnew(ctx, tx, { product: full, grants, declared });
     assertPlanned(declared, looked, product.status);
     return lanes;
   });
 }
 
-const pickDescribed = ({ description, owner, tags, classification }: ProductRow) => ({
+const pickDescribed = ({ description, owner, tags, classification, accessMode }: ProductRow) => ({
   description,
   owner,
   tags,
   classification,
+  accessMode,
 });
 
 const givenOnly = <T extends object>(given: T) =>

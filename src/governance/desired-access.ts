@@ -1,80 +1,180 @@
 import type { AccessRequest } from '../generated/prisma/client.js';
-import { desire, type SpecOf } from '../provisioning/kinds.js';
-import type { LfResource } from '../provisioning/lake-resource.js';
+import { desire, type PermissionMap, type SpecOf } from '../provisioning/kinds.js';
+import { type LfResource, lfResourceText } from '../provisioning/lake-resource.js';
 import type { DesiredResource } from '../provisioning/resource.js';
+import { approvedValues, confidentiality, isSensitive } from './confidentiality.js';
 import type { Mesh } from './context.js';
-import { centralTable, desireGrant, desireLink } from './desired-data-product.js';
-import { LOCAL_DATABASE } from './names.js';
+import { modesOf } from './desired-data-product.js';
+import {
+  type Account,
+  atLocation,
+  calledOnly,
+  centralTable,
+  DESCRIBE,
+  desireDatabaseLink,
+  desireGrant,
+  desireLink,
+  desireShared,
+  domainByTag,
+  inAccount,
+  inGovernance,
+  localDatabase,
+  productByTag,
+  tagValues,
+} from './desired-grants.js';
+import { filterName } from './names.js';
+import { columnsOfFilter } from './row-filter.js';
 import type { ProductWithTables } from './rows.js';
 
 /** What of a request decides which AWS objects it needs. */
-type AskedAccess = Pick<AccessRequest, 'principals' | 'permissions' | 'tables' | 'columns'>;
-
-/** Who consumes: the account that the links stand in. */
-interface Consumer {
-  awsAccountId: string;
-  awsRegion: string;
-}
+export type AskedAccess = Pick<
+  AccessRequest,
+  'principals' | 'permissions' | 'tables' | 'columns' | 'rowFilter' | 'accessMode' | 'grantTo' | 'approvedAs'
+>;
 
 interface Access {
   request: AskedAccess;
   product: ProductWithTables;
-  consumer: Consumer;
+  /** Who consumes: the account that the links stand in. */
+  consumer: Account;
 }
 
 /**
- * What an approved request needs of AWS (design: provisioning.md, Access by name): grants in G to each principal directly, and in the
- * consumer's account the accepted share, the link and DESCRIBE on link and database. What the product no longer has is left out.
+ * What an approved request needs of AWS (design: provisioning.md, Access by name, Access by tag), in the product's access mode, and in
+ * the one that it comes from while that changes. What the product no longer has is left out.
  */
-export function desiredAccess(mesh: Mesh, { request, product, consumer }: Access): DesiredResource[] {
-  const tables = askedTables(request, product);
-  if (tables.length === 0) return [];
-  const at = { account: consumer.awsAccountId, region: consumer.awsRegion };
-  const local: LfResource = { type: 'DATABASE', catalogId: consumer.awsAccountId, database: LOCAL_DATABASE };
+export function desiredAccess(mesh: Mesh, access: Access): DesiredResource[] {
+  const { request, product, consumer } = access;
+  if (askedTables(request, product).length === 0) return [];
+  const resources = modesOf(product).flatMap((mode) =>
+    mode === 'NRAC' ? desiredByName(mesh, access) : desiredByTag(mesh, access),
+  );
+  return calledOnly(resources, consumer);
+}
+
+/** A table that a request comes to; `columns` null means every column, `rowFilter` null every row. */
+export interface AskedTable {
+  name: string;
+  columns: string[] | null;
+  rowFilter: string | null;
+}
+
+/**
+ * The tables, columns and rows that a request comes to, of what the product has now. What was asked by tag keeps to what was approved:
+ * sensitive columns and tables only to those who were approved for them.
+ */
+export function askedTables(
+  request: Pick<AskedAccess, 'tables' | 'columns' | 'rowFilter' | 'accessMode' | 'approvedAs'>,
+  product: Pick<ProductWithTables, 'classification'> & { tables: AskableTable[] },
+): AskedTable[] {
+  const opened = approvedValues(request, product);
+  if (!opened.includes(confidentiality(product.classification))) return [];
+  const filtered = request.rowFilter === null ? [] : columnsOfFilter(request.rowFilter);
+  return (
+    product.tables
+      .filter(({ name }) => request.tables.length === 0 || request.tables.includes(name))
+      // Without a column that decides which rows are open, none is.
+      .filter(({ columns }) => filtered.every((column) => columns.some(({ name }) => name === column)))
+      .flatMap((table): AskedTable[] => {
+        const asked = request.columns.filter((column) => column.startsWith(`${table.name}.`));
+        const open = table.columns
+          .filter(({ name }) => asked.length === 0 || asked.includes(`${table.name}.${name}`))
+          .filter((column) => opened.includes('sensitive') || !isSensitive(column))
+          .map(({ name }) => name);
+        if (asked.length > 0 && open.length === 0) return [];
+        const whole = asked.length === 0 && open.length === table.columns.length;
+        return [{ name: table.name, columns: whole ? null : open.sort(), rowFilter: request.rowFilter }];
+      })
+      .filter(({ columns }) => columns === null || columns.length > 0)
+  );
+}
+
+/** Whether a request is for what access by tag cannot give: less than the product, or more than to read it. */
+export function givenByNameAlone(
+  { tables, columns, rowFilter, permissions }: Pick<AskedAccess, 'tables' | 'columns' | 'rowFilter' | 'permissions'>,
+  product: { tables: { name: string }[] },
+): boolean {
+  const all = tables.length === 0 || product.tables.every(({ name }) => tables.includes(name));
+  const reads = permissions.every((permission) => permission === 'SELECT' || permission === 'DESCRIBE');
+  return !all || !reads || columns.length > 0 || rowFilter !== null;
+}
+
+/** What of a product's table decides what of it a request comes to. */
+interface AskableTable {
+  name: string;
+  columns: Pick<ProductWithTables['tables'][number]['columns'][number], 'name' | 'pii' | 'classification'>[];
+}
+
+/** Grants by name: in G to each principal directly, or to his account, and in the account the share, the link and DESCRIBE on both. */
+function desiredByName(mesh: Mesh, access: Access): DesiredResource[] {
+  const { request, product, consumer } = access;
+  const at = inAccount(consumer);
   return [
-    ...tables.flatMap((table) => desiredTableAccess(mesh, { request, product, consumer }, table)),
-    ...request.principals.map((principal) => desireGrant(at, principal, local, { DESCRIBE: 'ALL_COLUMNS' })),
+    ...askedTables(request, product).flatMap((table) => tableByName(mesh, access, table)),
+    ...request.principals.map((principal) => desireGrant(at, principal, localDatabase(consumer), DESCRIBE)),
   ];
 }
 
-/** A table that a request asks for; `columns` null means every column. */
-interface AskedTable {
-  name: string;
-  columns: string[] | null;
-}
-
-/** The tables and columns that a request comes to, of those that the product has now. */
-export function askedTables(
-  request: Pick<AskedAccess, 'tables' | 'columns'>,
-  product: { tables: { name: string; columns: { name: string }[] }[] },
-): AskedTable[] {
-  return product.tables
-    .filter(({ name }) => request.tables.length === 0 || request.tables.includes(name))
-    .flatMap((table): AskedTable[] => {
-      const asked = request.columns.filter((column) => column.startsWith(`${table.name}.`));
-      if (asked.length === 0) return [{ name: table.name, columns: null }];
-      const columns = table.columns.map(({ name }) => name).filter((name) => asked.includes(`${table.name}.${name}`));
-      return columns.length === 0 ? [] : [{ name: table.name, columns: columns.sort() }];
-    });
-}
-
-function desiredTableAccess(mesh: Mesh, { request, product, consumer }: Access, table: AskedTable): DesiredResource[] {
-  const inGovernance = { account: mesh.governanceAccount, region: mesh.region };
-  const inConsumer = { account: consumer.awsAccountId, region: consumer.awsRegion };
-  const resource = centralTable(mesh, product, table.name);
-  const { link, resource: linked } = desireLink(consumer, product, resource);
+function tableByName(mesh: Mesh, { request, product, consumer }: Access, table: AskedTable): DesiredResource[] {
+  const at = inAccount(consumer);
+  const target = centralTable(mesh, product, table.name, 'NRAC');
+  const { link, resource: linked } = desireLink(consumer, product, target);
+  const filter = table.rowFilter === null ? null : filterOf(target, table);
+  const resource: LfResource =
+    filter === null ? target : { ...target, type: 'DATA_FILTER' as const, filter: filter.name };
+  const given = permissions(request, table);
+  const toAccount = request.grantTo === 'ACCOUNT';
   return [
     link,
+    ...(filter === null ? [] : [desire('DataFilter', inGovernance(mesh), filter)]),
+    ...(toAccount ? desireShared(mesh, consumer, resource, given) : []),
     ...request.principals.flatMap((principal) => [
-      desireGrant(inGovernance, principal, resource, permissions(request, table)),
-      desire('ShareAcceptance', inConsumer, { resource, principal }),
-      desireGrant(inConsumer, principal, linked, { DESCRIBE: 'ALL_COLUMNS' }),
+      ...(toAccount
+        ? [desireGrant(at, principal, resource, given)]
+        : [
+            desireGrant(inGovernance(mesh), principal, resource, given),
+            desire('ShareAcceptance', at, { resource, principal }),
+          ]),
+      desireGrant(at, principal, linked, DESCRIBE),
+      // Only a product's own domain may alter its tables: the account called is the one that has the location.
+      ...(given.ALTER === undefined ? [] : [atLocation(mesh, product.domain, principal)]),
     ]),
   ];
 }
 
-/** On chosen columns Lake Formation takes SELECT alone; a whole table carries what was asked. */
-function permissions({ permissions }: AskedAccess, { columns }: AskedTable): SpecOf<'LfGrant'>['permissions'] {
-  if (columns !== null) return { SELECT: columns };
+function filterOf({ database, table }: LfResource & { type: 'TABLE' }, asked: AskedTable): SpecOf<'DataFilter'> {
+  const content = { columns: asked.columns ?? ('ALL_COLUMNS' as const), rowFilter: asked.rowFilter };
+  return { database, table, name: filterName(content), ...content };
+}
+
+/** On chosen columns and on filters Lake Formation takes SELECT alone; a whole table carries what was asked. */
+function permissions({ permissions }: AskedAccess, { columns, rowFilter }: AskedTable): PermissionMap {
+  if (rowFilter !== null) return { SELECT: 'ALL_COLUMNS' };
+  // Who asked to see the table alone gets no column for it.
+  if (columns !== null && permissions.includes('SELECT')) return { SELECT: columns };
   return Object.fromEntries([...new Set(permissions)].sort().map((permission) => [permission, 'ALL_COLUMNS'] as const));
+}
+
+/**
+ * Grants by tag: in G to the consumer's account with grant option, on the tags, on the domain's database and on the product's tables;
+ * in the account the link to the database, and to each principal the very same expressions, as Lake Formation takes no others.
+ */
+function desiredByTag(mesh: Mesh, { request, product, consumer }: Access): DesiredResource[] {
+  const at = inAccount(consumer);
+  const { link, resource: linked } = desireDatabaseLink(mesh, consumer, product.domain);
+  const database = domainByTag(mesh, product.domain, 'DATABASE');
+  const tables = productByTag(mesh, product, approvedValues(request, product));
+  const given = permissions(request, { name: '', columns: null, rowFilter: null });
+  const tags = new Map([...tagValues(database), ...tagValues(tables)].map((tag) => [lfResourceText(tag), tag]));
+  return [
+    ...[...tags.values()].flatMap((tag) => desireShared(mesh, consumer, tag, DESCRIBE)),
+    ...desireShared(mesh, consumer, database, DESCRIBE),
+    ...desireShared(mesh, consumer, tables, given),
+    link,
+    ...request.principals.flatMap((principal) => [
+      desireGrant(at, principal, linked, DESCRIBE),
+      desireGrant(at, principal, database, DESCRIBE),
+      desireGrant(at, principal, tables, given),
+    ]),
+  ];
 }

@@ -1,23 +1,66 @@
 import type { Domain } from '../generated/prisma/client.js';
-import { desire } from '../provisioning/kinds.js';
+import { desire, type PermissionMap } from '../provisioning/kinds.js';
 import type { LfResource } from '../provisioning/lake-resource.js';
 import type { DesiredResource } from '../provisioning/resource.js';
+import { CONFIDENTIALITY } from './confidentiality.js';
 import type { Mesh } from './context.js';
+import {
+  ALL,
+  calledOnly,
+  desireDatabaseLink,
+  desireGrant,
+  desireShared,
+  domainByTag,
+  inAccount,
+  inGovernance,
+  LOB,
+  locationOf,
+} from './desired-grants.js';
 import { busArn, centralDatabase, defaultEventTargetRole, glueArn, LOCAL_DATABASE, s3Arn } from './names.js';
 
 /** What a registered domain needs of AWS (design: provisioning.md, registerDomain): its part of G, and its own account. */
 export function desiredDomain(mesh: Mesh, domain: Domain): DesiredResource[] {
-  return [...inGovernance(mesh, domain), ...inDomain(mesh, domain)];
+  const resources = [
+    ...governanceOf(mesh, domain),
+    ...desiredDomainByTag(mesh, domain),
+    ...desireShared(mesh, domain, locationOf(mesh, domain), { DATA_LOCATION_ACCESS: 'ALL_COLUMNS' }),
+    ...accountOf(mesh, domain),
+  ];
+  return calledOnly(resources, domain);
 }
 
-function inGovernance(mesh: Mesh, domain: Domain): DesiredResource[] {
-  const at = { account: mesh.governanceAccount, region: mesh.region };
+/** The source of the events that the AWS Analytics Reference Architecture's workflows wait for. */
+const WORKFLOW_SOURCE = 'com.central.stepfunction';
+const ASSOCIATE: PermissionMap = { ASSOCIATE: 'ALL_COLUMNS', DESCRIBE: 'ALL_COLUMNS' };
+const CREATE: PermissionMap = { CREATE_TABLE: 'ALL_COLUMNS', DESCRIBE: 'ALL_COLUMNS' };
+/** What our own role keeps on tables that the domain creates: their creator alone would hold it (Lake Formation, implicit permissions). */
+const KEEP: PermissionMap = { ALTER: 'ALL_COLUMNS', DESCRIBE: 'ALL_COLUMNS', DROP: 'ALL_COLUMNS' };
+
+/** The domain's rights on what it has by tag, with grant option, and its link to its own database of products by tag. */
+export function desiredDomainByTag(mesh: Mesh, domain: Domain): DesiredResource[] {
+  const at = inGovernance(mesh);
+  const tag: LfResource = { type: 'LF_TAG', catalogId: mesh.governanceAccount, key: LOB, value: domain.name };
+  const tables = domainByTag(mesh, domain, 'TABLE');
+  return [
+    desire('LfTag', at, { key: LOB, values: [domain.name] }),
+    desire('LfTagAttachment', at, { resource: taggedDatabase(mesh, domain), key: LOB, value: domain.name }),
+    ...desireShared(mesh, domain, tag, ASSOCIATE),
+    ...desireShared(mesh, domain, domainByTag(mesh, domain, 'DATABASE'), CREATE),
+    ...desireShared(mesh, domain, tables, ALL),
+    desireGrant(at, mesh.governanceRoleArn, tables, KEEP),
+    desireDatabaseLink(mesh, domain, domain).link,
+  ];
+}
+
+const taggedDatabase = (mesh: Mesh, domain: Domain): LfResource => ({
+  type: 'DATABASE',
+  catalogId: mesh.governanceAccount,
+  database: centralDatabase(mesh, domain, 'tbac'),
+});
+
+function governanceOf(mesh: Mesh, domain: Domain): DesiredResource[] {
+  const at = inGovernance(mesh);
   const dataLocation = s3Arn(mesh, domain.dataLocation);
-  const tbac: LfResource = {
-    type: 'DATABASE',
-    catalogId: mesh.governanceAccount,
-    database: centralDatabase(mesh, domain, 'tbac'),
-  };
   const database = (mode: 'nrac' | 'tbac') =>
     desire('GlueDatabase', at, {
       name: centralDatabase(mesh, domain, mode),
@@ -36,17 +79,15 @@ function inGovernance(mesh: Mesh, domain: Domain): DesiredResource[] {
     desire('DataLocation', at, { arn: dataLocation, roleArn: domain.dataAccessRoleArn ?? mesh.dataAccessRoleArn }),
     database('nrac'),
     database('tbac'),
-    desire('LfTag', at, { key: 'lob', values: [domain.name] }),
-    desire('LfTag', at, { key: 'confidentiality', values: ['non-sensitive', 'sensitive'] }),
-    desire('LfTagAttachment', at, { resource: tbac, key: 'lob', value: domain.name }),
+    desire('LfTag', at, { key: CONFIDENTIALITY, values: ['non-sensitive', 'sensitive'] }),
     // What nobody classified yet is sensitive; a table's own tag overrides it.
-    desire('LfTagAttachment', at, { resource: tbac, key: 'confidentiality', value: 'sensitive' }),
+    desire('LfTagAttachment', at, { resource: taggedDatabase(mesh, domain), key: CONFIDENTIALITY, value: 'sensitive' }),
     desire('EventBus', at, { name: mesh.centralBusName }),
     desire('BusPermission', at, {
       bus: mesh.centralBusName,
       statementId: 'domains',
       principalAccounts: [domain.awsAccountId],
-      deniedSources: ['com.central.stepfunction', 'meshgate'],
+      deniedSources: [WORKFLOW_SOURCE, 'meshgate'],
     }),
     desire('EventRule', at, {
       bus: mesh.centralBusName,
@@ -61,7 +102,29 @@ function inGovernance(mesh: Mesh, domain: Domain): DesiredResource[] {
         },
       ],
     }),
+    ...(domain.provisioning === 'DELEGATED' ? [workflowRule(mesh, domain)] : []),
   ];
+}
+
+/** Sends a domain that provisions for itself what its own workflow waits for (design: events.md, `ara` compatibility). */
+function workflowRule(mesh: Mesh, domain: Domain): DesiredResource {
+  return desire('EventRule', inGovernance(mesh), {
+    bus: mesh.centralBusName,
+    name: `workflow-${domain.name}`,
+    description: `Tells the workflow of the domain ${domain.name} which links to make`,
+    pattern: {
+      source: [WORKFLOW_SOURCE],
+      account: [mesh.governanceAccount],
+      'detail-type': [`${domain.awsAccountId}_createResourceLinks`],
+    },
+    targets: [
+      {
+        id: 'domain-bus',
+        arn: busArn(mesh, domain.awsAccountId, domain.eventBusName),
+        roleArn: mesh.eventTargetRoleArn,
+      },
+    ],
+  });
 }
 
 /** With cross-account version 3 the catalogue's policy lets RAM share, and nothing else (Lake Formation developer guide, hybrid-cross-account). */
@@ -76,8 +139,8 @@ function catalogPolicy(mesh: Mesh): Record<string, Record<string, unknown>> {
   };
 }
 
-function inDomain(mesh: Mesh, domain: Domain): DesiredResource[] {
-  const at = { account: domain.awsAccountId, region: domain.awsRegion };
+function accountOf(mesh: Mesh, domain: Domain): DesiredResource[] {
+  const at = inAccount(domain);
   const bus = domain.eventBusName;
   return [
     desire('DataLakeSettings', at, { admins: [domain.roleArn], manage: domain.manageSettings }),

@@ -1,3 +1,6 @@
+import { createHash } from 'node:crypto';
+import type { AccessMode } from '../generated/prisma/client.js';
+import type { SpecOf } from '../provisioning/kinds.js';
 import type { Mesh } from './context.js';
 
 /** What AWS objects are called. Pure: the same row always gets the same name. */
@@ -18,6 +21,30 @@ export function centralDatabase(mesh: Mesh, domain: DomainName, mode: 'nrac' | '
   return mesh.databaseNames[mode]
     .replaceAll('{domain}', underscored(domain.name))
     .replaceAll('{account}', domain.awsAccountId);
+}
+
+/** How the names of a mode's databases end. */
+export const MODE_NAME = { NRAC: 'nrac', LF_TBAC: 'tbac' } as const satisfies Record<AccessMode, string>;
+
+/** The link to a domain's database of products by tag, in every account that reads one: `{domain}__tbac`. */
+export function databaseLinkName(domain: string): string {
+  return `${underscored(domain)}__tbac`;
+}
+
+/** How the workflows of the AWS Analytics Reference Architecture name the database that their links stand in. */
+export function workflowDatabase(side: 'producer' | 'consumer', mode: AccessMode): string {
+  return side === 'consumer' && mode === 'NRAC' ? 'data-products' : `${MODE_NAME[mode]}-data-domain`;
+}
+
+/** How those workflows name a link to a table, or to a central database. */
+export function workflowLinkName(target: string): string {
+  return `rl-${target}`;
+}
+
+/** A filter's name says what it holds, so that equal filters of a table are one and a changed one is another. */
+export function filterName({ columns, rowFilter }: Pick<SpecOf<'DataFilter'>, 'columns' | 'rowFilter'>): string {
+  const content = JSON.stringify([columns, rowFilter]);
+  return `mg_${createHash('sha256').update(content).digest('hex').slice(0, 32)}`;
 }
 
 /** The link to a product's table in `data_products`: `{domain}__{product}__{table}`. Slugs have no `__`, so no two tables share one. */

@@ -1,7 +1,8 @@
 import type { LaneKey } from '../provisioning/lane.js';
 import type { DesiredResource } from '../provisioning/resource.js';
 import { claim, lockClaims } from './claims.js';
-import type { Context } from './context.js';
+import { approvedValues, confidentiality } from './confidentiality.js';
+import type { ActingContext } from './context.js';
 import { askedTables, desiredAccess } from './desired-access.js';
 import { desiredDataProduct } from './desired-data-product.js';
 import { conflict } from './error.js';
@@ -12,24 +13,34 @@ import { settled } from './settled.js';
 import { assertPublishable } from './tables.js';
 import type { Tx } from './transaction.js';
 
-/** Declares a published product's tables, after a check that AWS could hold them and no other product of the domain has them. */
-export async function claimProduct(
-  ctx: Context,
+/** What a product needs of AWS, after a check that AWS could hold it and no other product of the domain has its tables. */
+export async function productResources(
+  ctx: Pick<ActingContext, 'mesh'>,
   tx: Tx,
   product: ProductWithTables,
-  declared?: Declarations,
-): Promise<LaneKey[]> {
+): Promise<DesiredResource[]> {
   assertPublishable(ctx.mesh, product);
   await refuseTakenTables(tx, product);
   const resources = desiredDataProduct(ctx.mesh, product);
   await refuseTablesBeingCleared(ctx, tx, { productId: product.id, resources });
+  return resources;
+}
+
+/** Declares a published product's tables. */
+export async function claimProduct(
+  ctx: ActingContext,
+  tx: Tx,
+  product: ProductWithTables,
+  declared?: Declarations,
+): Promise<LaneKey[]> {
+  const resources = await productResources(ctx, tx, product);
   const owner = { type: 'DATA_PRODUCT' as const, id: product.id };
   return claim(tx, { owner, resources, correlationId: ctx.correlationId, declared });
 }
 
 /** A table of that name that was another product's: whoever could read it must be out of AWS before other data stands under its name. */
 async function refuseTablesBeingCleared(
-  { mesh }: Context,
+  { mesh }: Pick<ActingContext, 'mesh'>,
   tx: Tx,
   { productId, resources }: { productId: string; resources: DesiredResource[] },
 ): Promise<void> {
@@ -73,14 +84,18 @@ interface Changed {
 }
 
 /** After a published product's tables changed: declares them and what its grants need anew. A grant of which nothing is left ends. */
-export async function claimAnew(ctx: Context, tx: Tx, { product, grants, declared }: Changed): Promise<LaneKey[]> {
+export async function claimAnew(
+  ctx: ActingContext,
+  tx: Tx,
+  { product, grants, declared }: Changed,
+): Promise<LaneKey[]> {
   const owners = [{ type: 'DATA_PRODUCT' as const, id: product.id }, ...grants.map(({ id }) => grantOwner(id))];
   await lockClaims(tx, owners);
   const lanes = await claimProduct(ctx, tx, product, declared);
   for (const grant of grants) {
     const { request, consumerDomain: consumer } = grant;
     if (askedTables(request, product).length === 0) {
-      const reason = 'The contract in force has nothing left of what was granted.';
+      const reason = whyNothingIsLeft(request, product);
       lanes.push(...(await beginRevoke(ctx, tx, { grant, reason, endsAs: 'REVOKED', declared })));
       continue;
     }
@@ -90,6 +105,14 @@ export async function claimAnew(ctx: Context, tx: Tx, { product, grants, declare
     await settled(ctx.mesh, tx, grantOwner(grant.id));
   }
   return lanes;
+}
+
+function whyNothingIsLeft(request: GrantRow['request'], product: ProductWithTables): string {
+  const sensitive = confidentiality(product.classification);
+  if (!approvedValues(request, product).includes(sensitive)) {
+    return `The product is ${product.classification} now, and access was approved while it was ${request.approvedAs}: ask anew.`;
+  }
+  return 'The contract in force has nothing left of what was granted.';
 }
 
 const grantOwner = (id: string) => ({ type: 'ACCESS_GRANT' as const, id });

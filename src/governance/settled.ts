@@ -4,8 +4,8 @@ import { resourceId } from '../provisioning/resource.js';
 import { type Author, announceAccess, announceDomain, announceProduct } from './announce.js';
 import type { Mesh } from './context.js';
 import { desiredAccess } from './desired-access.js';
-import { centralTable } from './desired-data-product.js';
-import { howToQuery, type Readable } from './how-to-query.js';
+import { centralTable } from './desired-grants.js';
+import { howToQuery } from './how-to-query.js';
 import { glueArn } from './names.js';
 import { type GrantRow, lockDomain, lockGrant, lockProduct, type ProductWithTables, readTables } from './rows.js';
 import type { Tx } from './transaction.js';
@@ -73,9 +73,9 @@ async function settleProduct(mesh: Mesh, tx: Tx, owner: Owner): Promise<void> {
 }
 
 /** The Glue ARNs of a product's tables: what an EventBridge entry lists as its resources. */
-function tableArns(mesh: Mesh, product: ProductWithTables, names?: string[]): string[] {
-  return (names ?? product.tables.map(({ name }) => name)).map((name) => {
-    const { catalogId, database, table } = centralTable(mesh, product, name);
+export function tableArns(mesh: Mesh, product: ProductWithTables, names?: string[]): string[] {
+  return (names?.length ? names : product.tables.map(({ name }) => name)).map((name) => {
+    const { catalogId, database, table } = centralTable(mesh, product, name, product.accessMode);
     return glueArn(mesh, catalogId, `table/${database}/${table}`);
   });
 }
@@ -100,7 +100,8 @@ async function activate(mesh: Mesh, tx: Tx, grant: GrantRow): Promise<void> {
     data: { status, grantedAt: grant.grantedAt ?? new Date(), reason: null },
   });
   const { author, product } = await aboutGrant(mesh, tx, grant);
-  const how = howToQuery(readable(grant, product), mesh);
+  const { request, consumerDomain: consumer } = grant;
+  const how = howToQuery({ domain: product.domain, product, consumer, request }, mesh);
   await announceAccess(tx, author, {
     type: 'AccessGranted',
     access: grant,
@@ -118,18 +119,6 @@ async function activate(mesh: Mesh, tx: Tx, grant: GrantRow): Promise<void> {
       resources: tableArns(mesh, product, grant.request.tables),
     },
   });
-}
-
-function readable({ request, consumerDomain }: GrantRow, { name, domain, tables }: ProductWithTables): Readable {
-  return {
-    domain: domain.name,
-    domainAccount: domain.awsAccountId,
-    product: name,
-    consumerAccount: consumerDomain.awsAccountId,
-    requestedTables: request.tables,
-    requestedColumns: request.columns,
-    tables: tables.map((table) => ({ name: table.name, columns: table.columns.map((column) => column.name) })),
-  };
 }
 
 async function fail(mesh: Mesh, tx: Tx, { grant, failures }: { grant: GrantRow; failures: Failure[] }): Promise<void> {

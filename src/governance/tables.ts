@@ -69,6 +69,8 @@ interface NewTables {
   productId: string;
   tables: TableShape[];
   source: SchemaSource;
+  /** What of it breaks the contract in force. */
+  violations?: object[];
 }
 
 /**
@@ -93,10 +95,16 @@ export async function replaceTables(tx: Tx, { productId, tables, source }: NewTa
     FROM jsonb_to_recordset(${JSON.stringify(columns)}::jsonb)
       AS rows("id" uuid, "tableId" uuid, "position" int, "name" text, "type" text, "description" text, "required" bool,
         "primaryKey" bool, "partition" bool, "pii" bool, "classification" "Classification")`;
+  await keepSchemaVersion(tx, { productId, tables, source });
+}
+
+/** Keeps what a product's tables look like from now on. The product's row is locked or new. */
+export async function keepSchemaVersion(tx: Tx, { productId, tables, source, violations }: NewTables): Promise<void> {
+  const broken = violations === undefined ? null : JSON.stringify(violations);
   await tx.$executeRaw`
-    INSERT INTO "SchemaVersion" ("id", "productId", "number", "source", "tables")
+    INSERT INTO "SchemaVersion" ("id", "productId", "number", "source", "tables", "violations")
     SELECT ${randomUUID()}::uuid, ${productId}::uuid, coalesce(max("number"), 0) + 1, ${source}::"SchemaSource",
-      ${JSON.stringify(tables)}::jsonb
+      ${JSON.stringify(tables)}::jsonb, ${broken}::jsonb
     FROM "SchemaVersion" WHERE "productId" = ${productId}::uuid`;
 }
 

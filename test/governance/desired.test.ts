@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Domain } from '../../src/generated/prisma/client.js';
-import { desiredAccess } from '../../src/governance/desired-access.js';
+import { type AskedAccess, desiredAccess } from '../../src/governance/desired-access.js';
 import { desiredDataProduct } from '../../src/governance/desired-data-product.js';
 import { desiredDomain } from '../../src/governance/desired-domain.js';
 import type { ProductWithTables } from '../../src/governance/rows.js';
@@ -60,12 +60,15 @@ const product = {
   domain,
   domainId: domain.id,
   classification: 'INTERNAL',
+  accessMode: 'NRAC',
+  previousAccessMode: null,
   tables: [
     {
       name: 'tickets',
       description: 'Tickets',
       location: 's3://care-lake/data/tickets',
       format: 'PARQUET',
+      crawlRun: null,
       columns: [
         column('id', 'string', { description: 'The\nid' }),
         column('mail', 'string', { pii: true }),
@@ -92,13 +95,21 @@ test('a domain needs settings, location, databases, tags and events in G, and se
     'G DataLocation arn:aws:s3:::care-lake/data',
     'G GlueDatabase customer_care_nrac',
     'G GlueDatabase customer_care_tbac',
-    'G LfTag lob',
     'G LfTag confidentiality',
-    `G LfTagAttachment database ${G}/customer_care_tbac#lob`,
     `G LfTagAttachment database ${G}/customer_care_tbac#confidentiality`,
     'G EventBus central-mesh-bus',
     'G BusPermission central-mesh-bus/domains',
     'G EventRule central-mesh-bus/domain-customer-care',
+    'G LfTag lob',
+    `G LfTagAttachment database ${G}/customer_care_tbac#lob`,
+    `G LfGrant ${P} on tag ${G}/lob=customer-care`,
+    `G LfGrant ${P} on databases of ${G} with lob=(customer-care)`,
+    `P ShareAcceptance ${P} from databases of ${G} with lob=(customer-care)`,
+    `G LfGrant ${P} on tables of ${G} with lob=(customer-care)`,
+    `P ShareAcceptance ${P} from tables of ${G} with lob=(customer-care)`,
+    `G LfGrant arn:aws:iam::${G}:role/meshgate on tables of ${G} with lob=(customer-care)`,
+    'P DatabaseLink customer_care__tbac',
+    `G LfGrant ${P} on location ${G}/arn:aws:s3:::care-lake/data`,
     'P DataLakeSettings settings',
     'P GlueDatabase data_products',
     'P EventBus meshgate',
@@ -113,7 +124,7 @@ test('a domain needs settings, location, databases, tags and events in G, and se
     bus: 'central-mesh-bus',
     name: 'domain-customer-care',
     description: 'Events of the mesh that the domain customer-care may see',
-    pattern: { source: ['meshgate'], account: [G], detail: { audience: ['customer-care'] } },
+    pattern: { source: ['meshgate'], account: [G], detail: { audience: ['customer-care', '*'] } },
     targets: [
       {
         id: 'domain-bus',
@@ -172,24 +183,32 @@ test('a published product needs its tables with tags and the grant to its domain
 test("the domain's workflow role may write its tables, through links that it may see", () => {
   const workflowRoleArn = `arn:aws:iam::${P}:role/workflow`;
   const desired = desiredDataProduct(MESH, { ...product, domain: { ...domain, workflowRoleArn } });
-  expect(kinds(desired).slice(-3)).toEqual([
+  expect(kinds(desired).slice(-4)).toEqual([
     `P LfGrant ${workflowRoleArn} on table ${G}/customer_care_nrac/tickets`,
     `P LfGrant ${workflowRoleArn} on table ${P}/data_products/customer_care__open_tickets__tickets`,
+    `P LfGrant ${workflowRoleArn} on location ${G}/arn:aws:s3:::care-lake/data`,
     `P LfGrant ${workflowRoleArn} on database ${P}/data_products`,
   ]);
 });
 
 const ann = `arn:aws:iam::${C}:role/ann`;
 const bob = `arn:aws:iam::${C}:user/teams/bob`;
-const consumer = { awsAccountId: C, awsRegion: 'eu-central-1' };
+const consumer = { awsAccountId: C, awsRegion: 'eu-central-1', provisioning: 'DIRECT' as const };
+
+/** A request for all of the product, by name, to each principal. */
+const whole: AskedAccess = {
+  principals: [ann],
+  permissions: ['SELECT', 'DESCRIBE'],
+  tables: [],
+  columns: [],
+  rowFilter: null,
+  accessMode: 'NRAC',
+  grantTo: 'PRINCIPALS',
+  approvedAs: 'INTERNAL',
+};
 
 test('access to columns is SELECT on them in G; share, link and DESCRIBE on link and database in C', () => {
-  const request = {
-    principals: [ann],
-    permissions: ['SELECT' as const, 'DESCRIBE' as const],
-    tables: ['tickets'],
-    columns: ['tickets.id', 'tickets.day', 'tickets.gone'],
-  };
+  const request = { ...whole, tables: ['tickets'], columns: ['tickets.id', 'tickets.day', 'tickets.gone'] };
   expect(lines(desiredAccess(MESH, { request, product, consumer }))).toEqual([
     `${C} TableLink data_products/customer_care__open_tickets__tickets {"database":"data_products","name":"customer_care__open_tickets__tickets","target":{"catalogId":"${G}","database":"customer_care_nrac","table":"tickets"}}`,
     `${G} LfGrant ${ann} on table ${G}/customer_care_nrac/tickets {"principal":"${ann}","resource":{"type":"TABLE","catalogId":"${G}","database":"customer_care_nrac","table":"tickets"},"permissions":{"SELECT":["day","id"]},"grantable":{}}`,
@@ -200,12 +219,7 @@ test('access to columns is SELECT on them in G; share, link and DESCRIBE on link
 });
 
 test('access to whole tables carries what was asked, for each principal', () => {
-  const request = {
-    principals: [ann, bob],
-    permissions: ['SELECT' as const, 'DESCRIBE' as const],
-    tables: ['tickets'],
-    columns: [],
-  };
+  const request = { ...whole, principals: [ann, bob], tables: ['tickets'] };
   const desired = desiredAccess(MESH, { request, product, consumer });
   const inG = desired.filter(({ account }) => account === G);
   expect(inG.map(({ spec }) => spec)).toMatchObject([
@@ -216,8 +230,136 @@ test('access to whole tables carries what was asked, for each principal', () => 
 });
 
 test('what the product no longer has is not granted', () => {
-  const request = { principals: [ann], permissions: ['SELECT' as const], tables: ['gone'], columns: [] };
+  const request = { ...whole, tables: ['gone'] };
   expect(desiredAccess(MESH, { request, product, consumer })).toEqual([]);
   const columns = { ...request, tables: ['tickets'], columns: ['tickets.gone'] };
   expect(desiredAccess(MESH, { request: columns, product, consumer })).toEqual([]);
+});
+
+const byTag = { ...product, accessMode: 'LF_TBAC' as const };
+const askedByTag: AskedAccess = { ...whole, accessMode: 'LF_TBAC', grantTo: 'ACCOUNT' };
+const TICKETS = `tables of ${G} with confidentiality=(non-sensitive) and product-customer-care=(open-tickets)`;
+
+test('a product by tag needs its tables in the other database, with a tag value of its own, and no grant by name', () => {
+  const own = kinds(desiredDataProduct(MESH, byTag)).filter((line) => /tickets|product-/.test(line));
+  expect(own).toEqual([
+    'G LfTag product-customer-care',
+    'G GlueTable customer_care_tbac/tickets',
+    `G LfTagAttachment table ${G}/customer_care_tbac/tickets#confidentiality`,
+    `G LfTagAttachment table ${G}/customer_care_tbac/tickets#confidentiality#columns`,
+    `G LfTagAttachment table ${G}/customer_care_tbac/tickets#product-customer-care`,
+  ]);
+});
+
+test('access by tag is to the account with grant option, and to the letter the same to each principal', () => {
+  const desired = desiredAccess(MESH, { request: { ...askedByTag, principals: [ann, bob] }, product: byTag, consumer });
+  const shared = [`databases of ${G} with lob=(customer-care)`, TICKETS];
+  const inC = (principal: string) => [
+    `C LfGrant ${principal} on database ${C}/customer_care__tbac`,
+    ...shared.map((resource) => `C LfGrant ${principal} on ${resource}`),
+  ];
+  expect(kinds(desired)).toEqual([
+    `G LfGrant ${C} on tag ${G}/lob=customer-care`,
+    `G LfGrant ${C} on tag ${G}/confidentiality=non-sensitive`,
+    `G LfGrant ${C} on tag ${G}/product-customer-care=open-tickets`,
+    ...shared.flatMap((resource) => [`G LfGrant ${C} on ${resource}`, `C ShareAcceptance ${C} from ${resource}`]),
+    'C DatabaseLink customer_care__tbac',
+    ...inC(ann),
+    ...inC(bob),
+  ]);
+  const toAccount = desired.find(({ key }) => key === `${C} on ${TICKETS}`)?.spec;
+  const given = { DESCRIBE: 'ALL_COLUMNS', SELECT: 'ALL_COLUMNS' };
+  expect(toAccount).toMatchObject({ permissions: given, grantable: given });
+});
+
+test('sensitive columns open by tag to those alone who were approved while the product was sensitive', () => {
+  const both = `tables of ${G} with confidentiality=(non-sensitive|sensitive) and product-customer-care=(open-tickets)`;
+  const tables = (approvedAs: AskedAccess['approvedAs'], classification: 'INTERNAL' | 'CONFIDENTIAL') =>
+    desiredAccess(MESH, { request: { ...askedByTag, approvedAs }, product: { ...byTag, classification }, consumer })
+      .filter(({ kind, account, key }) => kind === 'LfGrant' && account === C && key.includes(' on tables '))
+      .map(({ key }) => key.slice(key.indexOf(' on ') + 4));
+  expect(tables('INTERNAL', 'INTERNAL')).toEqual([TICKETS]);
+  expect(tables('CONFIDENTIAL', 'CONFIDENTIAL')).toEqual([both]);
+  expect(tables('CONFIDENTIAL', 'INTERNAL')).toEqual([both]);
+  expect(tables('INTERNAL', 'CONFIDENTIAL')).toEqual([]);
+});
+
+test('a row filter is an object of its own in G, on which there is SELECT, with the columns in it', () => {
+  const request = { ...whole, columns: ['tickets.id'], rowFilter: '"id" = \'x\'' };
+  const desired = desiredAccess(MESH, { request, product, consumer });
+  const filter = desired.find(({ kind }) => kind === 'DataFilter')?.spec as { name: string };
+  expect(filter).toMatchObject({ table: 'tickets', columns: ['id'], rowFilter: '"id" = \'x\'' });
+  const resource = `filter ${G}/customer_care_nrac/tickets/${filter.name}`;
+  expect(kinds(desired).filter((line) => line.includes('filter '))).toEqual([
+    `G LfGrant ${ann} on ${resource}`,
+    `C ShareAcceptance ${ann} from ${resource}`,
+  ]);
+  const again = desiredAccess(MESH, { request: { ...request, rowFilter: '"id" = \'y\'' }, product, consumer });
+  expect(again.find(({ kind }) => kind === 'DataFilter')?.key).not.toContain(filter.name);
+});
+
+test('a grant to the account has grant option in G, and the principals get theirs in C', () => {
+  const desired = desiredAccess(MESH, { request: { ...whole, grantTo: 'ACCOUNT' }, product, consumer });
+  const table = `table ${G}/customer_care_nrac/tickets`;
+  expect(kinds(desired).filter((line) => line.includes(table))).toEqual([
+    `G LfGrant ${C} on ${table}`,
+    `C ShareAcceptance ${C} from ${table}`,
+    `C LfGrant ${ann} on ${table}`,
+  ]);
+});
+
+test('while the mode of a product changes, product and grants have the objects of both', () => {
+  const changing = { ...byTag, previousAccessMode: 'NRAC' as const };
+  const set = (resources: DesiredResource[]) => new Set(kinds(resources));
+  const request = whole;
+  for (const [now, before, after] of [
+    [desiredDataProduct(MESH, changing), desiredDataProduct(MESH, product), desiredDataProduct(MESH, byTag)],
+    [
+      desiredAccess(MESH, { request, product: changing, consumer }),
+      desiredAccess(MESH, { request, product, consumer }),
+      desiredAccess(MESH, { request, product: byTag, consumer }),
+    ],
+  ] as const) {
+    expect(set(now)).toEqual(new Set([...set(before), ...set(after)]));
+  }
+});
+
+test('access that was given by name keeps its sensitive columns by tag, and what was given by tag gets none by name', () => {
+  const keys = (request: AskedAccess, of: ProductWithTables) =>
+    desiredAccess(MESH, { request, product: of, consumer }).map(({ key }) => key);
+  expect(keys(whole, byTag).join()).toContain('confidentiality=(non-sensitive|sensitive)');
+  const byName = desiredAccess(MESH, { request: { ...askedByTag, grantTo: 'PRINCIPALS' }, product, consumer });
+  expect(byName.find(({ kind, account }) => kind === 'LfGrant' && account === G)?.spec).toMatchObject({
+    permissions: { SELECT: ['day', 'id'] },
+  });
+});
+
+test('a crawl needs its role on link, table and location, and goes when it is done', () => {
+  const crawlerRoleArn = `arn:aws:iam::${P}:role/crawler`;
+  const [table] = product.tables;
+  const crawling = {
+    ...product,
+    domain: { ...domain, crawlerRoleArn },
+    tables: [{ ...table, crawlRun: 'r1' }],
+  } as ProductWithTables;
+  const crawl = kinds(desiredDataProduct(MESH, crawling)).filter((line) => /crawler|CrawlerRun/.test(line));
+  expect(crawl).toEqual([
+    `P LfGrant ${crawlerRoleArn} on database ${P}/data_products`,
+    `P LfGrant ${crawlerRoleArn} on table ${P}/data_products/customer_care__open_tickets__tickets`,
+    `P LfGrant ${crawlerRoleArn} on table ${G}/customer_care_nrac/tickets`,
+    `P LfGrant ${crawlerRoleArn} on location ${G}/arn:aws:s3:::care-lake/data`,
+    'P CrawlerRun meshgate-customer-care-open-tickets-tickets',
+  ]);
+});
+
+test('nothing is called in the account of a domain that provisions for itself', () => {
+  const delegated = { ...domain, provisioning: 'DELEGATED' as const, workflowRoleArn: `arn:aws:iam::${P}:role/w` };
+  const resources = [
+    ...desiredDomain(MESH, delegated),
+    ...desiredDataProduct(MESH, { ...product, domain: delegated }),
+    ...desiredDataProduct(MESH, { ...byTag, domain: delegated }),
+    ...desiredAccess(MESH, { request: whole, product, consumer: { ...consumer, provisioning: 'DELEGATED' } }),
+  ];
+  expect(new Set(resources.map(({ account }) => account))).toEqual(new Set([G]));
+  expect(kinds(resources)).toContain('G EventRule central-mesh-bus/workflow-customer-care');
 });

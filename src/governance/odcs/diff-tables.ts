@@ -82,7 +82,8 @@ function diffColumn(path: string, from: ContractColumn, to: ContractColumn): Con
   return changes;
 }
 
-function typeChangeOf(from: string, to: string): ContractChangeKind | undefined {
+/** What kind of change one Hive type is to another; undefined where they are the same. */
+export function typeChangeOf(from: string, to: string): ContractChangeKind | undefined {
   if (from === to) return undefined;
   const [before, after] = [readType(from), readType(to)];
   const how = before === undefined || after === undefined ? 'CHANGED' : compareTypes(before, after);

@@ -1,0 +1,94 @@
+import { SYSTEM_ACTOR } from '../events/types.js';
+import type { AccessMode } from '../generated/prisma/client.js';
+import { resourceId } from '../provisioning/resource.js';
+import { announceProduct } from './announce.js';
+import type { ActingContext, SystemContext } from './context.js';
+import { desiredAccess, givenByNameAlone } from './desired-access.js';
+import { desiredDataProduct } from './desired-data-product.js';
+import { conflict } from './error.js';
+import { globalId } from './global-id.js';
+import { claimAnew } from './product-claims.js';
+import {
+  type GrantRow,
+  lockLiveGrants,
+  lockProduct,
+  type ProductRow,
+  type ProductWithTables,
+  readTables,
+} from './rows.js';
+import { tableArns } from './settled.js';
+import { inTransaction, type Tx } from './transaction.js';
+
+/**
+ * A published product changes its access mode without an instant of lost access: until all of the new mode stands in AWS the old one
+ * stays too, for the product and for every live grant. Then the old one goes.
+ */
+export function changedMode(
+  { status, accessMode }: Pick<ProductRow, 'status' | 'accessMode'>,
+  to: AccessMode,
+): { accessMode: AccessMode; previousAccessMode: AccessMode | null } {
+  return { accessMode: to, previousAccessMode: status === 'DRAFT' ? null : accessMode };
+}
+
+/** What was granted by name for less than the product, or for more than to read it, cannot be given by tag. */
+export function refuseGivenByName(product: ProductWithTables, grants: GrantRow[]): void {
+  const named = grants.filter(({ request }) => givenByNameAlone(request, product));
+  if (named.length === 0) return;
+  const names = named.map(({ id, consumerDomain }) => `${globalId('AccessGrant', id)} of ${consumerDomain.name}`);
+  throw conflict(
+    `By tag (LF_TBAC) a product is given as a whole and to read it; these grants are for other than that: ${names.join(', ')}. Revoke them first.`,
+  );
+}
+
+/** Ends the changes of mode of which all stands; returns how many. */
+export async function finishModeChanges(ctx: SystemContext): Promise<number> {
+  const changing = await ctx.db.dataProduct.findMany({
+    where: { previousAccessMode: { not: null }, status: { in: ['PUBLISHED', 'DEPRECATED'] } },
+    select: { id: true },
+  });
+  let finished = 0;
+  for (const { id } of changing) {
+    const lanes = await inTransaction(ctx.db, (tx) => finish(ctx, tx, id));
+    if (lanes === null) continue;
+    ctx.committed(lanes);
+    finished += 1;
+  }
+  return finished;
+}
+
+async function finish(ctx: SystemContext, tx: Tx, id: string) {
+  await lockLiveGrants(tx, id);
+  const product = await lockProduct(tx, id);
+  if (product.previousAccessMode === null) return null;
+  // Read again: an approval that held the product until now has added its grant.
+  const grants = await lockLiveGrants(tx, id);
+  const full = { ...(await readTables(tx, product)), previousAccessMode: null };
+  if (!(await allReady(ctx, tx, { product: full, grants }))) return null;
+  await tx.dataProduct.update({ where: { id }, data: { previousAccessMode: null } });
+  const system = { mesh: ctx.mesh, actor: SYSTEM_ACTOR, correlationId: crypto.randomUUID() };
+  const lanes = await claimAnew(system, tx, { product: full, grants });
+  const { accessMode, status } = product;
+  const data = {
+    before: { status, accessMode: product.previousAccessMode },
+    after: { status, accessMode },
+    resources: tableArns(ctx.mesh, full),
+  };
+  await announceProduct(tx, system, { type: 'DataProductReady', product, published: true, data });
+  return lanes;
+}
+
+/** Whether everything stands that product and grants need in the new mode alone. */
+async function allReady(
+  { mesh }: Pick<ActingContext, 'mesh'>,
+  tx: Tx,
+  { product, grants }: { product: ProductWithTables; grants: GrantRow[] },
+): Promise<boolean> {
+  const needed = [
+    ...desiredDataProduct(mesh, product),
+    ...grants.flatMap(({ request, consumerDomain }) =>
+      desiredAccess(mesh, { request, product, consumer: consumerDomain }),
+    ),
+  ];
+  const ids = [...new Set(needed.map(resourceId))];
+  return (await tx.resource.count({ where: { id: { in: ids }, status: 'READY', desired: 'PRESENT' } })) === ids.length;
+}
