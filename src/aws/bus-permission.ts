@@ -49,7 +49,9 @@ export function createBusPermission(region: string): AwsProvider<'BusPermission'
       }),
     calls: (account, { spec }, action) =>
       action === 'DELETE'
-        ? removals(spec).map((parameters) => ({ service: 'events', operation: 'RemovePermission', parameters }))
+        ? removals(spec)
+            .filter(({ StatementId: sid }) => sid in statementsOf(busArn(region, account, spec), spec))
+            .map((parameters) => ({ service: 'events', operation: 'RemovePermission', parameters }))
         : [
             {
               service: 'events',

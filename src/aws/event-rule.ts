@@ -57,19 +57,21 @@ export const eventRule = oneByOne<'EventRule'>({
       );
       await session.eventBridge.send(new DeleteRuleCommand(named(spec)));
     }),
-  calls: (_account, { spec }, action) => {
+  calls: (_account, { spec, before }, action) => {
     if (action === 'DELETE') {
-      const parameters = removal(
-        spec,
-        spec.targets.map(({ id }) => id),
-      );
+      const ids = spec.targets.map(({ id }) => id);
       return [
-        { service: 'events', operation: 'RemoveTargets', parameters },
+        ...(ids.length > 0 ? [{ service: 'events', operation: 'RemoveTargets', parameters: removal(spec, ids) }] : []),
         { service: 'events', operation: 'DeleteRule', parameters: named(spec) },
       ];
     }
+    const kept = new Set(spec.targets.map(({ id }) => id));
+    const dropped = (before?.targets ?? []).flatMap(({ id }) => (kept.has(id) ? [] : [id]));
     return [
       { service: 'events', operation: 'PutRule', parameters: { ...ruleInput(spec) } },
+      ...(dropped.length > 0
+        ? [{ service: 'events', operation: 'RemoveTargets', parameters: removal(spec, dropped) }]
+        : []),
       ...(spec.targets.length > 0
         ? [{ service: 'events', operation: 'PutTargets', parameters: { ...targetsInput(spec) } }]
         : []),

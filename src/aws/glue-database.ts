@@ -11,7 +11,7 @@ import type { SpecOf } from '../provisioning/kinds.js';
 import type { Item, Observation } from '../provisioning/provider.js';
 import { attempt, compared, createOrCompare, differs, gone, inParallel, look } from './attempt.js';
 import { PermanentFailure } from './errors.js';
-import { type Bypass, bypassDifferences, bypassRevoke, closeToIam, openToIam } from './iam-bypass.js';
+import { type Bypass, bypassDifferences, closeToIam, openToIam } from './iam-bypass.js';
 import type { AwsProvider, AwsSession } from './session.js';
 
 type DatabaseItem = Item<'GlueDatabase'>;
@@ -34,22 +34,13 @@ export const glueDatabase: AwsProvider<'GlueDatabase'> = {
       }),
     ),
   remove: (session, items) => inParallel(items, WIDTH, (item) => attempt(() => remove(session, item))),
-  calls: (account, item, action) => {
-    const { spec } = item;
+  calls: (account, { spec, before }, action) => {
     if (action === 'DELETE')
       return [{ service: 'glue', operation: 'DeleteDatabase', parameters: target(account, spec) }];
-    const parameters = { CatalogId: account, DatabaseInput: databaseInput(spec, {}) };
-    if (action === 'UPDATE') {
-      return [{ service: 'glue', operation: 'UpdateDatabase', parameters: { ...parameters, Name: spec.name } }];
-    }
-    return [
-      { service: 'glue', operation: 'CreateDatabase', parameters },
-      {
-        service: 'lakeformation',
-        operation: 'BatchRevokePermissions',
-        parameters: { ...bypassRevoke(account, bypassOn(account, item, ['ALL'])) },
-      },
-    ];
+    const parameters = { CatalogId: account, DatabaseInput: databaseInput(spec, before ?? {}) };
+    // Its settings leave a new database closed to IAM, so there is nothing to revoke.
+    if (action === 'CREATE') return [{ service: 'glue', operation: 'CreateDatabase', parameters }];
+    return [{ service: 'glue', operation: 'UpdateDatabase', parameters: { ...parameters, Name: spec.name } }];
   },
 };
 
@@ -166,7 +157,10 @@ function target(account: string, spec: SpecOf<'GlueDatabase'>): { CatalogId: str
 }
 
 /** UpdateDatabase replaces all of it, so what others added is carried over. */
-function databaseInput(spec: SpecOf<'GlueDatabase'>, observed: Partial<Observed>): DatabaseInput {
+function databaseInput(
+  spec: SpecOf<'GlueDatabase'>,
+  observed: Partial<Observed> | SpecOf<'GlueDatabase'>,
+): DatabaseInput {
   const description = spec.description ?? observed.description;
   const locationUri = spec.locationUri ?? observed.locationUri;
   return {

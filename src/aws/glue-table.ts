@@ -54,10 +54,16 @@ export const glueTable: AwsProvider<'GlueTable'> = {
         }),
       ),
     ),
-  calls: (account, { spec }, action) => {
+  calls: (account, { spec, before }, action) => {
     if (action === 'DELETE') return [{ service: 'glue', operation: 'DeleteTable', parameters: named(account, spec) }];
     if (action === 'UPDATE') {
-      return [{ service: 'glue', operation: 'UpdateTable', parameters: updateInput(account, spec, undefined) }];
+      return [
+        {
+          service: 'glue',
+          operation: 'UpdateTable',
+          parameters: updateInput(account, spec, before && tableInput(before, undefined)),
+        },
+      ];
     }
     return [{ service: 'glue', operation: 'CreateTable', parameters: { ...createInput(account, spec) } }];
   },
@@ -211,12 +217,12 @@ function createInput(account: string, spec: Spec): CreateTableCommandInput {
   };
 }
 
-function updateInput(account: string, spec: Spec, table: Table | undefined) {
+function updateInput(account: string, spec: Spec, table: TableInput | undefined) {
   return { CatalogId: account, DatabaseName: spec.database, TableInput: tableInput(spec, table) };
 }
 
 /** UpdateTable replaces all of it, so what others added (a crawler's statistics, Iceberg's metadata pointer) is carried over. */
-function tableInput(spec: Spec, table: Table | undefined): TableInput {
+function tableInput(spec: Spec, table: TableInput | undefined): TableInput {
   const description = spec.description ?? table?.Description;
   const iceberg = spec.format === 'ICEBERG';
   const classification = spec.format === 'ICEBERG' ? undefined : LAYOUTS[spec.format].classification;
@@ -236,7 +242,7 @@ function tableInput(spec: Spec, table: Table | undefined): TableInput {
   };
 }
 
-function storageOf(spec: Spec, table: Table | undefined): StorageDescriptor {
+function storageOf(spec: Spec, table: TableInput | undefined): StorageDescriptor {
   const columns = spec.columns.map(toColumn);
   const found = table?.StorageDescriptor;
   if (spec.format === 'ICEBERG') {

@@ -54,11 +54,7 @@ export async function closeToIam(session: AwsSession, bypass: Bypass): Promise<v
   throw new PartialFailure({ code, message, requestId: answer.$metadata.requestId });
 }
 
-/** The input of the revoke. */
-export function bypassRevoke(
-  account: string,
-  { id, resource, permissions }: Bypass,
-): BatchRevokePermissionsCommandInput {
+function bypassRevoke(account: string, { id, resource, permissions }: Bypass): BatchRevokePermissionsCommandInput {
   const Principal = { DataLakePrincipalIdentifier: IAM_ALLOWED_PRINCIPALS };
   return {
     CatalogId: account,

@@ -12,6 +12,8 @@ import { compared, DONE, inParallel, look } from './attempt.js';
 import { classify, classifyEntry, isAwsFailure, isNotFound, isNothingToRevoke } from './errors.js';
 import { type Held, listAll, listHeld } from './lf-held.js';
 import {
+  afterRevoke,
+  asListed,
   describeRow,
   excessRows,
   heldPermissions,
@@ -46,17 +48,30 @@ export const lfGrant: AwsProvider<'LfGrant'> = {
   listAll,
   apply,
   remove,
-  calls: (account, item, action) => [
-    {
-      service: 'lakeformation',
-      operation: action === 'DELETE' ? 'BatchRevokePermissions' : 'BatchGrantPermissions',
-      parameters: batchInput(
-        account,
-        wantedRows(item.spec).map((row) => ({ item, row })),
-      ),
-    },
-  ],
+  calls: (account, item, action) =>
+    plannedEntries(item, action).flatMap(({ operation, entries }) =>
+      batchesOf(entries).map((batch) => ({
+        service: 'lakeformation',
+        operation,
+        parameters: batchInput(account, batch),
+      })),
+    ),
 };
+
+/** What would be revoked, then granted, where AWS holds what was wanted so far. */
+function plannedEntries(item: GrantItem, action: 'CREATE' | 'UPDATE' | 'DELETE') {
+  const { spec, before } = item;
+  const type = permissionType(spec.resource);
+  const held = action === 'CREATE' ? [] : wantedRows(action === 'DELETE' ? spec : (before ?? NOTHING));
+  const listed = asListed(held, type);
+  const wanted = action === 'DELETE' ? NOTHING : spec;
+  const revoked = excessRows(wanted, listed, type);
+  const missing = missingRows(wanted, afterRevoke(listed, revoked));
+  return [
+    { operation: 'BatchRevokePermissions', entries: revoked.map((row) => ({ item, row })) },
+    { operation: 'BatchGrantPermissions', entries: missing.map((row) => ({ item, row })) },
+  ];
+}
 
 async function observe(session: AwsSession, items: GrantItem[]): Promise<Observation[]> {
   const listings = await listHeld(session, items);

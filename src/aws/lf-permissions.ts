@@ -97,7 +97,39 @@ export function excessRows(wanted: Wanted, rows: PermissionRow[], type: Resource
     for (const permission of row.permissions) add(permission, beyond(row.scope, permissions.get(permission)), false);
     for (const permission of row.grantable) add(permission, beyond(row.scope, options.get(permission)), true);
   }
-  return [...byScope.values()];
+  return [...byScope.values()].map(({ scope, permissions: revoked, grantable }) => ({
+    scope,
+    permissions: revoked.sort(),
+    grantable: grantable.sort(),
+  }));
+}
+
+/** The rows as AWS lists them: ALL beside everything that it stands for. */
+export function asListed(rows: PermissionRow[], type: ResourceType): PermissionRow[] {
+  const unfold = (permissions: string[]) =>
+    permissions.includes('ALL') ? [...new Set([...permissions, ...ALL_OF[type]])] : permissions;
+  return rows.map((row) => ({
+    ...row,
+    permissions: unfold(row.permissions),
+    grantable: unfold(row.grantable),
+  }));
+}
+
+/** What is left of rows once entries of `excessRows` are revoked. */
+export function afterRevoke(rows: PermissionRow[], revoked: PermissionRow[]): PermissionRow[] {
+  return rows.flatMap((row) => {
+    const left = (permission: string, field: 'permissions' | 'grantable') =>
+      revoked.reduce<Scope | null>(
+        (scope, entry) => (scope && entry[field].includes(permission) ? beyond(scope, entry.scope) : scope),
+        row.scope,
+      );
+    return (['permissions', 'grantable'] as const).flatMap((field) =>
+      row[field].flatMap((permission): PermissionRow[] => {
+        const scope = left(permission, field);
+        return scope ? [{ scope, permissions: [], grantable: [], [field]: [permission] }] : [];
+      }),
+    );
+  });
 }
 
 /** The columns that rows name. */

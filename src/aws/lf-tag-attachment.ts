@@ -44,19 +44,32 @@ export const lfTagAttachment: AwsProvider<'LfTagAttachment'> = {
       }),
     );
   },
-  calls: (account, item, action) => [
-    {
+  calls: (account, item, action) => {
+    const call = (operation: string, on: TagItem) => ({
       service: 'lakeformation',
-      operation: action === 'DELETE' ? 'RemoveLFTagsFromResource' : 'AddLFTagsToResource',
-      parameters: tagsInput(account, [item]),
-    },
-  ],
+      operation,
+      parameters: tagsInput(account, [on]),
+    });
+    if (action === 'DELETE') return [call('RemoveLFTagsFromResource', item)];
+    const { before, spec } = item;
+    const dropped = before?.columns?.filter((column) => !spec.columns?.includes(column)) ?? [];
+    const stray = Object.fromEntries(dropped.map((column) => [column, before?.value ?? spec.value]));
+    return [
+      call('AddLFTagsToResource', item),
+      ...itemsOn(item, stray).map((each) => call('RemoveLFTagsFromResource', each)),
+    ];
+  },
 };
 
 /** The same tag on columns that it was not asked for, such as those of an earlier spec, each as an item of its own. */
 function strayItems(item: TagItem, observation: Observation): TagItem[] {
   const { stray = {} } = ('observed' in observation ? observation.observed : {}) as { stray?: Record<string, string> };
-  return Object.entries(stray).map(([column, value]) => ({
+  return itemsOn(item, stray);
+}
+
+/** One item for each column, with the value that it has there. */
+function itemsOn(item: TagItem, values: Record<string, string>): TagItem[] {
+  return Object.entries(values).map(([column, value]) => ({
     ...item,
     spec: { ...item.spec, columns: [column], value },
   }));

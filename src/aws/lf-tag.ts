@@ -60,10 +60,12 @@ export const lfTag: AwsProvider<'LfTag'> = oneByOne<'LfTag'>({
         await session.lakeFormation.send(new UpdateLFTagCommand({ ...named, TagValuesToDelete: some }));
       }
     }),
-  calls: (account, { spec }, action) => {
+  calls: (account, { spec, before }, action) => {
     if (action === 'DELETE') return [call('DeleteLFTag', { CatalogId: account, TagKey: spec.key })];
     if (action === 'UPDATE')
-      return addInputs(account, spec.key, folded(spec.values)).map((input) => call('UpdateLFTag', input));
+      return addInputs(account, spec.key, missingValues(spec, before ? folded(before.values) : null)).map((input) =>
+        call('UpdateLFTag', input),
+      );
     const [first, ...rest] = createInputs(account, spec);
     const adds = rest.flatMap(({ TagValues }) => addInputs(account, spec.key, TagValues));
     return [...(first ? [call('CreateLFTag', first)] : []), ...adds.map((input) => call('UpdateLFTag', input))];

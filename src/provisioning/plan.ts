@@ -137,7 +137,8 @@ export function planDigest(outcomes: Outcome[], policyVersion: string): string {
 /** The AWS calls that bring an outcome about; none where nothing changes. */
 export function callsFor({ id, kind, account, key, before, after, action }: Outcome, callsOf: CallsOf): AwsCall[] {
   const spec = after ?? before;
-  return action === 'NOOP' || spec === null ? [] : callsOf(account, kind, { id, key, spec }, action);
+  const item = { id, key, ...(before && after ? { before } : {}) };
+  return action === 'NOOP' || spec === null ? [] : callsOf(account, kind, { ...item, spec }, action);
 }
 
 /** How an outcome's specs differ, leaf by leaf in order of path: `+ path: value`, `- path: value`, `~ path: old -> new`. */

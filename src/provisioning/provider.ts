@@ -11,6 +11,8 @@ export interface Item<K extends Kind = Kind> {
    * a listing may be older than the change.
    */
   unconfirmed?: true;
+  /** For `calls` of an UPDATE alone: what was wanted so far, thus what AWS is taken to hold. */
+  before?: SpecOf<K>;
 }
 
 /** What AWS holds for an item. `waiting`: it is on its way (a share that has not arrived); says what is missing. */
@@ -62,7 +64,7 @@ export interface AwsCall {
 
 /**
  * Everything that one principal holds on one Lake Formation resource, its rows united. The wildcard of a database's tables is the
- * TABLE `*` of that database.
+ * TABLE `*` of that database; columns that a row leaves out stand among the columns as `(all except a, b)`.
  */
 export interface ListedGrant {
   principal: string;

@@ -73,8 +73,8 @@ export function driver<K extends Kind>(aws: Aws<AwsSession>, kind: K, account: s
       return changes.length === 0 ? [] : provider.apply(await session, changes);
     },
     remove: async (...specs: SpecOf<K>[]): Promise<Outcome[]> => provider.remove(await session, items(specs)),
-    calls: (action: 'CREATE' | 'UPDATE' | 'DELETE', spec: SpecOf<K>) =>
-      provider.calls(account, itemOf(kind, account, spec), action),
+    calls: (action: 'CREATE' | 'UPDATE' | 'DELETE', spec: SpecOf<K>, before?: SpecOf<K>) =>
+      provider.calls(account, { ...itemOf(kind, account, spec), ...(before ? { before } : {}) }, action),
   };
 }
 
