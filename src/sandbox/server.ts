@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { join } from 'node:path';
 import { answerControlRequest, type Control } from './control.js';
 import { crawlers } from './crawlers.js';
+import { dataQuality } from './data-quality.js';
 import { eventBridge } from './events.js';
 import { type ActiveFault, Faults } from './faults.js';
 import { answerAwsRequest, findOperation, type Observed } from './front.js';
@@ -13,6 +14,7 @@ import { openLineLog } from './line-log.js';
 import { isLoopback, listen, readBody, sendJson, sendText, stop } from './loopback.js';
 import { ram } from './ram.js';
 import { settleHomeRegion } from './regional.js';
+import { schemaRegistry } from './schema-registry.js';
 import type { Service, World } from './service.js';
 import { simpleQueueService } from './sqs.js';
 import { openState, type State } from './state.js';
@@ -60,7 +62,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const sqs = simpleQueueService(() => url);
   const services: Record<string, Service> = {
     sts,
-    glue: { ...glue, ...crawlers(storage) },
+    glue: { ...glue, ...crawlers(storage), ...schemaRegistry, ...dataQuality },
     lakeformation,
     ram,
     sqs: sqs.service,

@@ -1,4 +1,4 @@
-/** How the sandbox behaves where AWS takes its time: what `POST /_sandbox/settings` changes. Everything but the time of a crawl is off at first. */
+/** How the sandbox behaves where AWS takes its time: what `POST /_sandbox/settings` changes. What stands for a fault is off at first. */
 import type { World } from './service.js';
 
 /** The settings in force; times are in milliseconds. */
@@ -13,6 +13,8 @@ export interface SandboxSettings {
   concurrentWriters: boolean;
   /** How long a run of a crawler takes. */
   crawlMs: number;
+  /** How long a new schema version is PENDING. */
+  schemaCheckMs: number;
 }
 
 const DEFAULTS: SandboxSettings = {
@@ -21,12 +23,14 @@ const DEFAULTS: SandboxSettings = {
   visibilityMs: 0,
   concurrentWriters: false,
   crawlMs: 200,
+  schemaCheckMs: 100,
 };
 
 const KINDS: Record<keyof SandboxSettings, { is: (value: unknown) => boolean; told: string }> = {
   locationVerificationMs: { is: isDuration, told: 'a number of milliseconds' },
   visibilityMs: { is: isDuration, told: 'a number of milliseconds' },
   crawlMs: { is: isDuration, told: 'a number of milliseconds' },
+  schemaCheckMs: { is: isDuration, told: 'a number of milliseconds' },
   verificationFails: {
     is: (value) => Array.isArray(value) && value.every((arn) => typeof arn === 'string' && arn.startsWith('arn:')),
     told: 'a list of S3 ARNs',
