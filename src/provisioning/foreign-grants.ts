@@ -148,9 +148,9 @@ async function keepOne<Session>(run: Run<Session>, tx: Tx, { grant, before, poli
   const [row] = await tx.$queryRaw<ForeignRow[]>`
     INSERT INTO "ForeignGrant" AS f ("id", "account", "region", "principal", "resource", "permissions", "resourceId", "status")
     VALUES (gen_random_uuid(), ${place.account}, ${place.region}, ${place.principal}, ${resource},
-      ${JSON.stringify(permissions)}::jsonb, ${grant.objectId}, ${status}::"ForeignGrantStatus")
+      ${JSON.stringify(permissions)}::jsonb, ${grant.objectId}, ${accepted ? 'OPEN' : status}::"ForeignGrantStatus")
     ON CONFLICT ("account", "region", "principal", "resource") DO UPDATE SET "permissions" = excluded."permissions",
-      "resourceId" = excluded."resourceId", "status" = excluded."status", "lastSeenAt" = clock_timestamp(),
+      "resourceId" = excluded."resourceId", "status" = ${status}::"ForeignGrantStatus", "lastSeenAt" = clock_timestamp(),
       "firstSeenAt" = CASE WHEN f."status" = 'GONE' THEN clock_timestamp() ELSE f."firstSeenAt" END,
       "acknowledgedBy" = CASE WHEN ${accepted} THEN f."acknowledgedBy" END,
       "acknowledgedAt" = CASE WHEN ${accepted} THEN f."acknowledgedAt" END,

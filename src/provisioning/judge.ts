@@ -61,9 +61,10 @@ function confirm(run: Judging, row: DueRow, observation: Observation): Verdict {
   const quietForMs = row.desired === 'ABSENT' ? row.takenAwayForMs : row.unconfirmedForMs;
   const doubted = row.unconfirmedSpec && (row.desired === 'ABSENT' || !covers(row.kind, row.spec, row.unconfirmedSpec));
   const remainingMs = run.times.requestTimeoutMs - (quietForMs ?? 0);
-  if (doubted && remainingMs > 0) return unsure(row, remainingMs);
+  const standing = row.status === 'READY';
+  if (doubted && remainingMs > 0 && !standing) return unsure(row, remainingMs);
   const observed = observation.state === 'AGREES' ? observation.observed : {};
-  const mayLandLate = doubted && row.desired === 'PRESENT' && row.status !== 'READY';
+  const mayLandLate = doubted && row.desired === 'PRESENT' && (!standing || remainingMs > 0);
   return (mayLandLate ? agreedForNow : agreed)(row, observed, run.verdicts);
 }
 

@@ -1,10 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { resourceSubjectId } from '../../src/governance/global-id.js';
-import { KINDS, type Kind } from '../../src/provisioning/kinds.js';
+import { KINDS, type Kind, type SpecOf } from '../../src/provisioning/kinds.js';
 import { lfResourceText } from '../../src/provisioning/lake-resource.js';
 import { specText } from '../../src/provisioning/merge.js';
-import type { Aws, Item, Observation, Outcome, Provider, ProviderError } from '../../src/provisioning/provider.js';
+import type {
+  Aws,
+  Item,
+  ListedGrant,
+  Observation,
+  Outcome,
+  Provider,
+  ProviderError,
+} from '../../src/provisioning/provider.js';
 import type { Owner } from '../../src/provisioning/reckon.js';
 import {
   DEFAULT_TIMES,
@@ -19,7 +27,7 @@ import { createLog } from '../../src/server/log.js';
 export interface Call {
   account: string;
   kind: Kind;
-  operation: 'observe' | 'apply' | 'remove';
+  operation: 'observe' | 'apply' | 'remove' | 'list';
   keys: string[];
   sessionName: string;
 }
@@ -60,6 +68,30 @@ export class World implements Aws<Session> {
     KINDS.map((kind) => [kind, this.#provider(kind)]),
   ) as unknown as Aws<Session>['providers'];
 
+  /** From now on the grants of a whole account can be listed, in pages of 1,000, each a call. */
+  listsAll(): void {
+    const grants = this.providers.LfGrant as Provider<Session>;
+    grants.listAll = async (session) => {
+      const prefix = `${session.account} LfGrant `;
+      const found = [...(this.listed ?? this.objects)].filter(([name]) => name.startsWith(prefix));
+      for (let page = 0; page === 0 || page * 1_000 < found.length; page += 1) {
+        await session.beforeCall();
+        const keys = found.slice(page * 1_000, (page + 1) * 1_000).map(([name]) => name.slice(prefix.length));
+        const made = { account: session.account, kind: 'LfGrant' as const, operation: 'list' as const, keys };
+        this.calls.push({ ...made, sessionName: session.sessionName });
+        await this.meddle({ ...made, sessionName: session.sessionName });
+      }
+      return found.map(([, text]) => JSON.parse(text) as ListedGrant);
+    };
+  }
+
+  /** Somebody grants, or takes away, behind Meshgate's back. */
+  meddleWith(account: string, grant: SpecOf<'LfGrant'>, how: 'grant' | 'revoke' = 'grant'): void {
+    const name = `${account} LfGrant ${grant.principal} on ${lfResourceText(grant.resource)}`;
+    if (how === 'grant') this.objects.set(name, specText(grant));
+    else this.objects.delete(name);
+  }
+
   async open(lane: { account: string; sessionName: string; beforeCall: () => Promise<void> }): Promise<Session> {
     const failure = this.closed.get(lane.account);
     if (failure) throw failure;
@@ -72,7 +104,7 @@ export class World implements Aws<Session> {
   }
 
   changes(): Call[] {
-    return this.calls.filter((call) => call.operation !== 'observe');
+    return this.calls.filter(({ operation }) => operation === 'apply' || operation === 'remove');
   }
 
   #provider(kind: Kind): Provider<Session> {
