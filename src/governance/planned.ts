@@ -1,7 +1,12 @@
 import { z } from 'zod';
-import { outcomesOf, planDigest } from '../provisioning/plan.js';
+import { Prisma, type PrismaClient } from '../generated/prisma/client.js';
+import { type Headroom, headroomOf, type Used } from '../provisioning/headroom.js';
+import { callsFor, type Outcome, outcomesOf, planDigest } from '../provisioning/plan.js';
+import { quotasOf } from '../provisioning/quotas.js';
 import type { Reckoning } from '../provisioning/reckon.js';
+import type { Context } from './context.js';
 import { wrongState } from './error.js';
+import type { Tx } from './transaction.js';
 
 /** The version of the rules by which requests are decided: part of a plan's digest, so that a decision holds for the rules it was made under. */
 export const POLICY_VERSION = 'built-in/1';
@@ -40,3 +45,62 @@ export function assertPlanned(
     `The plan has changed since: it is now ${now}. Look at it again, or say acceptChangedPlan: true.`,
   );
 }
+
+/** A plan as it is shown. */
+export interface ShownPlan {
+  digest: string;
+  resources: Outcome[];
+  quotas: Headroom[];
+  /** Why it would be refused now; empty where it would be done. */
+  refusals: string[];
+  warnings: string[];
+  /** Whether the viewer may see the AWS objects themselves, or only which kinds and how many. */
+  seesResources: boolean;
+}
+
+interface Planning {
+  outcomes: Outcome[];
+  used: Used;
+  refusals: string[];
+  warnings: string[];
+  seesResources: boolean;
+}
+
+/** Puts a plan together: its digest is that of the mutation which brings it about. */
+export function shownPlan({ outcomes, used, refusals, warnings, seesResources }: Planning): ShownPlan {
+  const quotas = headroomOf(outcomes, used);
+  const full = quotas
+    .filter(({ headroom, planned }) => headroom < 0 && planned > 0)
+    .map(
+      ({ name, account, limit, headroom }) =>
+        `${name} in account ${account}: ${-headroom} more than AWS's default limit of ${limit}.`,
+    );
+  const idle = outcomes.length > 0 && outcomes.every(({ action }) => action === 'NOOP');
+  return {
+    digest: planDigest(outcomes, POLICY_VERSION),
+    resources: outcomes,
+    quotas,
+    refusals,
+    warnings: [...warnings, ...full, ...(idle ? ['Nothing changes in AWS: all of it is there for others.'] : [])],
+    seesResources,
+  };
+}
+
+const LIMITS = { timeout: 15_000, maxWait: 10_000, isolationLevel: Prisma.TransactionIsolationLevel.RepeatableRead };
+
+/** Runs what may only read, over one state of the database: Postgres itself refuses a write. */
+export function readOnly<T>(db: PrismaClient, work: (tx: Tx) => Promise<T>): Promise<T> {
+  return db.$transaction(async (tx) => {
+    await tx.$executeRaw`SET TRANSACTION READ ONLY`;
+    return work(tx);
+  }, LIMITS);
+}
+
+/** The calls of one planned resource, each with the quotas that it eats into or frees. */
+export function plannedCalls({ callsOf }: Pick<Context, 'callsOf'>, outcome: Outcome) {
+  const counts = outcome.action === 'CREATE' || outcome.action === 'DELETE';
+  const quota = counts ? quotasOf(outcome).map(({ quota: { name } }) => name) : [];
+  return callsFor(outcome, callsOf).map((call) => ({ ...call, quota }));
+}
+
+export { diffLines } from '../provisioning/plan.js';

@@ -37,11 +37,16 @@ export async function lockDomain(tx: Tx, id: string): Promise<Domain> {
   return readDomain(tx, id);
 }
 
-export async function lockProduct(tx: Tx, id: string): Promise<ProductRow> {
-  await tx.$queryRaw`SELECT 1 FROM "DataProduct" WHERE "id" = ${id}::uuid FOR NO KEY UPDATE`;
+/** Reads a product; nothing is locked. */
+export async function readProduct(tx: Tx, id: string): Promise<ProductRow> {
   const product = await tx.dataProduct.findUnique({ where: { id }, include: PRODUCT });
   if (product === null) throw notFound('The data product');
   return product;
+}
+
+export async function lockProduct(tx: Tx, id: string): Promise<ProductRow> {
+  await tx.$queryRaw`SELECT 1 FROM "DataProduct" WHERE "id" = ${id}::uuid FOR NO KEY UPDATE`;
+  return readProduct(tx, id);
 }
 
 /** A product as it is now, with its tables. Its row is locked: nobody else changes them. */
@@ -49,6 +54,18 @@ export async function readTables(tx: Tx, { id, domain }: ProductRow): Promise<Pr
   const product = await tx.dataProduct.findUniqueOrThrow({ where: { id } });
   const { tables } = PRODUCT_TABLES;
   return { ...product, domain, tables: await tx.productTable.findMany({ where: { productId: id }, ...tables }) };
+}
+
+/** Several products with their tables, by id; nothing is locked. Four statements however many. */
+export async function readProducts(tx: Tx, ids: string[]): Promise<Map<string, ProductWithTables>> {
+  const products = await tx.dataProduct.findMany({ where: { id: { in: ids } }, include: PRODUCT });
+  const { tables: ordered } = PRODUCT_TABLES;
+  const tables = await tx.productTable.findMany({ where: { productId: { in: ids } }, ...ordered });
+  const full = products.map((product) => ({
+    ...product,
+    tables: tables.filter(({ productId }) => productId === product.id),
+  }));
+  return new Map(full.map((product) => [product.id, product]));
 }
 
 export async function lockRequest(tx: Tx, id: string): Promise<RequestRow> {
@@ -85,8 +102,28 @@ export async function lockLiveGrants(tx: Tx, productId: string): Promise<GrantRo
     SELECT "id" FROM "AccessGrant"
     WHERE "productId" = ${productId}::uuid AND "status" IN ('PROVISIONING', 'ACTIVE', 'FAILED')
     ORDER BY "id" FOR NO KEY UPDATE`;
-  if (locked.length === 0) return [];
-  const ids = locked.map(({ id }) => id);
+  return grantsOf(
+    tx,
+    productId,
+    locked.map(({ id }) => id),
+  );
+}
+
+/** The same grants; nothing is locked. */
+export async function readLiveGrants(tx: Tx, productId: string): Promise<GrantRow[]> {
+  const live = await tx.accessGrant.findMany({
+    where: { productId, status: { in: ['PROVISIONING', 'ACTIVE', 'FAILED'] } },
+    select: { id: true },
+  });
+  return grantsOf(
+    tx,
+    productId,
+    live.map(({ id }) => id),
+  );
+}
+
+async function grantsOf(tx: Tx, productId: string, ids: string[]): Promise<GrantRow[]> {
+  if (ids.length === 0) return [];
   const grants = await tx.accessGrant.findMany({
     where: { id: { in: ids } },
     include: { request: true },

@@ -12,6 +12,7 @@ import { DomainResolver } from './domain.js';
 import { EventResolver } from './event.js';
 import { ForeignGrantResolver } from './foreign-grant.js';
 import { NodeResolver } from './node.js';
+import { AccessPlanResolver, DataProductPlanResolver, PlannedResourceResolver } from './plan.js';
 import { ResourceResolver } from './resource.js';
 import { ViewerResolver } from './viewer.js';
 
@@ -40,6 +41,9 @@ export async function buildSchema(): Promise<GraphQLSchema> {
       EventResolver,
       ForeignGrantResolver,
       NodeResolver,
+      AccessPlanResolver,
+      DataProductPlanResolver,
+      PlannedResourceResolver,
       ResourceResolver,
       ViewerResolver,
     ],

@@ -137,13 +137,14 @@ export class DecideAccessRequestInput {
 
   @Field(() => String, {
     nullable: true,
-    description: 'The plan that was looked at; plans are not supported in this version.',
+    description:
+      '`digest` of the plan that was looked at: where the approval would come to something else by now, it is refused as StateError.',
   })
   planDigest?: string;
 
   @Field(() => Boolean, {
     nullable: true,
-    description: 'Approve also where the plan has changed since; of no effect without a plan.',
+    description: 'Approve also where the plan has changed since.',
   })
   acceptChangedPlan?: boolean;
 

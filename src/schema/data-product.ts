@@ -305,6 +305,16 @@ export class UpdateDataProductInput {
 
   @Field(() => String, {
     nullable: true,
+    description:
+      '`digest` of the plan that was looked at: where it would come to something else by now, it is refused as StateError.',
+  })
+  planDigest?: string;
+
+  @Field(() => Boolean, { nullable: true, description: 'Do it also where the plan has changed since.' })
+  acceptChangedPlan?: boolean;
+
+  @Field(() => String, {
+    nullable: true,
     description: 'Repeating a mutation with the same key within 24 hours does nothing twice.',
   })
   idempotencyKey?: string;
@@ -314,6 +324,16 @@ export class UpdateDataProductInput {
 export class PublishDataProductInput {
   @Field(() => ID, { description: 'The product.' })
   dataProduct!: string;
+
+  @Field(() => String, {
+    nullable: true,
+    description:
+      '`digest` of the plan that was looked at: where it would come to something else by now, it is refused as StateError.',
+  })
+  planDigest?: string;
+
+  @Field(() => Boolean, { nullable: true, description: 'Do it also where the plan has changed since.' })
+  acceptChangedPlan?: boolean;
 
   @Field(() => String, {
     nullable: true,
@@ -347,6 +367,16 @@ export class RetireDataProductInput {
     description: 'Revoke the access that is still given; default false: refused while there is any.',
   })
   revokeGrants?: boolean;
+
+  @Field(() => String, {
+    nullable: true,
+    description:
+      '`digest` of the plan that was looked at: where it would come to something else by now, it is refused as StateError.',
+  })
+  planDigest?: string;
+
+  @Field(() => Boolean, { nullable: true, description: 'Do it also where the plan has changed since.' })
+  acceptChangedPlan?: boolean;
 
   @Field(() => String, {
     nullable: true,

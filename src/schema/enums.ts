@@ -36,6 +36,10 @@ function describe<T extends Record<string, string>>(
   registerEnumType(values, { name, description, valuesConfig: valuesConfig as never });
 }
 
+/** What a plan does to an AWS object. */
+export const PlanAction = { CREATE: 'CREATE', UPDATE: 'UPDATE', DELETE: 'DELETE', NOOP: 'NOOP' } as const;
+/** What the rules say to a request. */
+export const PolicyDecision = { REQUIRED: 'REQUIRED', DENIED: 'DENIED' } as const;
 /** How a principal reaches data. */
 export const AccessPathKind = {
   NAMED: 'NAMED',
@@ -172,6 +176,16 @@ describe(ResourceStatus, 'ResourceStatus', 'What is true of an AWS object, as fa
   REMOVED: 'Is gone.',
   FAILED: 'Could not be made to agree; lastError says why.',
   STUCK: 'Could not be removed after many tries; still retried.',
+});
+describe(PlanAction, 'PlanAction', 'What a plan does to an AWS object.', {
+  CREATE: 'It is made.',
+  UPDATE: 'It is changed.',
+  DELETE: 'It is removed, as nobody needs it any more.',
+  NOOP: 'It is needed and is already as it has to be, for others.',
+});
+describe(PolicyDecision, 'PolicyDecision', 'What the rules say to a request.', {
+  REQUIRED: 'Somebody has to approve it.',
+  DENIED: 'It cannot be approved.',
 });
 describe(AccessPathKind, 'AccessPathKind', 'How a principal reaches data.', {
   NAMED: 'By a grant on the table by name, to the principal himself.',

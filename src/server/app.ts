@@ -1,10 +1,12 @@
 import { GraphQLError } from 'graphql';
+import { createProviders } from '../aws/providers.js';
 import { startListener } from '../events/listen.js';
 import type { Loop } from '../events/loop.js';
 import { startSequencer } from '../events/sequencer.js';
 import { startTail, type Tail } from '../events/tail.js';
 import type { Actor } from '../events/types.js';
 import type { Context, Viewer } from '../governance/context.js';
+import type { CallsOf } from '../provisioning/plan.js';
 import type { RequestContext } from '../resolvers/context.js';
 import { buildSchema } from '../resolvers/schema.js';
 import type { Config } from './config.js';
@@ -152,6 +154,8 @@ function createRequests({ config, database, tail, viewers, committed }: RequestP
   const authenticate = createAuthenticate(config);
   const admitRequest = createRateLimit();
   const admitSocket = createRateLimit();
+  const providers = createProviders(config.mesh.region);
+  const callsOf: CallsOf = (account, kind, item, action) => providers[kind].calls(account, item as never, action);
 
   function contextFor({ request, identity, viewer, currentViewer }: Asking, signal?: AbortSignal): RequestContext {
     return {
@@ -162,6 +166,7 @@ function createRequests({ config, database, tail, viewers, committed }: RequestP
         db: database.prisma,
         mesh: config.mesh,
         committed,
+        callsOf,
       },
       read: { viewer, run: database.run },
       subscribe: (options) => tail.subscribe(signal ? { ...options, signal } : options),

@@ -85,6 +85,7 @@ function contextOf(viewer: Viewer, { db, woken }: { db: Database['prisma']; woke
     committed: (lanes) => {
       woken.push(...lanes);
     },
+    callsOf: () => [],
   };
 }
 

@@ -60,6 +60,7 @@ export async function openApi(): Promise<ApiOfTest> {
       db: prisma,
       mesh: TEST_MESH,
       committed: () => undefined,
+      callsOf: () => [],
     };
   }
 

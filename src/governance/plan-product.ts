@@ -1,0 +1,109 @@
+import { readUsed } from '../provisioning/headroom.js';
+import { type Declaring, planAlternatives } from '../provisioning/plan.js';
+import { can } from './authorization.js';
+import type { Context } from './context.js';
+import { desiredAccess } from './desired-access.js';
+import { GovernanceError } from './error.js';
+import { readOnly, type ShownPlan, shownPlan } from './planned.js';
+import { productResources } from './product-claims.js';
+import { type GrantRow, type ProductWithTables, productSubject, readLiveGrants, readProducts } from './rows.js';
+import type { Tx } from './transaction.js';
+import { canStep, DATA_PRODUCT } from './transitions.js';
+
+/** What a change of a product would declare, or why it would be refused. */
+export interface Change {
+  declarations: Declaring[];
+  refusals: string[];
+}
+
+/**
+ * What publishing would do, by product: for those that are drafts and that the viewer may publish. One read-only transaction.
+ */
+export function planPublish(ctx: Context, ids: string[]): Promise<Map<string, ShownPlan>> {
+  return planProducts(ctx, ids, async (tx, product) => {
+    if (!canStep(DATA_PRODUCT, product.status, 'publish')) return null;
+    if (!can(ctx.viewer, 'data-product:publish', productSubject(product))) return null;
+    return publishing(ctx, tx, product);
+  });
+}
+
+/** What retiring would do, live grants revoked, by product: for those that the viewer may retire. */
+export function planRetire(ctx: Context, ids: string[]): Promise<Map<string, ShownPlan>> {
+  return planProducts(ctx, ids, async (tx, product) => {
+    if (!canStep(DATA_PRODUCT, product.status, 'retire')) return null;
+    if (!can(ctx.viewer, 'data-product:retire', productSubject(product))) return null;
+    const grants = await readLiveGrants(tx, product.id);
+    const warnings =
+      grants.length > 0 ? [`${grants.length} live grants would be revoked: retire it with revokeGrants: true.`] : [];
+    const owners: Declaring['owner'][] = [
+      ...grants.map(({ id }) => ({ type: 'ACCESS_GRANT' as const, id })),
+      { type: 'DATA_PRODUCT', id: product.id },
+    ];
+    return { declarations: owners.map((owner) => ({ owner, resources: [] })), refusals: [], warnings };
+  });
+}
+
+/** What it takes for a published product, and for its live grants, to be as given here; a grant of which nothing is left lets go. */
+export async function changing(
+  ctx: Context,
+  tx: Tx,
+  { product, grants }: { product: ProductWithTables; grants: GrantRow[] },
+): Promise<Change> {
+  const { declarations, refusals } = await publishing(ctx, tx, product);
+  if (refusals.length > 0) return { declarations, refusals };
+  const given = grants.map(({ id, request, consumerDomain: consumer }) => ({
+    owner: { type: 'ACCESS_GRANT' as const, id },
+    resources: desiredAccess(ctx.mesh, { request, product, consumer }),
+  }));
+  return { declarations: [...declarations, ...given], refusals };
+}
+
+async function publishing(ctx: Context, tx: Tx, product: ProductWithTables): Promise<Change> {
+  try {
+    const resources = await productResources(ctx, tx, product);
+    return { declarations: [{ owner: { type: 'DATA_PRODUCT', id: product.id }, resources }], refusals: [] };
+  } catch (error) {
+    if (error instanceof GovernanceError) return { declarations: [], refusals: [error.message] };
+    throw error;
+  }
+}
+
+async function planProducts(
+  ctx: Context,
+  ids: string[],
+  change: (tx: Tx, product: ProductWithTables) => Promise<(Change & { warnings?: string[] }) | null>,
+): Promise<Map<string, ShownPlan>> {
+  return readOnly(ctx.db, async (tx) => {
+    const changes: (Change & { product: ProductWithTables; warnings?: string[] })[] = [];
+    for (const product of (await readProducts(tx, ids)).values()) {
+      const found = await change(tx, product);
+      if (found) changes.push({ ...found, product });
+    }
+    const plans = await showChanges(ctx, tx, changes);
+    return new Map(changes.map(({ product }, index) => [product.id, plans[index] as ShownPlan]));
+  });
+}
+
+/** Plans changes, each as if it alone were to come. Three statements however many. */
+export async function showChanges(
+  ctx: Context,
+  tx: Tx,
+  changes: (Change & { product: ProductWithTables; warnings?: string[] })[],
+): Promise<ShownPlan[]> {
+  const found = await planAlternatives(
+    tx,
+    changes.map(({ declarations }) => declarations),
+  );
+  const outcomes = found.map((each) => (each instanceof Error ? [] : each));
+  const used = await readUsed(tx, outcomes.flat());
+  return changes.map(({ product, refusals, warnings = [] }, index) => {
+    const conflict = found[index];
+    return shownPlan({
+      outcomes: outcomes[index] ?? [],
+      used,
+      refusals: [...refusals, ...(conflict instanceof Error ? [conflict.message] : [])],
+      warnings,
+      seesResources: can(ctx.viewer, 'resource:read', { type: 'Resource', domainIds: [product.domainId] }),
+    });
+  });
+}

@@ -1,0 +1,99 @@
+import type { GraphQLResolveInfo } from 'graphql';
+import { Arg, Ctx, FieldResolver, Info, Query, Resolver, Root } from 'type-graphql';
+import { planAccess, planRequests } from '../governance/plan-access.js';
+import { planPublish, planRetire } from '../governance/plan-product.js';
+import { diffLines, plannedCalls, type ShownPlan } from '../governance/planned.js';
+import { AccessRequest, RequestAccessInput } from '../schema/access-request.js';
+import { DataProduct } from '../schema/data-product.js';
+import { AccessPlan, DataProductPlan, PlannedAwsCall, PlannedResource } from '../schema/plan.js';
+import { loadTogether } from './batch.js';
+import type { RequestContext } from './context.js';
+import { decodeId } from './decode.js';
+
+type PlannedOutcome = ShownPlan['resources'][number];
+
+/** A plan as clients see it: of AWS objects that the viewer may not see, kinds and actions alone. */
+export function planOf<Plan extends ShownPlan>(plan: Plan) {
+  const { resources, quotas, seesResources } = plan;
+  const counts = new Map<string, { kind: string; action: string; count: number }>();
+  for (const { kind, action } of resources) {
+    const key = `${kind} ${action}`;
+    counts.set(key, { kind, action, count: (counts.get(key)?.count ?? 0) + 1 });
+  }
+  return {
+    ...plan,
+    resources: seesResources ? resources : resources.map(({ kind, action }) => ({ kind, action })),
+    counts: [...counts.values()].sort((a, b) => (`${a.kind} ${a.action}` < `${b.kind} ${b.action}` ? -1 : 1)),
+    quotas: seesResources ? quotas : null,
+  };
+}
+
+/** Whether it is shown as a whole. */
+const isShown = (resource: Partial<PlannedOutcome>): resource is PlannedOutcome => resource.id !== undefined;
+
+@Resolver(() => PlannedResource)
+export class PlannedResourceResolver {
+  @FieldResolver(() => [String], { nullable: true })
+  diff(@Root() root: Partial<PlannedOutcome>) {
+    return isShown(root) ? diffLines(root) : null;
+  }
+
+  @FieldResolver(() => [PlannedAwsCall], { nullable: true })
+  awsCalls(@Root() root: Partial<PlannedOutcome>, @Ctx() { ctx }: RequestContext) {
+    return isShown(root) ? plannedCalls(ctx, root) : null;
+  }
+}
+
+@Resolver(() => AccessRequest)
+export class AccessPlanResolver {
+  @Query(() => AccessPlan, {
+    description: 'What a request would come to: rules, AWS objects, calls, quotas. Changes nothing.',
+  })
+  async planAccess(
+    @Arg('input', () => RequestAccessInput, { description: 'What would be asked for.' }) input: RequestAccessInput,
+    @Ctx() { ctx }: RequestContext,
+  ) {
+    const dataProduct = decodeId('DataProduct', input.dataProduct);
+    const consumerDomain = decodeId('Domain', input.consumerDomain);
+    return planOf(await planAccess(ctx, { ...input, dataProduct, consumerDomain }));
+  }
+
+  @FieldResolver(() => AccessPlan, {
+    nullable: true,
+    description: 'What its approval would bring about now; null once it is decided.',
+  })
+  plan(@Root() root: AccessRequest, @Ctx() rc: RequestContext, @Info() info: GraphQLResolveInfo) {
+    if (root.status !== 'PENDING') return null;
+    return together(rc, info, { id: root.id, load: (ids) => planRequests(rc.ctx, ids) });
+  }
+}
+
+@Resolver(() => DataProduct)
+export class DataProductPlanResolver {
+  @FieldResolver(() => DataProductPlan, {
+    nullable: true,
+    description: 'What publishing it would bring about; null where it is no draft or you may not.',
+  })
+  publishPlan(@Root() root: DataProduct, @Ctx() rc: RequestContext, @Info() info: GraphQLResolveInfo) {
+    return together(rc, info, { id: root.id, load: (ids) => planPublish(rc.ctx, ids) });
+  }
+
+  @FieldResolver(() => DataProductPlan, {
+    nullable: true,
+    description: 'What retiring it would bring about, its live grants revoked; null where you may not.',
+  })
+  retirePlan(@Root() root: DataProduct, @Ctx() rc: RequestContext, @Info() info: GraphQLResolveInfo) {
+    return together(rc, info, { id: root.id, load: (ids) => planRetire(rc.ctx, ids) });
+  }
+}
+
+/** The plans that one field asks for on all objects of a list, in one transaction. */
+async function together<Plan extends ShownPlan>(
+  rc: RequestContext,
+  info: GraphQLResolveInfo,
+  { id, load }: { id: string; load: (ids: string[]) => Promise<Map<string, Plan>> },
+) {
+  const [field] = info.fieldNodes;
+  const plan = field === undefined ? null : await loadTogether({ rc, field, id }, load);
+  return plan && planOf(plan);
+}
