@@ -7,7 +7,7 @@ export interface Market {
   publish(name: string, tables: string[]): Promise<string>;
   request(wish: Wish): Promise<string>;
   /** Approves as soon as it is called; answers the grant's id. */
-  approve(request: string): Promise<string>;
+  approve(request: string, expiresAt?: Date): Promise<string>;
   /** Waits until each of these grants is ACTIVE. */
   active(grants: string[], deadlineMs: number): Promise<void>;
 }
@@ -16,7 +16,6 @@ export interface Wish {
   product: string;
   principal: string;
   tables?: string[];
-  expiresAt?: Date;
 }
 
 /** A role of the consumer's account. */
@@ -34,8 +33,8 @@ const PUBLISH = `mutation ($id: ID!) {
   result: publishDataProduct(input: { dataProduct: $id }) { ... on PublishDataProductPayload { made: dataProduct { id } } ... on UserError { code message } } }`;
 const REQUEST = `mutation ($input: RequestAccessInput!) {
   result: requestAccess(input: $input) { ... on RequestAccessPayload { made: accessRequest { id } } ... on UserError { code message } } }`;
-const APPROVE = `mutation ($id: ID!) {
-  result: approveAccessRequest(input: { accessRequest: $id }) { ... on ApproveAccessRequestPayload { made: accessGrant { id } } ... on UserError { code message } } }`;
+const APPROVE = `mutation ($input: DecideAccessRequestInput!) {
+  result: approveAccessRequest(input: $input) { ... on ApproveAccessRequestPayload { made: accessGrant { id } } ... on UserError { code message } } }`;
 
 type Send = (subject: string, query: string, variables: object) => Promise<string>;
 
@@ -67,7 +66,7 @@ export async function openMarket(stack: Stack): Promise<Market> {
       const input = { dataProduct, consumerDomain, principals: [principal], purpose: 'A benchmark', ...wish };
       return send(somebodyOf('research'), REQUEST, { input });
     },
-    approve: (id) => send(somebodyOf('sales'), APPROVE, { id }),
+    approve: (accessRequest, expiresAt) => send(somebodyOf('sales'), APPROVE, { input: { accessRequest, expiresAt } }),
     active: (grants, deadlineMs) => allActive(stack, { grants, deadlineMs }),
   };
 }
