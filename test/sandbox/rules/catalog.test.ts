@@ -57,8 +57,9 @@ test('untouched settings put ALL for IAM_ALLOWED_PRINCIPALS on new objects (cros
   ]);
 });
 
-test('what IAM_ALLOWED_PRINCIPALS has permissions on is not shared with other accounts, by wildcard either (cross-account-prereqs)', async () => {
-  const { g } = await meshOf(await sandboxOfTest({ ramSharing: true }));
+test('what IAM_ALLOWED_PRINCIPALS has permissions on is not shared with other accounts, nor read by them, by wildcard either (cross-account-prereqs)', async () => {
+  const sandbox = await sandboxOfTest({ ramSharing: true });
+  const { g } = await meshOf(sandbox);
   const everyTable = { Table: { CatalogId: G, DatabaseName: 'sales', TableWildcard: {} } };
   const share = () => outcome(grant(g, { to: analyst, on: table(), permissions: ['SELECT'] }));
   for (const on of [table(), everyTable]) {
@@ -68,6 +69,12 @@ test('what IAM_ALLOWED_PRINCIPALS has permissions on is not shared with other ac
     await revoke(g, bypass);
   }
   expect(await share()).toBe('none');
+  const reads = async (principal: string) =>
+    (await mayRead(sandbox, principal, { account: G, database: 'sales', table: 'orders' })).allowed;
+  const anyone = `arn:aws:iam::${G}:user/anyone`;
+  expect([await reads(analyst), await reads(anyone)]).toEqual([true, false]);
+  await grant(g, { to: 'IAM_ALLOWED_PRINCIPALS', on: everyTable, permissions: ['ALL'] });
+  expect([await reads(analyst), await reads(anyone)]).toEqual([false, true]);
 });
 
 test('before cross-account version 3 nothing goes directly to a principal of another account or by tag through RAM (optimize-ram)', async () => {

@@ -89,6 +89,16 @@ test('a filter that goes to an account goes with the grant option, and is passed
   expect((await asks()).allowed).toBe(false);
 });
 
+test('who was passed the whole table by an account that sees some cells is shown those (column-filtering-intro)', async () => {
+  const { g, c, asks } = await filteredMesh();
+  await makeFilter(g, 'eu', { rows: "email LIKE '%.eu'", ColumnNames: ['email'] });
+  for (const on of [filter('eu'), columns('id')]) await grant(g, { to: C, on, permissions: SELECT, grantable: SELECT });
+  await grant(c, { to: analyst, on: table(), permissions: SELECT });
+  expect(await asks('id')).not.toHaveProperty('rowFilter');
+  expect(await asks('email')).toMatchObject({ allowed: true, rowFilter: "email LIKE '%.eu'" });
+  expect((await asks('amount')).allowed).toBe(false);
+});
+
 test('a filter carries SELECT, DESCRIBE and DROP and nothing else (granting-filter-perms)', async () => {
   const { g } = await filteredMesh();
   await makeFilter(g, 'eu');
