@@ -53,11 +53,44 @@ export function busArnOf({ region, account }: Pick<Call, 'region' | 'account'>, 
   return name.startsWith('arn:') ? name : `arn:aws:events:${region}:${account}:event-bus/${name}`;
 }
 
+/** Who acts on a bus; `context` holds what is known of the event. */
+interface BusCaller {
+  principal: string;
+  account: string;
+  action: string;
+  context?: Record<string, string | undefined>;
+}
+
+/**
+ * Why the bus's policy keeps a caller from putting an event: the source or the detail type, where it is a condition on that
+ * alone that stands against him, else access as such. Undefined where he may.
+ */
+export function refusalOf(bus: Bus, caller: BusCaller): 'access' | 'source' | 'detail-type' | undefined {
+  if (mayUseBus(bus, caller)) return undefined;
+  const bindingKey = (['source', 'detail-type'] as const).find((key) =>
+    mayUseBus({ ...bus, ...(bus.policy && { policy: withoutKey(bus.policy, `events:${key}`) }) }, caller),
+  );
+  return bindingKey ?? 'access';
+}
+
+/** The policy as if it did not ask for this key: what is denied by it is not, what is allowed with it is anyhow. */
+function withoutKey(policy: ResourcePolicy, key: string): ResourcePolicy {
+  const asks = (keys: object): boolean => Object.keys(keys).some((each) => each.toLowerCase() === key);
+  const Statement = policy.Statement.flatMap((statement) => {
+    const { Condition, ...rest } = statement;
+    if (!Condition || !Object.values(Condition).some(asks)) return [statement];
+    if (statement.Effect === 'Deny') return [];
+    const others = Object.entries(Condition).map(([operator, keys]) => [
+      operator,
+      Object.fromEntries(Object.entries(keys).filter(([each]) => each.toLowerCase() !== key)),
+    ]);
+    return [{ ...rest, Condition: Object.fromEntries(others) }];
+  });
+  return { ...policy, Statement };
+}
+
 /** Whether the bus's policy lets a caller act on it; see "Permissions for event buses in Amazon EventBridge". */
-export function mayUseBus(
-  bus: Bus,
-  caller: { principal: string; account: string; action: string; context?: Record<string, string | undefined> },
-): boolean {
+export function mayUseBus(bus: Bus, caller: BusCaller): boolean {
   return isAllowed(bus.policy, {
     principal: caller.principal,
     account: caller.account,
@@ -177,6 +210,13 @@ function statementOf(parameters: Call['parameters'], bus: Bus, invalid: (reason:
   if (action !== 'events:PutEvents') throw invalid(`Provided value in parameter 'action' is not supported.`);
   if (!/^(\d{12}|\*)$/.test(String(principal))) throw invalid(`Parameter principal must be an account id or *`);
   if (!/^[a-zA-Z0-9-_]{1,64}$/.test(String(sid))) throw invalid('Parameter statementId is not valid');
+  // The API takes a condition on the organization of everybody, and no other (PutPermission, Condition).
+  if (condition) {
+    const { Type: type, Key: key, Value: value } = condition as Record<string, unknown>;
+    if (type !== 'StringEquals' || key !== 'aws:PrincipalOrgID' || !value || principal !== '*') {
+      throw invalid('A condition is StringEquals on aws:PrincipalOrgID, with the principal *.');
+    }
+  }
   return {
     Sid: sid,
     Effect: 'Allow',

@@ -30,7 +30,10 @@ export interface Rule {
 
 const RULES = 'events/rules';
 const MAX_TARGETS = 5;
+const MAX_TARGETS_IN_CALL = 100;
 const MAX_RULES = 300;
+const RULE_LENGTHS = { EventPattern: 4096, Description: 512, RoleArn: 1600, ScheduleExpression: 256 };
+const RULE_STATES = ['ENABLED', 'DISABLED', 'ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS'];
 
 /** PutRule, PutTargets and the like (EventBridge API reference; quotas: 300 rules a bus, 5 targets a rule). */
 export const rules: Service = {
@@ -89,6 +92,7 @@ function putRule(call: Call, world: World): unknown {
   if (schedule !== undefined && bus.name !== 'default') {
     throw new AwsError('ValidationException', 'ScheduleExpression is supported only on the default event bus.');
   }
+  assertRule(call.parameters);
   if (pattern !== undefined) patternOf(pattern);
   const table = world.table<Rule>(RULES);
   const arn = ruleArn(bus, name);
@@ -112,6 +116,26 @@ function putRule(call: Call, world: World): unknown {
     targets: existing?.targets ?? [],
   });
   return { RuleArn: arn };
+}
+
+/** Lengths and values as the API page of PutRule has them. */
+function assertRule(parameters: Call['parameters']): void {
+  for (const [member, most] of Object.entries(RULE_LENGTHS)) {
+    const value: unknown = parameters[member];
+    if (value !== undefined && (typeof value !== 'string' || value.length > most)) {
+      throw new AwsError(
+        'ValidationException',
+        `1 validation error detected: Value at '${member.charAt(0).toLowerCase()}${member.slice(1)}' failed to satisfy constraint: Member must have length less than or equal to ${most}`,
+      );
+    }
+  }
+  const { State: state, ScheduleExpression: schedule } = parameters;
+  if (state !== undefined && !RULE_STATES.includes(state)) {
+    throw new AwsError('ValidationException', `Value '${state}' at 'state' failed to satisfy constraint`);
+  }
+  if (schedule !== undefined && !/^(rate|cron)\(.+\)$/.test(schedule)) {
+    throw new AwsError('ValidationException', 'Parameter ScheduleExpression is not valid.');
+  }
 }
 
 function patternOf(pattern: unknown): ReturnType<typeof compileEventPattern> {
@@ -167,7 +191,9 @@ function setState(call: Call, world: World, state: string): unknown {
 function putTargets(call: Call, world: World): unknown {
   const rule = ruleOf(call, world, call.parameters.Rule);
   const given = (call.parameters.Targets ?? []) as Target[];
-  if (given.length === 0) throw new AwsError('ValidationException', 'Targets must have at least one member');
+  if (given.length === 0 || given.length > MAX_TARGETS_IN_CALL) {
+    throw new AwsError('ValidationException', `Targets must have 1 to ${MAX_TARGETS_IN_CALL} members`);
+  }
   for (const target of given) assertTarget(target, rule);
   const ids = new Set(given.map(({ Id }) => Id));
   const targets = [...rule.targets.filter(({ Id }) => !ids.has(Id)), ...given];

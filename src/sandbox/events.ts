@@ -1,5 +1,5 @@
 import { logCall } from './call-log.js';
-import { type Bus, busArnOf, buses, findBus, mayUseBus } from './events-buses.js';
+import { type Bus, busArnOf, buses, findBus, mayUseBus, refusalOf } from './events-buses.js';
 import { compileEventPattern, type EventMatcher } from './events-pattern.js';
 import { enabledRules, type Rule, rules, type Target } from './events-rules.js';
 import type { LineLog } from './line-log.js';
@@ -89,10 +89,12 @@ async function putEntry(
   const bus = findBus(world, busArnOf(call, entry.EventBusName));
   // AWS answers success for a bus that does not exist, and drops the event (aws-cli issue 9186).
   if (!bus) return { EventId: event.id };
-  if (!mayUseBus(bus, { ...call, action: 'events:PutEvents', context: contextOf(event) })) {
+  const refusal = refusalOf(bus, { ...call, action: 'events:PutEvents', context: contextOf(event) });
+  if (refusal) {
+    const what = { source: ` with source ${event.source}`, 'detail-type': ` with detail type ${event['detail-type']}` };
     return failure(
-      'AccessDeniedException',
-      `User: ${call.principal} is not authorized to perform: events:PutEvents on resource: ${bus.arn}`,
+      REFUSALS[refusal],
+      `User: ${call.principal} is not authorized to perform: events:PutEvents on resource: ${bus.arn}${refusal === 'access' ? '' : what[refusal]}`,
     );
   }
   await router.arrive({ bus, event, via: undefined }, world);
@@ -100,13 +102,20 @@ async function putEntry(
 }
 
 /** Error codes of PutEventsResultEntry (API reference). */
+const REFUSALS = {
+  access: 'AccessDeniedException',
+  source: 'NotAuthorizedForSourceException',
+  'detail-type': 'NotAuthorizedForDetailTypeException',
+};
+
+/** What is wrong with an entry itself. */
 function problemOf(entry: Record<string, unknown>): { ErrorCode: string; ErrorMessage: string } | undefined {
   for (const name of ['Source', 'DetailType', 'Detail']) {
     if (typeof entry[name] === 'string' && entry[name] !== '') continue;
     return failure('InvalidArgument', `Parameter ${name} is not valid. Reason: ${name} is a required argument.`);
   }
   if (String(entry.Source).startsWith('aws.'))
-    return failure('NotAuthorizedForSource', 'Not authorized for the source.');
+    return failure('NotAuthorizedForSourceException', 'Not authorized for the source.');
   try {
     const detail: unknown = JSON.parse(String(entry.Detail));
     if (typeof detail === 'object' && detail !== null && !Array.isArray(detail)) return undefined;

@@ -291,6 +291,62 @@ describe('buses and rules', () => {
     await forward(inG, name, { Arn, RoleArn: role(G) });
   });
 
+  test('a rule keeps to the lengths and values of its API page', async () => {
+    const name = await bus(inG);
+    const rule = (more: object) => {
+      const EventPattern = '{"source":["shop"]}';
+      return errorOf(
+        inG.events.send(new PutRuleCommand({ Name: 'limits', EventBusName: name, EventPattern, ...more })),
+      );
+    };
+    for (const more of [
+      { Description: 'x'.repeat(513) },
+      { EventPattern: JSON.stringify({ source: ['x'.repeat(4096)] }) },
+      { RoleArn: 'x'.repeat(1601) },
+      { State: 'ON' as 'ENABLED' },
+    ]) {
+      expect(await rule(more)).toMatchObject({ name: 'ValidationException', status: 400 });
+    }
+    const schedule = new PutRuleCommand({ Name: 'limits', ScheduleExpression: 'every day' });
+    expect(await errorOf(inG.events.send(schedule))).toMatchObject({ name: 'ValidationException' });
+  });
+
+  test('a bus takes 300 rules, and a policy of 10,240 bytes', async () => {
+    const name = await bus(inG);
+    const rule = (Name: string) =>
+      inG.events.send(new PutRuleCommand({ Name, EventBusName: name, EventPattern: '{"source":["shop"]}' }));
+    for (let i = 0; i < 300; i += 1) await rule(`r${i}`);
+    expect(await errorOf(rule('one-more'))).toMatchObject({ name: 'LimitExceededException', status: 400 });
+    expect((await rule('r7')).RuleArn).toContain('r7');
+    const principals = Array.from({ length: 320 }, (_, i) => `arn:aws:iam::${String(100_000_000_000 + i)}:root`);
+    const statement = {
+      Effect: 'Allow',
+      Principal: { AWS: principals },
+      Action: 'events:PutEvents',
+      Resource: busArn(G, name),
+    };
+    const long = new PutPermissionCommand({ EventBusName: name, Policy: JSON.stringify({ Statement: [statement] }) });
+    expect(await errorOf(inG.events.send(long))).toMatchObject({ name: 'PolicyLengthExceededException', status: 400 });
+  });
+
+  test('a statement takes an account or everybody, PutEvents alone, and everybody of an organization', async () => {
+    const name = await bus(inG);
+    const statement = { EventBusName: name, Action: 'events:PutEvents', Principal: '*', StatementId: 'org' };
+    const Condition = { Type: 'StringEquals', Key: 'aws:PrincipalOrgID', Value: 'o-sandbox000' };
+    await inG.events.send(new PutPermissionCommand({ ...statement, Condition }));
+    expect((await put(inP, { EventBusName: busArn(G, name) })).FailedEntryCount).toBe(0);
+    for (const wrong of [
+      { Action: 'events:PutRule' },
+      { Principal: 'arn:aws:iam::222222222222:root' },
+      { StatementId: 'x'.repeat(65) },
+      { Condition: { ...Condition, Key: 'aws:SourceAccount' } },
+      { Condition, Principal: P },
+    ]) {
+      const put = inG.events.send(new PutPermissionCommand({ ...statement, ...wrong }));
+      expect(await errorOf(put)).toMatchObject({ name: 'ValidationException', status: 400 });
+    }
+  });
+
   test('permissions are put by statement or as a policy, read back and removed', async () => {
     const name = await bus(inG);
     const policyOf = async () =>
@@ -320,7 +376,7 @@ describe('PutEvents', () => {
     expect(answer.Entries?.map(({ ErrorCode }) => ErrorCode)).toEqual([
       undefined,
       'MalformedDetail',
-      'NotAuthorizedForSource',
+      'NotAuthorizedForSourceException',
       'InvalidArgument',
     ]);
     expect(answer.Entries?.[0]?.EventId).toMatch(/^[0-9a-f-]{36}$/);
@@ -375,8 +431,24 @@ describe('PutEvents', () => {
     const EventBusName = busArn(G, name);
     expect((await put(inP, { EventBusName })).FailedEntryCount).toBe(0);
     expect((await put(inP, { EventBusName, Source: 'meshgate' })).Entries?.[0]?.ErrorCode).toBe(
-      'AccessDeniedException',
+      'NotAuthorizedForSourceException',
     );
+  });
+
+  test('a refusal tells whether the source, the detail type or access itself is what the policy lacks', async () => {
+    const name = await bus(inG);
+    const Resource = busArn(G, name);
+    const Condition = { StringEquals: { 'events:source': 'shop', 'events:detail-type': 'SaleRecorded' } };
+    const Statement = [{ Effect: 'Allow', Principal: { AWS: P }, Action: 'events:PutEvents', Resource, Condition }];
+    const Policy = JSON.stringify({ Version: '2012-10-17', Statement });
+    await inG.events.send(new PutPermissionCommand({ EventBusName: name, Policy }));
+    const codeOf = async (from: typeof inG, entry: Partial<PutEventsRequestEntry>) =>
+      (await put(from, { EventBusName: Resource, ...entry })).Entries?.[0]?.ErrorCode;
+    expect(await codeOf(inP, {})).toBeUndefined();
+    expect(await codeOf(inP, { Source: 'other' })).toBe('NotAuthorizedForSourceException');
+    expect(await codeOf(inP, { DetailType: 'Other' })).toBe('NotAuthorizedForDetailTypeException');
+    expect(await codeOf(inP, { Source: 'other', DetailType: 'Other' })).toBe('AccessDeniedException');
+    expect(await codeOf(inC, {})).toBe('AccessDeniedException');
   });
 
   test('a bus that does not exist swallows the event with success, as AWS does', async () => {
