@@ -12,8 +12,8 @@ export interface CallWatch {
   log: CallLog;
   /** Asks for leave: throws where the lane's lease would not outlast the request. */
   beforeCall: () => Promise<void>;
-  /** Drops the session's credentials, as AWS no longer takes them. */
-  forget: () => void;
+  /** Drops the session's credentials, as AWS no longer takes them: the next call gets new ones. null: there are no others. */
+  forget: (() => void) | null;
   /** Account, region, run: in each line. Parameters are not logged. */
   fields: Record<string, unknown>;
   /** The requests that led to the call at hand. */
@@ -44,12 +44,23 @@ const EXPIRED = /^(ExpiredToken|UnrecognizedClient|InvalidClientTokenId|RequestE
 export function watchCalls<T extends { middlewareStack: object }>(client: T, watch: CallWatch): T {
   (client.middlewareStack as Stack).add(
     (next, context) => async (args) => {
-      await watch.beforeCall();
-      return logged(watch, context, () => next(args));
+      const call = async () => {
+        await watch.beforeCall();
+        return logged(watch, context, () => next(args));
+      };
+      return call().catch((error: unknown) => {
+        // Refused before it was looked at: with new credentials it is tried once more.
+        if (watch.forget && isExpired(error)) return call();
+        throw error;
+      });
     },
     { step: 'initialize', name: 'meshgateCallWatch', priority: 'high' },
   );
   return client;
+}
+
+function isExpired(error: unknown): boolean {
+  return error instanceof Error && EXPIRED.test(error.name);
 }
 
 async function logged(watch: CallWatch, context: Context, call: () => Promise<Answer>): Promise<Answer> {
@@ -68,7 +79,7 @@ async function logged(watch: CallWatch, context: Context, call: () => Promise<An
     return answer;
   } catch (error) {
     const { name, message, $metadata } = error as Error & { $metadata?: { requestId?: string } };
-    if (EXPIRED.test(name)) watch.forget();
+    if (isExpired(error)) watch.forget?.();
     // To look for what is not there yet is the ordinary way of finding that out.
     const level = READS.test(operation) && isNotFound(error) ? 'debug' : 'warn';
     watch.log[level](

@@ -61,7 +61,7 @@ export function createAws(settings: AwsSettings): Aws<AwsSession> {
       const role = roleOf(lane, settings);
       if (role) return openSession({ lane, config, log: settings.log, credentials: await assume(roles, lane, role) });
       await checkBase(lane);
-      const base = { provider: sts.config.credentials, sessionName: null, forget: () => {} };
+      const base = { provider: sts.config.credentials, sessionName: null, forget: null };
       return openSession({ lane, config, log: settings.log, credentials: base });
     },
   };
@@ -100,7 +100,7 @@ interface Credentials {
   provider: CredentialsConfig;
   /** RoleSessionName under which CloudTrail shows the calls; null for base credentials. */
   sessionName: string | null;
-  forget: () => void;
+  forget: (() => void) | null;
 }
 
 async function assume(
@@ -112,7 +112,8 @@ async function assume(
   const wanted = { ...role, account, sessionName, beforeCall };
   const first = await roles.assume(wanted);
   return {
-    provider: async () => (await roles.assume(wanted)).keys,
+    // `memoized`: kept by the roles' cache, not by each client, so that what is forgotten there is asked for anew.
+    provider: Object.assign(async () => (await roles.assume(wanted)).keys, { memoized: true }),
     sessionName: first.sessionName,
     forget: () => roles.forget(role),
   };

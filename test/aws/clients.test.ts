@@ -89,10 +89,15 @@ describe('opening an account', () => {
     // At the same address, an AWS that knows none of the keys.
     const second = await start(folders[1]!, first.port);
     await new Promise((resolve) => setTimeout(resolve, 20));
-    const refused = { code: 'UnrecognizedClientException', treatment: 'RETRY' };
-    expect(await aws.providers.EventBus.observe(old, [item])).toMatchObject([{ state: 'FAILED', error: refused }]);
-    const renewed = await aws.open(laneTo(C));
-    expect(await aws.providers.EventBus.observe(renewed, [item])).toEqual([{ state: 'MISSING' }]);
+    const calls = await callsOf(second, async () =>
+      expect(await aws.providers.EventBus.observe(old, [item])).toEqual([{ state: 'MISSING' }]),
+    );
+    expect(calls.map(({ operation }) => operation)).toEqual([
+      'DescribeEventBus',
+      'AssumeRole',
+      'GetCallerIdentity',
+      'DescribeEventBus',
+    ]);
     await second.close();
     for (const folder of folders) rmSync(folder, { recursive: true });
   });
