@@ -67,6 +67,29 @@ export function toEntry(
   };
 }
 
+/**
+ * An event's own entry, and one for each workflow that it tells what to link, in the form of the AWS Analytics Reference Architecture
+ * (design: events.md, `ara` compatibility).
+ */
+export function toEntries(
+  event: LogEvent,
+  { bus, names }: { bus: string; names: ReadonlyMap<string, string> },
+): PutEventsEntry[] {
+  const own = toEntry(event, { bus, names });
+  const orders = Array.isArray(event.data.createResourceLinks) ? event.data.createResourceLinks : [];
+  return [own, ...orders.filter(isOrder).map(({ account, detail }) => workflowEntry(own, account, detail))];
+}
+
+function isOrder(order: unknown): order is { account: string; detail: object } {
+  const { account, detail } = (order ?? {}) as { account?: unknown; detail?: unknown };
+  return typeof account === 'string' && typeof detail === 'object' && detail !== null;
+}
+
+function workflowEntry({ bus, time }: PutEventsEntry, account: string, detail: object): PutEventsEntry {
+  const detailType = `${account}_createResourceLinks`;
+  return { bus, time, source: 'com.central.stepfunction', detailType, resources: [], detail: JSON.stringify(detail) };
+}
+
 /** Bytes that AWS counts for an entry (EventBridge user guide: Calculating PutEvents event entry size). */
 export function sizeOf(entry: PutEventsEntry): number {
   const texts = [entry.source, entry.detailType, entry.detail, ...entry.resources];
@@ -74,28 +97,40 @@ export function sizeOf(entry: PutEventsEntry): number {
 }
 
 /**
- * Cuts events into requests: runs of the log within both limits, and no two events of one subject in a request. For where
- * the first of two failed and the second did not, their order would be lost. An entry too large for any request goes alone,
- * and AWS says so.
+ * Cuts events into requests: runs of the log within both limits, all entries of an event in one, and no two events of one subject in a
+ * request. For where the first of two failed and the second did not, their order would be lost. An entry too large for any
+ * request goes alone, and AWS says so.
  */
 export function cutIntoRequests(outgoing: readonly Outgoing[]): Outgoing[][] {
   const requests: Outgoing[][] = [];
   let current: Outgoing[] = [];
   let bytes = 0;
   let subjects = new Set<string>();
-  for (const one of outgoing) {
-    const size = sizeOf(one.entry);
-    const full = current.length === ENTRIES_LIMIT || bytes + size > BYTES_LIMIT || subjects.has(one.event.subjectId);
+  for (const told of byEvent(outgoing)) {
+    const { subjectId } = (told[0] as Outgoing).event;
+    const size = told.reduce((sum, { entry }) => sum + sizeOf(entry), 0);
+    const full = current.length + told.length > ENTRIES_LIMIT || bytes + size > BYTES_LIMIT || subjects.has(subjectId);
     if (full && current.length > 0) {
       requests.push(current);
       current = [];
       bytes = 0;
       subjects = new Set();
     }
-    current.push(one);
+    current.push(...told);
     bytes += size;
-    subjects.add(one.event.subjectId);
+    subjects.add(subjectId);
   }
   if (current.length > 0) requests.push(current);
   return requests;
+}
+
+/** Entries of one event stand beside one another. */
+function byEvent(outgoing: readonly Outgoing[]): Outgoing[][] {
+  const groups: Outgoing[][] = [];
+  for (const one of outgoing) {
+    const last = groups.at(-1);
+    if (last?.[0]?.event === one.event) last.push(one);
+    else groups.push([one]);
+  }
+  return groups;
 }

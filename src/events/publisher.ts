@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 import { type CursorLock, takeCursor } from './cursor-lock.js';
-import { createDomainNames, cutIntoRequests, type Outgoing, toEntry } from './entries.js';
+import { createDomainNames, cutIntoRequests, type Outgoing, toEntries } from './entries.js';
 import type { Listener } from './listen.js';
 import { fullJitter, type Log, pause, startLoop } from './loop.js';
 import type { PutEvents, PutEventsOutcome } from './put-events.js';
@@ -60,7 +60,8 @@ export function startPublisher({ pool, listener, put, bus, log, retry = RETRY }:
       connection,
       events.flatMap((event) => event.audience.domains),
     );
-    return cutIntoRequests(events.map((event) => ({ event, entry: toEntry(event, { bus, names }) })));
+    const outgoing = events.flatMap((event) => toEntries(event, { bus, names }).map((entry) => ({ event, entry })));
+    return cutIntoRequests(outgoing);
   }
 
   /** Sends a request until every entry of it has arrived; only failed entries are sent again. */

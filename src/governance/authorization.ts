@@ -73,6 +73,8 @@ const RULES = {
   'data-product:publish': steersProduct,
   'data-product:deprecate': steersProduct,
   'data-product:retire': steersProduct,
+  /** The word of a domain that provisions for itself; its service accounts are members. */
+  'data-product:report-provisioning': rule('DataProduct', (viewer, { domainId }) => belongs(viewer, domainId)),
   'data-contract:import': steersProduct,
   'data-contract:activate': steersProduct,
   /** On the domain that the request is made for. */
@@ -163,6 +165,8 @@ const REFUSALS: Record<Action, string> = {
   'data-product:publish': `You may not publish this data product: ${DOMAIN_STEERS}`,
   'data-product:deprecate': `You may not deprecate this data product: ${DOMAIN_STEERS}`,
   'data-product:retire': `You may not retire this data product: ${DOMAIN_STEERS}`,
+  'data-product:report-provisioning':
+    'You may not report for this data product: only members of its domain and platform admins may.',
   'data-contract:import': `You may not import contracts of this data product: ${DOMAIN_STEERS}`,
   'data-contract:activate': `You may not activate contracts of this data product: ${DOMAIN_STEERS}`,
   'access-request:create': 'You may not request access for this domain: only its members and platform admins may.',

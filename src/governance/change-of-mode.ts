@@ -40,6 +40,13 @@ export function refuseGivenByName(product: ProductWithTables, grants: GrantRow[]
   );
 }
 
+/** A crawl runs through the names of one mode. */
+export function refuseWhileCrawling(product: ProductWithTables): void {
+  const crawling = product.tables.filter(({ crawlRun }) => crawlRun !== null).map(({ name }) => name);
+  if (crawling.length > 0)
+    throw conflict(`A crawler is at work on ${crawling.join(', ')}: change the mode when it is done.`);
+}
+
 /** Ends the changes of mode of which all stands; returns how many. */
 export async function finishModeChanges(ctx: SystemContext): Promise<number> {
   const changing = await ctx.db.dataProduct.findMany({

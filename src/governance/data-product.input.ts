@@ -98,6 +98,7 @@ export const updateDataProduct = z.object({
   classification: classification.nullish(),
   /** Of a published product both modes stand until all of the new one does. */
   accessMode: z.enum(['NRAC', 'LF_TBAC']).nullish(),
+  crawl: z.boolean().nullish(),
   /** Replaces all; only while no contract is in force. */
   tables: tables.min(1, 'Give at least one table.').nullish(),
   ...heldToPlan,
@@ -107,7 +108,7 @@ export type UpdateDataProductInput = z.input<typeof updateDataProduct>;
 
 const dataProductInput = z.object({ dataProduct: uuid, idempotencyKey });
 
-export const publishDataProduct = dataProductInput.extend(heldToPlan);
+export const publishDataProduct = dataProductInput.extend({ crawl: z.boolean().nullish(), ...heldToPlan });
 export type PublishDataProductInput = z.input<typeof publishDataProduct>;
 
 export const deprecateDataProduct = dataProductInput.extend({ reason: text(2_000).nullish() });

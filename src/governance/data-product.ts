@@ -3,11 +3,12 @@ import type { LaneKey } from '../provisioning/lane.js';
 import { closeRequest } from './access-extension.js';
 import { announceProduct, changes } from './announce.js';
 import { type Action, assertCan } from './authorization.js';
-import { changedMode, refuseGivenByName } from './change-of-mode.js';
+import { changedMode, refuseGivenByName, refuseWhileCrawling } from './change-of-mode.js';
 import { claim, lockClaims } from './claims.js';
 import type { Context } from './context.js';
 import { type ContractDocument, readContract } from './contract-document.js';
 import { enforceContract, inCatalogue, proposeContract } from './contract-store.js';
+import { keepCrawls, withCrawls } from './crawl.js';
 import {
   checkLocations,
   type DeprecateDataProductInput,
@@ -115,7 +116,9 @@ export async function updateDataProduct(ctx: Context, input: UpdateDataProductIn
     step(DATA_PRODUCT, product.status, 'change');
     const described = changes(pickDescribed(product), pickDescribed({ ...product, ...givenOnly(given) }));
     const shaped = tables ? await changeTables(tx, product, tables) : null;
-    if (described === null && shaped === null) return [];
+    const crawl = given.crawl === true;
+    if (described === null && shaped === null && !crawl) return [];
+    if (crawl) step(DATA_PRODUCT, product.status, 'crawl');
     const grants = await lockLiveGrants(tx, id);
     const mode = described?.after.accessMode ? changedMode(product, described.after.accessMode) : {};
     // Also without a change of its own row, the product was updated now.
@@ -125,10 +128,13 @@ export async function updateDataProduct(ctx: Context, input: UpdateDataProductIn
       await announceProduct(tx, ctx, { type: 'DataProductUpdated', product, published, data: described });
     if (shaped !== null) await announceProduct(tx, ctx, { type: 'SchemaChanged', product, published, data: shaped });
     const { classification, accessMode } = described?.after ?? {};
-    const inAws = shaped !== null || classification !== undefined || accessMode !== undefined;
+    const inAws = crawl || shaped !== null || classification !== undefined || accessMode !== undefined;
     if (!inAws || product.status === 'DRAFT') return [];
     const declared: Declarations = [];
-    const full = await readTables(tx, product);
+    const read = await readTables(tx, product);
+    const full = crawl || shaped !== null ? withCrawls(read, { all: crawl }) : read;
+    await keepCrawls(tx, full);
+    if (accessMode !== undefined) refuseWhileCrawling(full);
     if (accessMode === 'LF_TBAC') refuseGivenByName(full, grants);
     const lanes = await claimAnew(ctx, tx, { product: full, grants, declared });
     assertPlanned(declared, looked, product.status);
@@ -166,13 +172,14 @@ async function changeTables(tx: Tx, product: ProductRow, tables: TableShape[]) {
 
 /** Publishes a draft: its tables are declared; once they stand in AWS it is in everybody's catalogue. */
 export async function publishDataProduct(ctx: Context, input: PublishDataProductInput): Answer {
-  const { dataProduct, ...looked } = read(publishDataProductInput, input);
+  const { dataProduct, crawl, ...looked } = read(publishDataProductInput, input);
   return change(
     ctx,
     { name: 'publishDataProduct', action: 'data-product:publish', input, id: dataProduct },
     async (tx, product) => {
       const status = step(DATA_PRODUCT, product.status, 'publish');
-      const full = await readTables(tx, product);
+      const full = withCrawls(await readTables(tx, product), { all: crawl === true });
+      await keepCrawls(tx, full);
       const declared: Declarations = [];
       const lanes = await claimProduct(ctx, tx, full, declared);
       assertPlanned(declared, looked, product.status);

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import type { Domain, Prisma } from '../generated/prisma/client.js';
 import type { Mesh } from './context.js';
-import { invalid } from './error.js';
 import { DEFAULT_BUS, defaultEventTargetRole } from './names.js';
 import {
   accountId,
@@ -64,9 +63,6 @@ export function newDomain(
   for (const path of ['roleArn', 'workflowRoleArn', 'crawlerRoleArn', 'eventTargetRoleArn'] as const) {
     checkRole(path, fields[path], fields.awsAccountId);
   }
-  if (fields.provisioning === 'DELEGATED') {
-    throw invalid('provisioning', 'DELEGATED provisioning is not supported in this version: give DIRECT, or nothing.');
-  }
   const row = {
     ...fields,
     description: fields.description ?? null,
@@ -78,7 +74,7 @@ export function newDomain(
     eventTargetRoleArn: fields.eventTargetRoleArn ?? defaultEventTargetRole(mesh, fields.awsAccountId),
     eventBusName: fields.eventBusName ?? DEFAULT_BUS,
     manageSettings: fields.manageSettings ?? false,
-    provisioning: 'DIRECT' as const,
+    provisioning: fields.provisioning ?? ('DIRECT' as const),
   };
   return { row, owners };
 }

@@ -99,7 +99,8 @@ export async function claimAnew(
       lanes.push(...(await beginRevoke(ctx, tx, { grant, reason, endsAs: 'REVOKED', declared })));
       continue;
     }
-    const resources = desiredAccess(ctx.mesh, { request, product, consumer });
+    // What is cut off comes back when its account has confirmed.
+    const resources = grant.accountCutAt ? [] : desiredAccess(ctx.mesh, { request, product, consumer });
     const { correlationId } = ctx;
     lanes.push(...(await claim(tx, { owner: grantOwner(grant.id), resources, correlationId, declared })));
     await settled(ctx.mesh, tx, grantOwner(grant.id));

@@ -4,7 +4,7 @@ import { cancelExtensions } from './access-extension.js';
 import { claim } from './claims.js';
 import type { Context } from './context.js';
 import type { Declarations } from './planned.js';
-import type { GrantRow } from './rows.js';
+import { databaseNow, type GrantRow } from './rows.js';
 import { settled } from './settled.js';
 import type { Tx } from './transaction.js';
 import { ACCESS_GRANT, step } from './transitions.js';
@@ -30,7 +30,7 @@ export async function beginRevoke(
   const status = step(ACCESS_GRANT, grant.status, endsAs === 'EXPIRED' ? 'expire' : 'revoke');
   await tx.accessGrant.update({
     where: { id: grant.id },
-    data: { status, endsAs, reason, revokedBy: ctx.actor.subject },
+    data: { status, endsAs, reason, revokedBy: ctx.actor.subject, endingSince: await databaseNow(tx) },
   });
   await cancelExtensions(ctx, tx, grant);
   const owner = { type: 'ACCESS_GRANT' as const, id: grant.id };

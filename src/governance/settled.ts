@@ -1,6 +1,7 @@
 import { SYSTEM_ACTOR } from '../events/types.js';
-import type { ClaimOwner, PrismaClient } from '../generated/prisma/client.js';
+import { type ClaimOwner, Prisma, type PrismaClient } from '../generated/prisma/client.js';
 import { resourceId } from '../provisioning/resource.js';
+import { leavingInAccount } from './account-revocation.js';
 import { type Author, announceAccess, announceDomain, announceProduct } from './announce.js';
 import type { Mesh } from './context.js';
 import { desiredAccess } from './desired-access.js';
@@ -10,6 +11,7 @@ import { glueArn } from './names.js';
 import { type GrantRow, lockDomain, lockGrant, lockProduct, type ProductWithTables, readTables } from './rows.js';
 import type { Tx } from './transaction.js';
 import { ACCESS_GRANT, canStep, DATA_PRODUCT, step } from './transitions.js';
+import { consumerOrders, reportOf } from './workflow-orders.js';
 
 /** Who claims resources: a domain, a product or a grant, by its uuid. */
 export interface Owner {
@@ -22,7 +24,7 @@ interface Standing {
   /** Every resource that is still claimed is READY. */
   ready: boolean;
   failures: Failure[];
-  /** Claims that were released and that the governance account still has to act upon. */
+  /** Claims that were released and still give access. */
   leaving: number;
   correlationId: string | null;
 }
@@ -60,6 +62,8 @@ async function settleDomain(mesh: Mesh, tx: Tx, owner: Owner): Promise<void> {
 async function settleProduct(mesh: Mesh, tx: Tx, owner: Owner): Promise<void> {
   const product = await lockProduct(tx, owner.id);
   if (!canStep(DATA_PRODUCT, product.status, 'settle')) return;
+  // Nobody but the domain itself can say what stands in its account.
+  if (product.domain.provisioning === 'DELEGATED' && reportOf(product)?.status !== 'SUCCEEDED') return;
   const { ready, correlationId } = await standing(mesh, tx, owner);
   if (!ready) return;
   const status = step(DATA_PRODUCT, product.status, 'settle');
@@ -116,6 +120,7 @@ async function activate(mesh: Mesh, tx: Tx, grant: GrantRow): Promise<void> {
       columns: grant.request.columns,
       athenaSql: how?.athenaSql ?? null,
       iam: how?.iamPolicy ?? null,
+      createResourceLinks: await consumerOrders({ mesh }, tx, { grant, product }),
       resources: tableArns(mesh, product, grant.request.tables),
     },
   });
@@ -172,6 +177,11 @@ const system = (correlationId: string | null): Author => ({
   correlationId: correlationId ?? crypto.randomUUID(),
 });
 
+/** Claims that were released and still give access: those of G, and in an account those that G's grant to the account keeps up. */
+const leaving = ({ governanceAccount }: Mesh): Prisma.Sql =>
+  Prisma.sql`((claim."releasedAtGeneration" IS NOT NULL AND resource."account" = ${governanceAccount})
+    OR ${leavingInAccount(governanceAccount)})`;
+
 async function standing(mesh: Mesh, tx: Tx, { type, id }: Owner): Promise<Standing> {
   const [row] = await tx.$queryRaw<Standing[]>`
     SELECT
@@ -179,8 +189,7 @@ async function standing(mesh: Mesh, tx: Tx, { type, id }: Owner): Promise<Standi
       coalesce(jsonb_agg(jsonb_build_object('kind', resource."kind", 'key', resource."key", 'account', resource."account",
           'error', resource."lastError") ORDER BY resource."id")
         FILTER (WHERE claim."releasedAtGeneration" IS NULL AND resource."status" = 'FAILED'), '[]') AS failures,
-      count(*) FILTER (WHERE claim."releasedAtGeneration" IS NOT NULL
-        AND resource."account" = ${mesh.governanceAccount})::int AS leaving,
+      count(*) FILTER (WHERE ${leaving(mesh)})::int AS leaving,
       (array_agg(resource."correlationId" ORDER BY resource."updatedAt" DESC))[1] AS "correlationId"
     FROM "ResourceClaim" claim JOIN "Resource" resource ON resource."id" = claim."resourceId"
     WHERE claim."ownerType" = ${type}::"ClaimOwner" AND claim."ownerId" = ${id}::uuid`;
@@ -195,7 +204,9 @@ export function unsettledOwners(mesh: Mesh, db: PrismaClient | Tx): Promise<Owne
   return db.$queryRaw<Owner[]>`
     WITH waiting AS (
       SELECT 'DOMAIN'::"ClaimOwner" AS type, "id" FROM "Domain" WHERE "status" = 'REGISTERING'
-      UNION ALL SELECT 'DATA_PRODUCT', "id" FROM "DataProduct" WHERE "status" = 'PUBLISHING'
+      UNION ALL SELECT 'DATA_PRODUCT', product."id" FROM "DataProduct" product JOIN "Domain" home ON home."id" = product."domainId"
+        WHERE product."status" = 'PUBLISHING'
+          AND (home."provisioning" = 'DIRECT' OR product."provisioningReport"->>'status' = 'SUCCEEDED')
       UNION ALL SELECT 'ACCESS_GRANT', "id" FROM "AccessGrant" WHERE "status" IN ('PROVISIONING', 'FAILED')
     ), ready AS (
       SELECT type, "id" FROM waiting WHERE NOT EXISTS (
@@ -215,7 +226,7 @@ export function unsettledOwners(mesh: Mesh, db: PrismaClient | Tx): Promise<Owne
       SELECT 'ACCESS_GRANT'::"ClaimOwner" AS type, "id" FROM "AccessGrant" WHERE "status" = 'REVOKING' AND NOT EXISTS (
         SELECT FROM "ResourceClaim" claim JOIN "Resource" resource ON resource."id" = claim."resourceId"
         WHERE claim."ownerType" = 'ACCESS_GRANT' AND claim."ownerId" = "AccessGrant"."id"
-          AND claim."releasedAtGeneration" IS NOT NULL AND resource."account" = ${mesh.governanceAccount}
+          AND ${leaving(mesh)}
       )
     )
     SELECT type::text, "id"::text FROM ready UNION SELECT type::text, "id"::text FROM failed

@@ -21,6 +21,7 @@ const table = <State extends string>() => {
 export const DATA_PRODUCT = table<DataProductStatus>()('data product', {
   change: { DRAFT: 'DRAFT', PUBLISHING: 'PUBLISHING', PUBLISHED: 'PUBLISHED', DEPRECATED: 'DEPRECATED' },
   publish: { DRAFT: 'PUBLISHING' },
+  crawl: { PUBLISHING: 'PUBLISHING', PUBLISHED: 'PUBLISHED', DEPRECATED: 'DEPRECATED' },
   settle: { PUBLISHING: 'PUBLISHED' },
   request: { PUBLISHED: 'PUBLISHED' },
   approve: { PUBLISHED: 'PUBLISHED', DEPRECATED: 'DEPRECATED' },

@@ -8,6 +8,7 @@ import {
   retireDataProduct,
   updateDataProduct,
 } from '../governance/data-product.js';
+import { reportProvisioning } from '../governance/delegated.js';
 import { accessGrantList } from '../governance/read/access-grant.js';
 import { accessRequestList } from '../governance/read/access-request.js';
 import { dataProductList, dataProductShape } from '../governance/read/data-product.js';
@@ -25,6 +26,7 @@ import {
   DeprecateDataProductInput,
   PublishDataProductInput,
   RegisterDataProductInput,
+  ReportProvisioningInput,
   RetireDataProductInput,
   UpdateDataProductInput,
 } from '../schema/data-product.js';
@@ -33,6 +35,7 @@ import {
   DeprecateDataProductResult,
   PublishDataProductResult,
   RegisterDataProductResult,
+  ReportProvisioningResult,
   RetireDataProductResult,
   UpdateDataProductResult,
 } from '../schema/payload.js';
@@ -145,6 +148,18 @@ export class DataProductResolver {
     @Info() info: GraphQLResolveInfo,
   ) {
     return answer(rc, info, async () => productOf(await publishDataProduct(rc.ctx, decodeProduct(input))));
+  }
+
+  @Mutation(() => ReportProvisioningResult, {
+    description:
+      "Says how a domain's own workflow fared with a product of its; for domains whose provisioning is DELEGATED.",
+  })
+  reportProvisioning(
+    @Arg('input', () => ReportProvisioningInput, { description: 'How it went.' }) input: ReportProvisioningInput,
+    @Ctx() rc: RequestContext,
+    @Info() info: GraphQLResolveInfo,
+  ) {
+    return answer(rc, info, async () => productOf(await reportProvisioning(rc.ctx, decodeProduct(input))));
   }
 
   @Mutation(() => DeprecateDataProductResult, { description: 'Stops new requests; access that is given stays.' })

@@ -102,7 +102,11 @@ export class RequestAccessInput {
   })
   columns?: string[];
 
-  @Field(() => String, { nullable: true, description: 'A row filter expression; not supported in this version.' })
+  @Field(() => String, {
+    nullable: true,
+    description:
+      "Which rows, in Lake Formation's expression syntax (developer guide, PartiQL support in row filter expressions): country = 'US' AND year > 2010. Every table asked for needs its columns; by name (NRAC) only.",
+  })
   rowFilter?: string;
 
   @Field(() => String, { description: 'What for.' })

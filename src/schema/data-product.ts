@@ -6,6 +6,8 @@ import {
   DataProductOrderField,
   DataProductStatus,
   OrderDirection,
+  ProvisioningOutcome,
+  ReportedOutcome,
   SchemaSource,
   TableFormat,
 } from './enums.js';
@@ -61,6 +63,18 @@ export class ProductTable {
   columns!: ProductColumn[];
 }
 
+@ObjectType({ description: 'How what a crawler found breaks a contract.' })
+export class SchemaViolation {
+  @Field(() => String, { description: 'Where, as ODCS writes references: schema/orders/properties/id.' })
+  path!: string;
+
+  @Field(() => String, { description: 'What kind of change it is, as in ContractDiff: COLUMN_REMOVED.' })
+  kind!: string;
+
+  @Field(() => String, { description: 'What is broken, for a person.' })
+  message!: string;
+}
+
 @ObjectType({ description: "What a product's tables looked like from one moment on." })
 export class SchemaVersion {
   @Field(() => Int, { description: 'Counts from 1.' })
@@ -72,8 +86,31 @@ export class SchemaVersion {
   @Field(() => JSONScalar, { description: 'The tables with their columns.' })
   tables!: unknown;
 
+  @Field(() => [SchemaViolation], {
+    description: 'What of it breaks the contract that was in force; of what a crawler found.',
+  })
+  violations!: SchemaViolation[];
+
   @Field(() => DateTime, { description: 'From when on.' })
   createdAt!: string;
+}
+
+@ObjectType({ description: 'How a domain that provisions for itself fared with a product.' })
+export class ProvisioningReport {
+  @Field(() => ProvisioningOutcome, { description: 'How it went.' })
+  status!: keyof typeof ProvisioningOutcome;
+
+  @Field(() => String, { nullable: true, description: 'What its workflow said.' })
+  message!: string | null;
+
+  @Field(() => [String], { description: 'The tables that its workflow was told of.' })
+  tables!: string[];
+
+  @Field(() => String, { nullable: true, description: 'Who reported.' })
+  reportedBy!: string | null;
+
+  @Field(() => DateTime, { nullable: true, description: 'When.' })
+  reportedAt!: string | null;
 }
 
 @ObjectType({ implements: Node, description: 'Tables that a domain offers to others under one name and one promise.' })
@@ -101,6 +138,18 @@ export class DataProduct extends Node {
 
   @Field(() => DataProductStatus, { description: 'Where it is in its life.' })
   status!: DataProductStatus;
+
+  @Field(() => AccessMode, {
+    nullable: true,
+    description: 'The access mode that it comes from, until all of the new one stands in AWS; meanwhile both hold.',
+  })
+  previousAccessMode!: AccessMode | null;
+
+  @Field(() => ProvisioningReport, {
+    nullable: true,
+    description: "What the product's domain answered last, where it provisions for itself.",
+  })
+  provisioningReport!: ProvisioningReport | null;
 
   @Field(() => [String], { description: 'Free words to find it by.' })
   tags!: string[];
@@ -297,6 +346,20 @@ export class UpdateDataProductInput {
   @Field(() => Classification, { nullable: true, description: 'How sensitive it is.' })
   classification?: Classification;
 
+  @Field(() => AccessMode, {
+    nullable: true,
+    description:
+      'How access is given. Of a published product the old way stays until all of the new one stands in AWS: nobody loses access for an instant.',
+  })
+  accessMode?: AccessMode;
+
+  @Field(() => Boolean, {
+    nullable: true,
+    description:
+      "Crawl its tables anew with the domain's crawlerRoleArn: what is found becomes a schema version and is held against the contract in force.",
+  })
+  crawl?: boolean;
+
   @Field(() => [TableInput], {
     nullable: true,
     description: 'Its tables; replaces all. Only while no contract is active.',
@@ -325,6 +388,13 @@ export class PublishDataProductInput {
   @Field(() => ID, { description: 'The product.' })
   dataProduct!: string;
 
+  @Field(() => Boolean, {
+    nullable: true,
+    description:
+      "Crawl all its tables with the domain's crawlerRoleArn, and hold what is found against the contract in force; default: those without columns.",
+  })
+  crawl?: boolean;
+
   @Field(() => String, {
     nullable: true,
     description:
@@ -334,6 +404,24 @@ export class PublishDataProductInput {
 
   @Field(() => Boolean, { nullable: true, description: 'Do it also where the plan has changed since.' })
   acceptChangedPlan?: boolean;
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'Repeating a mutation with the same key within 24 hours does nothing twice.',
+  })
+  idempotencyKey?: string;
+}
+
+@InputType({ description: 'The word of a domain that provisions for itself.' })
+export class ReportProvisioningInput {
+  @Field(() => ID, { description: 'The product whose tables its workflow linked, or failed to.' })
+  dataProduct!: string;
+
+  @Field(() => ReportedOutcome, { description: 'How it went.' })
+  status!: keyof typeof ReportedOutcome;
+
+  @Field(() => String, { nullable: true, description: 'What went wrong.' })
+  message?: string;
 
   @Field(() => String, {
     nullable: true,

@@ -60,6 +60,10 @@ export const HealthStatus = {
 export type HealthStatus = keyof typeof HealthStatus;
 /** Ascending or descending. */
 export const OrderDirection = { ASC: 'ASC', DESC: 'DESC' } as const;
+/** How a domain that provisions for itself fared; AWAITED until it has answered. */
+export const ProvisioningOutcome = { AWAITED: 'AWAITED', SUCCEEDED: 'SUCCEEDED', FAILED: 'FAILED' } as const;
+/** What such a domain can answer. */
+export const ReportedOutcome = { SUCCEEDED: 'SUCCEEDED', FAILED: 'FAILED' } as const;
 /** Event types as GraphQL shows them: ACCESS_REVOKED stands for AccessRevoked. */
 export const MeshEventType: Record<string, string> = Object.fromEntries(
   Object.keys(EVENT_TYPES).map((type) => [upperCase(type), type]),
@@ -78,13 +82,14 @@ describe(Classification, 'Classification', 'How sensitive data is.', {
 describe(Permission, 'Permission', 'A Lake Formation permission on tables (Lake Formation permissions reference).', {
   SELECT: 'Read rows, of all columns or of those asked for.',
   DESCRIBE: 'See the table in the catalogue.',
-  INSERT: 'Write rows; not supported in this version.',
-  DELETE: 'Delete rows; not supported in this version.',
-  ALTER: 'Change the table; not supported in this version.',
+  INSERT: "Write rows: for principals of the product's own domain, on PUBLIC and INTERNAL data, whole tables.",
+  DELETE: 'Delete rows; given as INSERT is.',
+  ALTER: 'Change the table; given as INSERT is.',
 });
 describe(GrantTarget, 'GrantTarget', 'To whom Lake Formation grants in the consumer account.', {
   PRINCIPALS: 'To each principal directly: revocation stays with the governance account.',
-  ACCOUNT: "To the consumer's account, which grants on; not supported in this version.",
+  ACCOUNT:
+    "To the consumer's account, which grants on to each principal: where others share that grant, revocation needs the account. Access by tag always goes this way.",
 });
 describe(DataProductStatus, 'DataProductStatus', 'Where a product is in its life.', {
   DRAFT: 'Only its domain sees it.',
@@ -119,7 +124,7 @@ describe(DomainRole, 'DomainRole', 'What a member of a domain may do.', {
 });
 describe(ProvisioningMode, 'ProvisioningMode', "Who makes the changes in a domain's account.", {
   DIRECT: 'Meshgate, under the role that the domain registered.',
-  DELEGATED: "The domain's own workflows; not supported in this version.",
+  DELEGATED: "The domain's own workflows: events tell them what to link, and the domain reports back.",
 });
 describe(DriftPolicy, 'DriftPolicy', 'What happens when an AWS object was changed or removed out of band.', {
   REPAIR: 'It is told and put right at once.',
@@ -144,6 +149,15 @@ describe(HealthStatus, 'HealthStatus', 'How the AWS objects of an owner are.', {
   DEGRADED: 'One is not as it should be; the reasons say which and why.',
   UNKNOWN: 'One is not done yet, or was not looked at for too long: the account or the worker may be out of reach.',
   UNCONFIRMED: "Meshgate's side stands; the consumer's own workflows do not report on theirs.",
+});
+describe(ProvisioningOutcome, 'ProvisioningOutcome', 'How a domain that provisions for itself fared.', {
+  AWAITED: 'Its workflow was told, and has not answered yet.',
+  SUCCEEDED: 'The links stand in its account.',
+  FAILED: 'Its workflow failed; the message says why.',
+});
+describe(ReportedOutcome, 'ReportedOutcome', 'What a domain that provisions for itself can answer.', {
+  SUCCEEDED: 'The links stand in its account.',
+  FAILED: 'Its workflow failed; the message says why.',
 });
 describe(TableFormat, 'TableFormat', 'The file or table format of a table.', {
   PARQUET: 'Apache Parquet.',

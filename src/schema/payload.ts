@@ -40,6 +40,11 @@ export const UpdateDataProductResult = result('UpdateDataProduct', 'The product 
 export const PublishDataProductResult = result('PublishDataProduct', 'The product, on its way.', 'dataProduct');
 export const DeprecateDataProductResult = result('DeprecateDataProduct', 'The deprecated product.', 'dataProduct');
 export const RetireDataProductResult = result('RetireDataProduct', 'The retired product.', 'dataProduct');
+export const ReportProvisioningResult = result(
+  'ReportProvisioning',
+  'The product; published where that was all that was missing.',
+  'dataProduct',
+);
 export const ImportDataContractResult = result(
   'ImportDataContract',
   'The contract and its product.',

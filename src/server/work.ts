@@ -9,6 +9,7 @@ import { aboutResource } from '../governance/about-resource.js';
 import type { Context } from '../governance/context.js';
 import { driftPolicies, foreignGrants } from '../governance/drift.js';
 import { expireDueGrants } from '../governance/expire.js';
+import { followUp } from '../governance/follow-up.js';
 import { remindOfEnds } from '../governance/remind.js';
 import { settled, unsettledOwners } from '../governance/settled.js';
 import { forgetIdempotencyKeys } from '../governance/transaction.js';
@@ -43,6 +44,7 @@ export interface Work {
 
 const lanesAtOnce = 8;
 const expireEvery = 1_000;
+const followUpEvery = 1_000;
 const remindEvery = 60_000;
 const tidyEvery = 3_600_000;
 
@@ -89,7 +91,18 @@ export async function startWork(options: WorkOptions): Promise<Work> {
     name: 'expiry of grants',
     log,
     idleMs: expireEvery,
-    run: async () => (await expireDueGrants(system)) >= 200,
+    run: async (signal) => {
+      const failed = (accessGrantId: string, err: unknown) =>
+        log.error({ err, accessGrantId }, 'a grant whose time has come could not be ended');
+      await expireDueGrants(system, { failed, signal });
+      return false;
+    },
+  });
+  const followUps = startLoop({
+    name: 'what follows on AWS',
+    log,
+    idleMs: followUpEvery,
+    run: () => followUp(system),
   });
   const reminders = startLoop({
     name: 'reminders of ends',
@@ -114,7 +127,14 @@ export async function startWork(options: WorkOptions): Promise<Work> {
       clock: async () => assertRecent('clock', clock.lastRunAt, 30_000),
     },
     stop: async () => {
-      await Promise.all([clock.stop(), reminders.stop(), tidying.stop(), publisher.stop(), reconciler.stop()]);
+      await Promise.all([
+        clock.stop(),
+        followUps.stop(),
+        reminders.stop(),
+        tidying.stop(),
+        publisher.stop(),
+        reconciler.stop(),
+      ]);
     },
   };
 }

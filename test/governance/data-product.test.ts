@@ -228,7 +228,6 @@ const wrong: [string, object, string][] = [
     'tables.0.columns.0.type',
   ],
   ['S3 Tables', { tables: [{ ...table, format: 'S3_TABLES' }] }, 'tables.0.format'],
-  ['access by tag', { accessMode: 'LF_TBAC' }, 'accessMode'],
   [
     'too many tables',
     { tables: Array.from({ length: 201 }, (_, index) => ({ ...table, name: `t${index}` })) },

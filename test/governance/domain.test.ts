@@ -90,13 +90,6 @@ const wrong: [string, object, string, string, string][] = [
   ['a location that is not in S3', { dataLocation: '/data' }, 'VALIDATION', 'dataLocation', 's3://bucket/prefix'],
   ['a location with a way up', { dataLocation: 's3://four-lake/../x' }, 'VALIDATION', 'dataLocation', '..'],
   ['no owner', { owners: [] }, 'VALIDATION', 'owners', 'at least one owner'],
-  [
-    'workflows of its own',
-    { provisioning: 'DELEGATED' },
-    'VALIDATION',
-    'provisioning',
-    'not supported in this version',
-  ],
 ];
 test.each(wrong)('refuses %s', async (_, more, code, path, says) => {
   const answer = await refusal(registerDomain(await mesh.admin(), { ...domainInput('four', 4), ...more }));

@@ -61,6 +61,7 @@ const MATRIX: [Action, string, Subjects[keyof Subjects], Who[]][] = [
   ['data-product:publish', 'a draft', product('DRAFT'), STEERS],
   ['data-product:deprecate', 'a published one', product('PUBLISHED'), STEERS],
   ['data-product:retire', 'a published one', product('PUBLISHED'), STEERS],
+  ['data-product:report-provisioning', 'a published one', product('PUBLISHED'), MEMBERS],
   ['data-contract:import', 'a published one', product('PUBLISHED'), STEERS],
   ['data-contract:activate', 'a published one', product('PUBLISHED'), STEERS],
   ['access-request:create', 'a consumer domain', domain, MEMBERS],

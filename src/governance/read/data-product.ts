@@ -38,7 +38,10 @@ const schemaVersion: Shape = {
   type: 'SchemaVersion',
   from: raw('"SchemaVersion"'),
   always: [],
-  columns: plain('number', 'source', 'tables', 'createdAt'),
+  columns: {
+    ...plain('number', 'source', 'tables', 'createdAt'),
+    violations: (t) => sql`coalesce(${t}."violations", '[]'::jsonb)`,
+  },
   relations: {},
   visible: everybody,
 };
@@ -49,6 +52,7 @@ export const dataProductShape: Shape = {
   always: ['id', 'domainId', 'status'],
   columns: {
     ...plain('id', 'domainId', 'name', 'displayName', 'description', 'owner', 'accessMode', 'classification', 'status'),
+    ...plain('previousAccessMode', 'provisioningReport'),
     ...plain('tags', 'odcsId', 'publishedAt', 'deprecatedAt', 'retiredAt', 'createdAt', 'updatedAt'),
     path: (t) => sql`(SELECT d."name" FROM "Domain" d WHERE d."id" = ${t}."domainId") || '/' || ${t}."name"`,
     schemaChangesPerMonth: (t) => sql`(SELECT round(greatest(count(*) - 1, 0) /

@@ -1,0 +1,170 @@
+import { append } from '../events/append.js';
+import { SYSTEM_ACTOR } from '../events/types.js';
+import { Prisma } from '../generated/prisma/client.js';
+import type { LaneKey } from '../provisioning/lane.js';
+import { aboutResource } from './about-resource.js';
+import { announceAccess } from './announce.js';
+import { claim, lockClaims } from './claims.js';
+import type { ActingContext, SystemContext } from './context.js';
+import { desiredAccess } from './desired-access.js';
+import { type GrantRow, lockLiveGrants, lockProduct, readTables } from './rows.js';
+import { inTransaction, type Tx } from './transaction.js';
+import { ACCESS_GRANT, canStep, step } from './transitions.js';
+
+/**
+ * What was granted through a consumer's account ends in that account, where others still need G's grant to it. Where the account does not
+ * confirm in time, the policy of the product's domain decides: tell of it (ALARM), or cut the whole account off (CUT_ACCOUNT) until it
+ * has confirmed (design: provisioning.md, Revoke, expire).
+ */
+const CONFIRM_WITHIN_MS = 300_000;
+
+/**
+ * Claims on grants in a consumer's account on data of G that are released there and not gone yet, while G's grant to the account still
+ * stands: as long as there is one, access is left.
+ */
+export function leavingInAccount(governanceAccount: string): Prisma.Sql {
+  return Prisma.sql`(claim."releasedAtGeneration" IS NOT NULL AND resource."kind" = 'LfGrant'
+    AND resource."account" <> ${governanceAccount} AND resource."spec"->'resource'->>'catalogId' = ${governanceAccount}
+    AND (resource."spec"->'resource'->>'type' IN ('TABLE', 'DATA_FILTER') OR resource."spec"->'resource'->>'on' = 'TABLE')
+    AND EXISTS (SELECT FROM "Resource" above WHERE above."kind" = 'LfGrant' AND above."account" = ${governanceAccount}
+      AND above."region" = resource."region"
+      AND above."key" = resource."account" || ' on ' || split_part(resource."key", ' on ', 2)
+      AND NOT (above."desired" = 'ABSENT' AND above."status" = 'REMOVED')))`;
+}
+
+interface Unconfirmed {
+  id: string;
+  productId: string;
+}
+
+/** Acts upon ends that the consumer's account has not confirmed in time, by the database's clock; returns how many. */
+export async function alarmUnconfirmed(ctx: SystemContext, withinMs = CONFIRM_WITHIN_MS): Promise<number> {
+  const overdue = await ctx.db.$queryRaw<Unconfirmed[]>`
+    SELECT "id"::text, "productId"::text FROM "AccessGrant" access
+    WHERE "status" = 'REVOKING' AND "alarmedAt" IS NULL AND "endingSince" <= now() - ${withinMs} * interval '1 millisecond'
+      AND EXISTS (SELECT FROM "ResourceClaim" claim JOIN "Resource" resource ON resource."id" = claim."resourceId"
+        WHERE claim."ownerType" = 'ACCESS_GRANT' AND claim."ownerId" = access."id"
+          AND ${leavingInAccount(ctx.mesh.governanceAccount)})
+    LIMIT 50`;
+  for (const { id, productId } of overdue) {
+    ctx.committed(await inTransaction(ctx.db, (tx) => alarm(actingOf(ctx), tx, { id, productId })));
+  }
+  return overdue.length;
+}
+
+const actingOf = ({ mesh }: SystemContext): ActingContext => ({
+  mesh,
+  actor: SYSTEM_ACTOR,
+  correlationId: crypto.randomUUID(),
+});
+
+async function alarm(ctx: ActingContext, tx: Tx, { id, productId }: Unconfirmed): Promise<LaneKey[]> {
+  // All grants of the product, in order of id: those that live may be cut.
+  await tx.$queryRaw`SELECT 1 FROM "AccessGrant" WHERE "productId" = ${productId}::uuid
+    AND "status" NOT IN ('REVOKED', 'EXPIRED') ORDER BY "id" FOR NO KEY UPDATE`;
+  const ending = await tx.accessGrant.findUniqueOrThrow({ where: { id } });
+  if (ending.status !== 'REVOKING' || ending.alarmedAt !== null) return [];
+  const product = await lockProduct(tx, productId);
+  const cuts = product.domain.accountRevocation === 'CUT_ACCOUNT';
+  const now = new Date();
+  await tx.accessGrant.update({ where: { id }, data: { alarmedAt: now, ...(cuts ? { accountCutAt: now } : {}) } });
+  await tellUnconfirmed(ctx, tx, { id, cuts });
+  if (!cuts) return [];
+  const sharing = await sharingAccount(ctx, tx, { id, live: await lockLiveGrants(tx, productId) });
+  await lockClaims(tx, sharing.map(ownerOf));
+  const lanes: LaneKey[] = [];
+  for (const grant of sharing) lanes.push(...(await cut(ctx, tx, grant)));
+  return lanes;
+}
+
+const ownerOf = ({ id }: { id: string }) => ({ type: 'ACCESS_GRANT' as const, id });
+
+async function tellUnconfirmed(ctx: ActingContext, tx: Tx, { id, cuts }: { id: string; cuts: boolean }): Promise<void> {
+  const left = await tx.$queryRaw<{ id: string }[]>`
+    SELECT resource."id" FROM "ResourceClaim" claim JOIN "Resource" resource ON resource."id" = claim."resourceId"
+    WHERE claim."ownerType" = 'ACCESS_GRANT' AND claim."ownerId" = ${id}::uuid
+      AND ${leavingInAccount(ctx.mesh.governanceAccount)} ORDER BY resource."id"`;
+  for (const { id: resourceId } of left) {
+    const resource = await tx.resource.findUniqueOrThrow({ where: { id: resourceId } });
+    const about = await aboutResource(tx, resource as never);
+    await append(tx, {
+      type: 'ResourceStuck',
+      ...about,
+      actor: ctx.actor,
+      correlationId: ctx.correlationId,
+      data: {
+        status: resource.status,
+        code: 'NotConfirmed',
+        message: `The consumer's account has not confirmed that it ended this; ${cuts ? 'it is cut off until it has' : 'others still need the grant to the account'}.`,
+      },
+    });
+  }
+}
+
+/** The live grants whose access comes through the same grants of G to the account as that of the one that ends. */
+async function sharingAccount(
+  { mesh }: ActingContext,
+  tx: Tx,
+  { id, live }: { id: string; live: GrantRow[] },
+): Promise<GrantRow[]> {
+  const rows = await tx.$queryRaw<{ id: string }[]>`
+    SELECT DISTINCT other."ownerId"::text AS "id"
+    FROM "ResourceClaim" claim JOIN "Resource" resource ON resource."id" = claim."resourceId"
+    JOIN "Resource" above ON above."kind" = 'LfGrant' AND above."account" = ${mesh.governanceAccount}
+      AND above."region" = resource."region"
+      AND above."key" = resource."account" || ' on ' || split_part(resource."key", ' on ', 2)
+    JOIN "ResourceClaim" other ON other."resourceId" = above."id" AND other."ownerType" = 'ACCESS_GRANT'
+      AND other."releasedAtGeneration" IS NULL
+    WHERE claim."ownerType" = 'ACCESS_GRANT' AND claim."ownerId" = ${id}::uuid
+      AND ${leavingInAccount(mesh.governanceAccount)}`;
+  const ids = new Set(rows.map((row) => row.id));
+  return live.filter((grant) => ids.has(grant.id));
+}
+
+async function cut(ctx: ActingContext, tx: Tx, grant: GrantRow): Promise<LaneKey[]> {
+  const { id } = grant;
+  const lanes = await claim(tx, { owner: ownerOf(grant), resources: [], correlationId: ctx.correlationId });
+  const reason = "The consumer's account is cut off until it has confirmed the end of another grant.";
+  const status = canStep(ACCESS_GRANT, grant.status, 'fail') ? step(ACCESS_GRANT, grant.status, 'fail') : grant.status;
+  await tx.accessGrant.update({ where: { id }, data: { accountCutAt: new Date(), status, reason } });
+  const data = { before: { status: grant.status }, after: { status }, reason, failures: [] };
+  await announceAccess(tx, ctx, { type: 'AccessFailed', access: grant, data });
+  return lanes;
+}
+
+/** Gives back what was cut, once the account has confirmed all ends; returns for how many products. */
+export async function restoreCutAccounts(ctx: SystemContext): Promise<number> {
+  const confirmed = await ctx.db.$queryRaw<{ productId: string; consumerDomainId: string }[]>`
+    SELECT DISTINCT access."productId"::text, access."consumerDomainId"::text FROM "AccessGrant" access
+    JOIN "Domain" consumer ON consumer."id" = access."consumerDomainId"
+    WHERE access."accountCutAt" IS NOT NULL AND access."status" IN ('PROVISIONING', 'ACTIVE', 'FAILED')
+      AND NOT EXISTS (SELECT FROM "AccessGrant" ended
+        JOIN "ResourceClaim" claim ON claim."ownerType" = 'ACCESS_GRANT' AND claim."ownerId" = ended."id"
+        JOIN "Resource" resource ON resource."id" = claim."resourceId"
+        WHERE ended."productId" = access."productId" AND ended."consumerDomainId" = access."consumerDomainId"
+          AND claim."releasedAtGeneration" IS NOT NULL AND resource."kind" = 'LfGrant'
+          AND resource."spec"->'resource'->>'catalogId' = ${ctx.mesh.governanceAccount})
+    LIMIT 50`;
+  for (const { productId, consumerDomainId } of confirmed) {
+    ctx.committed(await inTransaction(ctx.db, (tx) => restore(actingOf(ctx), tx, { productId, consumerDomainId })));
+  }
+  return confirmed.length;
+}
+
+async function restore(
+  ctx: ActingContext,
+  tx: Tx,
+  { productId, consumerDomainId }: { productId: string; consumerDomainId: string },
+): Promise<LaneKey[]> {
+  await lockLiveGrants(tx, productId);
+  const product = await readTables(tx, await lockProduct(tx, productId));
+  const live = await lockLiveGrants(tx, productId);
+  const cutOff = live.filter((grant) => grant.accountCutAt !== null && grant.consumerDomainId === consumerDomainId);
+  const lanes: LaneKey[] = [];
+  for (const grant of cutOff) {
+    await tx.accessGrant.update({ where: { id: grant.id }, data: { accountCutAt: null } });
+    const resources = desiredAccess(ctx.mesh, { request: grant.request, product, consumer: grant.consumerDomain });
+    lanes.push(...(await claim(tx, { owner: ownerOf(grant), resources, correlationId: ctx.correlationId })));
+  }
+  return lanes;
+}

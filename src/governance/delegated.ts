@@ -1,0 +1,94 @@
+import { z } from 'zod';
+import { SYSTEM_ACTOR } from '../events/types.js';
+import { resourceId } from '../provisioning/resource.js';
+import { announceProduct } from './announce.js';
+import { assertCan } from './authorization.js';
+import type { ActingContext, Context, SystemContext } from './context.js';
+import { inCatalogue } from './contract-store.js';
+import { desiredDataProduct } from './desired-data-product.js';
+import { wrongState } from './error.js';
+import { lockProduct, productSubject, readTables } from './rows.js';
+import { settled } from './settled.js';
+import { inTransaction, mutate, type Tx } from './transaction.js';
+import { idempotencyKey, read, text, uuid } from './validation.js';
+import { producerOrder, reportOf } from './workflow-orders.js';
+
+/** Tells producing domains' workflows of tables that stand in the central catalogue and that they were not told of; returns of how many products. */
+export async function tellWorkflows(ctx: SystemContext): Promise<number> {
+  const delegated = await ctx.db.$queryRaw<{ id: string }[]>`
+    SELECT product."id"::text FROM "DataProduct" product JOIN "Domain" domain ON domain."id" = product."domainId"
+    WHERE domain."provisioning" = 'DELEGATED' AND product."status" IN ('PUBLISHING', 'PUBLISHED', 'DEPRECATED')
+      AND EXISTS (SELECT FROM "ProductTable" x WHERE x."productId" = product."id"
+        AND NOT coalesce(product."provisioningReport"->'tables', '[]') ? x."name")`;
+  let told = 0;
+  for (const { id } of delegated) {
+    const news = await inTransaction(ctx.db, (tx) => tell(actingOf(ctx), tx, id));
+    if (!news) continue;
+    ctx.committed([]);
+    told += 1;
+  }
+  return told;
+}
+
+const actingOf = ({ mesh }: SystemContext): ActingContext => ({
+  mesh,
+  actor: SYSTEM_ACTOR,
+  correlationId: crypto.randomUUID(),
+});
+
+async function tell(ctx: ActingContext, tx: Tx, id: string): Promise<boolean> {
+  const product = await readTables(tx, await lockProduct(tx, id));
+  const ids = desiredDataProduct(ctx.mesh, product).map(resourceId);
+  const ready = await tx.resource.count({ where: { id: { in: ids }, status: 'READY', desired: 'PRESENT' } });
+  if (ready < new Set(ids).size) return false;
+  const before = reportOf(product);
+  const names = product.tables.map(({ name }) => name);
+  const fresh = names.filter((name) => !before?.tables.includes(name));
+  if (fresh.length === 0) return false;
+  const awaited = { status: 'AWAITED', message: null, tables: names, reportedBy: null, reportedAt: null } as const;
+  await tx.dataProduct.update({ where: { id }, data: { provisioningReport: awaited } });
+  const data = { before: { provisioning: before }, after: { provisioning: awaited } };
+  const createResourceLinks = [producerOrder(ctx, product, fresh)];
+  await announceProduct(tx, ctx, {
+    type: 'DataProductUpdated',
+    product,
+    published: inCatalogue(product),
+    data: { ...data, createResourceLinks },
+  });
+  return true;
+}
+
+const reportInput = z.object({
+  dataProduct: uuid,
+  status: z.enum(['SUCCEEDED', 'FAILED']),
+  message: text(2_000).nullish(),
+  idempotencyKey,
+});
+export type ReportProvisioningInput = z.input<typeof reportInput>;
+
+/** A domain that provisions for itself says how it went in its account: the product is READY only with its word. */
+export async function reportProvisioning(
+  ctx: Context,
+  input: ReportProvisioningInput,
+): Promise<{ dataProductId: string }> {
+  const { dataProduct: id, status, message } = read(reportInput, input);
+  return mutate(ctx, { mutation: 'reportProvisioning', idempotencyKey: input.idempotencyKey, input }, async (tx) => {
+    const product = await lockProduct(tx, id);
+    assertCan(ctx.viewer, 'data-product:report-provisioning', productSubject(product));
+    const before = reportOf(product);
+    if (before === null) {
+      const why =
+        product.domain.provisioning === 'DIRECT'
+          ? 'Meshgate provisions for its domain'
+          : 'its workflow was not told yet';
+      throw wrongState(product.status, `Nothing is to be reported of this product: ${why}.`);
+    }
+    const now = new Date().toISOString();
+    const after = { ...before, status, message: message ?? null, reportedBy: ctx.viewer.subject, reportedAt: now };
+    await tx.dataProduct.update({ where: { id }, data: { provisioningReport: after } });
+    const data = { before: { provisioning: before }, after: { provisioning: after } };
+    await announceProduct(tx, ctx, { type: 'DataProductUpdated', product, published: inCatalogue(product), data });
+    await settled(ctx.mesh, tx, { type: 'DATA_PRODUCT', id });
+    return { ids: { dataProductId: id } };
+  });
+}

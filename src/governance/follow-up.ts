@@ -1,0 +1,18 @@
+import { alarmUnconfirmed, restoreCutAccounts } from './account-revocation.js';
+import { finishModeChanges } from './change-of-mode.js';
+import type { SystemContext } from './context.js';
+import { finishCrawls } from './crawl.js';
+import { tellWorkflows } from './delegated.js';
+
+/**
+ * What Meshgate does by itself once AWS has come so far: ends changes of access mode, takes over what crawlers found, tells the workflows of
+ * domains that provision for themselves, and acts upon ends that an account does not confirm. Each is found by its rows alone, so that
+ * nothing is lost with a process. Returns whether there was anything.
+ */
+export async function followUp(ctx: SystemContext): Promise<boolean> {
+  const done: number[] = [];
+  for (const act of [finishModeChanges, finishCrawls, tellWorkflows, alarmUnconfirmed, restoreCutAccounts]) {
+    done.push(await act(ctx));
+  }
+  return done.some((count) => count > 0);
+}
