@@ -8,30 +8,53 @@ import { inTransaction } from './transaction.js';
 /** What Meshgate needs to act by the clock. */
 type SystemContext = Pick<Context, 'db' | 'mesh' | 'committed'>;
 
+interface Expiry {
+  /** Told of each grant that could not be ended; it stays due. */
+  failed: (accessGrantId: string, error: unknown) => void;
+  /** Once aborted, no further grant is begun. */
+  signal?: AbortSignal;
+}
+
+interface Due {
+  id: string;
+  /** In microseconds, as text: nothing is lost between one page and the next. */
+  expiresAt: string;
+}
+
+const PAGE = 200;
+
 /**
- * Ends grants whose time has come by the database's clock, one transaction each, so that a long list blocks no revoke and one that
- * fails holds back no other. Several workers share the work: a locked grant is somebody else's. Returns how many were ended;
- * call again at once while it returns `limit`. Throws AggregateError at the end where some could not be ended; they stay due.
+ * Ends all grants whose time has come by the database's clock, one transaction each, so that a long list blocks no revoke and those
+ * that fail hold back no other. Several workers share the work: a locked grant is somebody else's. Returns how many were ended.
  */
-export async function expireDueGrants(ctx: SystemContext, limit = 200): Promise<number> {
-  const due = await ctx.db.$queryRaw<{ id: string }[]>`
-    SELECT "id" FROM "AccessGrant" WHERE "expiresAt" <= now() AND "status" IN ('PROVISIONING', 'ACTIVE', 'FAILED')
-    ORDER BY "expiresAt" LIMIT ${limit}`;
+export async function expireDueGrants(ctx: SystemContext, { failed, signal }: Expiry): Promise<number> {
   let ended = 0;
-  const failures: unknown[] = [];
-  for (const { id } of due) {
-    try {
-      const lanes = await expire(ctx, id);
-      if (lanes === null) continue;
-      ctx.committed(lanes);
-      ended += 1;
-    } catch (error) {
-      failures.push(error);
+  let page = await dueGrants(ctx, null);
+  while (page.length > 0) {
+    for (const { id } of page) {
+      if (signal?.aborted) return ended;
+      try {
+        const lanes = await expire(ctx, id);
+        if (lanes === null) continue;
+        ctx.committed(lanes);
+        ended += 1;
+      } catch (error) {
+        failed(id, error);
+      }
     }
+    page = page.length < PAGE ? [] : await dueGrants(ctx, page.at(-1) as Due);
   }
-  if (failures.length > 0)
-    throw new AggregateError(failures, `${failures.length} of ${due.length} due grants could not be ended`);
   return ended;
+}
+
+/** One page of due grants, those whose time came first before the others, after the last one of the page before. */
+function dueGrants({ db }: SystemContext, after: Due | null): Promise<Due[]> {
+  const { expiresAt, id } = after ?? { expiresAt: '-infinity', id: '00000000-0000-0000-0000-000000000000' };
+  return db.$queryRaw<Due[]>`
+    SELECT "id"::text, "expiresAt"::text FROM "AccessGrant"
+    WHERE "expiresAt" <= now() AND "status" IN ('PROVISIONING', 'ACTIVE', 'FAILED')
+      AND ("expiresAt", "id") > (${expiresAt}::timestamptz, ${id}::uuid)
+    ORDER BY "expiresAt", "id" LIMIT ${PAGE}`;
 }
 
 /** Ends one grant; null where another worker has it, or it is not due any more. */
