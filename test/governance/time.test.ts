@@ -114,7 +114,8 @@ test('what has ended cannot be extended, also where the clock has not come to it
       message: expect.stringContaining('The grant ended at'),
     });
   }
-  expect(await expireDueGrants({ db: mesh.database.prisma, mesh: MESH, committed: () => undefined })).toBe(1);
+  const system = { db: mesh.database.prisma, mesh: MESH, committed: () => undefined };
+  expect(await expireDueGrants(system, { failed: () => undefined })).toBe(1);
   expect(await requestOf(accessRequestId)).toMatchObject({ status: 'CANCELLED', comment: 'The grant has ended.' });
   expect(await refusal(extendAccess(owner, { accessGrant: id, expiresAt: inDays(40) }))).toMatchObject({
     code: 'STATE',
