@@ -64,7 +64,7 @@ async function register(SchemaId: object, definition: object) {
 /** What becomes of a version in the end. */
 async function decided(SchemaVersionId: string | undefined): Promise<string | undefined> {
   const status = async () => (await glue.send(new GetSchemaVersionCommand({ SchemaVersionId }))).Status;
-  await expect.poll(status, { interval: 10 }).not.toBe('PENDING');
+  await expect.poll(status, { interval: 10, timeout: 15_000 }).not.toBe('PENDING');
   return status();
 }
 
