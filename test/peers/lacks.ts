@@ -163,7 +163,7 @@ export const LACKS: Lack[] = [
   {
     lack: 'data cells filters cannot be created',
     why: 'Access by filter runs against the sandbox alone.',
-    fails: {},
+    fails: { DataFilter: ['missing', 'applied', 'repaired', 'removed', 'removed again'] },
     shows: async ({ governance }) =>
       (await errorOf(
         governance.lakeFormation.send(
