@@ -4,20 +4,19 @@ import { until } from '../../src/demo/client.js';
 import type { CallPoint } from '../testkit/aws-proxy.js';
 import { disagreements, isAtRest } from '../testkit/mesh-checker.js';
 import type { StatementPoint } from '../testkit/postgres-proxy.js';
-import { type MeshProcess, type ProcessMesh, processMeshOfTest } from '../testkit/process-mesh.js';
+import { type MeshProcess, processMeshOfTest } from '../testkit/process-mesh.js';
 import { CONSUMER, type Market, openMarket, PRODUCER, range, reader, together } from './market.js';
 import { atScale, isSoak } from './scale.js';
 
 /** Two APIs and two workers, one after another killed by the kernel at each step of the work, while grants come and go. */
 const GRANTS = atScale({ quick: 60, soak: 200 });
 
-let mesh: ProcessMesh;
+const mesh = await processMeshOfTest({ accounts: [PRODUCER, CONSUMER] });
 let apis: MeshProcess[];
 let workers: MeshProcess[];
 let market: Market;
 
 beforeAll(async () => {
-  mesh = await processMeshOfTest({ accounts: [PRODUCER, CONSUMER] });
   apis = [await mesh.api(), await mesh.api()];
   workers = [await mesh.worker(), await mesh.worker()];
   await Promise.all([...apis, ...workers].map((each) => each.start()));

@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createClient, until } from '../../src/demo/client.js';
-import { type EmbeddedPostgres, startPostgres, stopPostgres } from '../../src/sandbox/postgres.js';
+import { startPostgres, stopPostgres } from '../../src/sandbox/postgres.js';
 import { createLog } from '../../src/server/log.js';
 import { migrate } from '../../src/server/migrate.js';
 import { disagreements, isAtRest } from '../testkit/mesh-checker.js';
 import type { Statement } from '../testkit/postgres-proxy.js';
-import { type MeshProcess, type ProcessMesh, processMeshOfTest } from '../testkit/process-mesh.js';
+import { type MeshProcess, processMeshOfTest } from '../testkit/process-mesh.js';
 import { RequestAccess } from './documents.js';
 import { CONSUMER, type Market, openMarket, PRODUCER, range, reader, rowId, together } from './market.js';
 import { atScale } from './scale.js';
@@ -17,8 +17,6 @@ import { atScale } from './scale.js';
 /** A Postgres of the file's own, so that it can be stopped in the middle; commits are as durable as in production. */
 const dataDir = mkdtempSync(join(tmpdir(), 'meshgate-postgres-'));
 
-let postgres: EmbeddedPostgres;
-let mesh: ProcessMesh;
 let apis: MeshProcess[];
 let workers: MeshProcess[];
 let market: Market;
@@ -27,10 +25,10 @@ afterAll(async () => {
   await stopPostgres(dataDir);
   rmSync(dataDir, { recursive: true, force: true });
 });
+const postgres = await startPostgres({ dataDir });
+await migrate(postgres.ownerUrl, createLog({ level: 'silent' }));
+const mesh = await processMeshOfTest({ accounts: [PRODUCER, CONSUMER], ramSharing: true, database: postgres });
 beforeAll(async () => {
-  postgres = await startPostgres({ dataDir });
-  await migrate(postgres.ownerUrl, createLog({ level: 'silent' }));
-  mesh = await processMeshOfTest({ accounts: [PRODUCER, CONSUMER], ramSharing: true, database: postgres });
   apis = [await mesh.api()];
 
   workers = [await mesh.worker(), await mesh.worker()];

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, expect, test } from 'vitest';
 import { until } from '../../src/demo/client.js';
 import { disagreements, isAtRest } from '../testkit/mesh-checker.js';
-import { type MeshProcess, type ProcessMesh, processMeshOfTest } from '../testkit/process-mesh.js';
+import { type MeshProcess, processMeshOfTest } from '../testkit/process-mesh.js';
 import { type Dice, diceOf } from './dice.js';
 import { CONSUMER, type Market, openMarket, PRODUCER, range } from './market.js';
 import { drawCommand, type Known, publish } from './random-commands.js';
@@ -15,13 +15,12 @@ const COMMANDS = 45;
 const CLIENTS = 3;
 const FAULTS = 5;
 
-let mesh: ProcessMesh;
+const mesh = await processMeshOfTest({ accounts: [PRODUCER, CONSUMER] });
 let apis: MeshProcess[];
 let workers: MeshProcess[];
 let market: Market;
 
 beforeAll(async () => {
-  mesh = await processMeshOfTest({ accounts: [PRODUCER, CONSUMER] });
   apis = [await mesh.api(), await mesh.api()];
   workers = [await mesh.worker(), await mesh.worker()];
   await Promise.all([...apis, ...workers].map((each) => each.start()));

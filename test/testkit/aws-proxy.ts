@@ -13,6 +13,8 @@ export interface CallPoint {
 /** A call that is held: the caller waits for an answer that does not come. */
 export interface HeldCall {
   cut(): void;
+  /** Lets a call that was held before AWS go on. */
+  release(): void;
 }
 
 /** A door to AWS that can be held at a call, or shut. */
@@ -45,12 +47,13 @@ export async function openAwsProxy(sandbox: string): Promise<AwsProxy> {
   async function pass(call: IncomingMessage, answer: ServerResponse): Promise<void> {
     const chunks: Buffer[] = [];
     for await (const chunk of call) chunks.push(chunk as Buffer);
+    const body = Buffer.concat(chunks);
     const point = pointAt(operationOf(call));
     const cut = (): void => void call.socket.destroy();
-    if (point?.when === 'before') return point.reached({ cut });
-    const { status, headers, body } = await forwarded(sandbox, call, Buffer.concat(chunks));
-    if (point) return point.reached({ cut });
-    answer.writeHead(status, headers).end(body);
+    if (point?.when === 'before') await new Promise<void>((release) => point.reached({ cut, release }));
+    const answered = await forwarded(sandbox, call, body);
+    if (point?.when === 'after') return point.reached({ cut, release: () => undefined });
+    answer.writeHead(answered.status, answered.headers).end(answered.body);
   }
 
   const server = createServer((call, answer) => {

@@ -22,7 +22,7 @@ export async function startChild(settings: object, environment: Record<string, s
   const { PATH = '', HOME = '', TMPDIR = '' } = process.env;
   const child = spawn(process.execPath, [script, JSON.stringify(settings)], {
     env: { PATH, HOME, TMPDIR, ...environment },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
   });
   const lines: string[] = [];
   const ready = new Promise<Record<string, unknown>>((resolve, reject) => {

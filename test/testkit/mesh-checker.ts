@@ -172,14 +172,26 @@ function differences(what: string, { is, wanted }: { is: string[]; wanted: strin
   ];
 }
 
-/** Asks AWS of every principal that was ever named, for every column of every product of his: exactly the ACTIVE grants may be read. */
+type Question = Parameters<ProcessMesh['sandbox']['canRead']>[0];
+
+/**
+ * Asks AWS of every principal that was ever named, for every table of every product of his: exactly the ACTIVE grants may be read. Each
+ * column is asked for where single columns were ever granted to him; else they stand and fall together.
+ */
 async function wrongReads(mesh: ProcessMesh, grants: GrantRow[]): Promise<string[]> {
-  const cells = new Map<string, { question: Parameters<ProcessMesh['sandbox']['canRead']>[0]; allowed: boolean }>();
+  const byColumn = new Set(
+    grants
+      .filter(({ columns }) => columns.length > 0)
+      .flatMap(({ principals, product }) => principals.map((principal) => `${principal} ${product}`)),
+  );
+  const cells = new Map<string, { question: Question; allowed: boolean }>();
   for (const grant of grants) {
     for (const principal of grant.principals) {
       for (const table of grant.productTables ?? []) {
-        for (const column of table.columns) {
-          const link = { database: 'data_products', table: linkName(grant.domain, grant.product, table.name) };
+        const link = { database: 'data_products', table: linkName(grant.domain, grant.product, table.name) };
+        for (const column of byColumn.has(`${principal} ${grant.product}`)
+          ? table.columns
+          : table.columns.slice(0, 1)) {
           const question = { principal, account: grant.account, ...link, column };
           const key = JSON.stringify(question);
           const allowed = grant.status === 'ACTIVE' && covers(grant, table, column);
@@ -188,10 +200,13 @@ async function wrongReads(mesh: ProcessMesh, grants: GrantRow[]): Promise<string
       }
     }
   }
-  const all = [...cells.values()];
+  return wrongAnswers(mesh, [...cells.values()]);
+}
+
+async function wrongAnswers(mesh: ProcessMesh, cells: { question: Question; allowed: boolean }[]): Promise<string[]> {
   const problems: string[] = [];
   const asker = async (): Promise<void> => {
-    for (let cell = all.pop(); cell; cell = all.pop()) {
+    for (let cell = cells.pop(); cell; cell = cells.pop()) {
       const is = await mesh.sandbox.canRead(cell.question);
       const { principal, table, column } = cell.question;
       if (is !== cell.allowed) problems.push(`${principal} ${is ? 'can' : 'cannot'} read ${table}.${column}`);

@@ -58,7 +58,7 @@ export interface MeshOptions {
   database?: { ownerUrl: string; serverUrl: string };
 }
 
-/** Starts the sandbox over a database of the test file's own. */
+/** Starts the sandbox over a database of the test file's own. Call it where the file begins: within a hook nothing would be cleaned up. */
 export async function processMeshOfTest({ accounts, ramSharing = false, database }: MeshOptions): Promise<ProcessMesh> {
   const closing: (() => unknown)[] = [];
   afterAll(async () => {

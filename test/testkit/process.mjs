@@ -4,6 +4,8 @@ import { enableCompileCache } from 'node:module';
 import { build } from '../../scripts/build.mjs';
 
 enableCompileCache();
+// Whoever started this holds the other end: it goes with him, however he ends.
+process.stdin.on('end', () => process.exit(1)).resume();
 const { run, times, sandbox } = JSON.parse(process.argv[2]);
 await build();
 if (run === 'sandbox') {
