@@ -1,15 +1,8 @@
 import { beforeAll, expect, test } from 'vitest';
 import type { Execute } from '../src/demo/client.js';
-import { graphql } from '../src/generated/graphql/gql.js';
 import { CONSUMER_ACCOUNT, type MainJob, mainJob, reader } from './testkit/access.js';
 import { type Product, productOfTest } from './testkit/product.js';
 import { type SandboxControl, sandboxControl } from './testkit/sandbox-control.js';
-
-const HowTo = graphql(`
-  query TagHowTo($id: ID!) {
-    node(id: $id) { ... on AccessGrant { howToQuery { database table athenaSql tables { columns } iamPolicy } } }
-  }
-`);
 
 const PATH = 'logistics/carrier-performance';
 const LINK = { account: CONSUMER_ACCOUNT, database: 'logistics__tbac', table: 'carrier_weeks' };
