@@ -10,7 +10,6 @@ import {
 import { accessGrantShape } from '../governance/read/access-grant.js';
 import { accessRequestShape } from '../governance/read/access-request.js';
 import { keysetCursor } from '../governance/read/connection.js';
-import { readList, type Shape } from '../governance/read/select.js';
 import {
   AccessExplanation,
   AccessPath,
@@ -20,7 +19,7 @@ import {
 import { AccessGrant } from '../schema/access-grant.js';
 import { AccessRequest } from '../schema/access-request.js';
 import { Arn } from '../schema/scalars.js';
-import { loadTogether } from './batch.js';
+import { readNamed } from './batch.js';
 import { PageArgs } from './connection.js';
 import type { RequestContext } from './context.js';
 import { decodeId } from './decode.js';
@@ -123,18 +122,4 @@ export class PendingAccessResolver {
   accessRequest(@Root() root: NotCounted, @Ctx() rc: RequestContext, @Info() info: GraphQLResolveInfo) {
     return readNamed(rc, info, { shape: accessRequestShape, id: root.accessRequestId });
   }
-}
-
-/** The object that an explanation names, as the viewer may see it: one statement for all that one field asks for. */
-async function readNamed(
-  rc: RequestContext,
-  info: GraphQLResolveInfo,
-  { shape, id }: { shape: Shape; id: string | null },
-) {
-  const [field] = info.fieldNodes;
-  if (id === null || field === undefined) return null;
-  return loadTogether({ rc, field, id }, async (ids) => {
-    const objects = await readList(rc.read, shape, ids, [selectionOf(info)]);
-    return new Map(objects.map((object) => [String(object.id), object]));
-  });
 }

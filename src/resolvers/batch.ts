@@ -1,4 +1,7 @@
+import type { GraphQLResolveInfo } from 'graphql';
+import { readList, type Shape } from '../governance/read/select.js';
 import type { RequestContext } from './context.js';
+import { selectionOf } from './select.js';
 
 type Load<Value> = (ids: string[]) => Promise<Map<string, Value>>;
 
@@ -27,4 +30,18 @@ export async function loadTogether<Value>(
   }
   batch.ids.add(id);
   return ((await batch.loaded).get(id) ?? null) as Value | null;
+}
+
+/** An object that was found by other means than a read, as the viewer may see it: one statement for all that one field asks for. */
+export async function readNamed(
+  rc: RequestContext,
+  info: GraphQLResolveInfo,
+  { shape, id }: { shape: Shape; id: string | null },
+) {
+  const [field] = info.fieldNodes;
+  if (id === null || field === undefined) return null;
+  return loadTogether({ rc, field, id }, async (ids) => {
+    const objects = await readList(rc.read, shape, ids, [selectionOf(info)]);
+    return new Map(objects.map((object) => [String(object.id), object]));
+  });
 }

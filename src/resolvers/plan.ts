@@ -3,10 +3,21 @@ import { Arg, Ctx, FieldResolver, Info, Query, Resolver, Root } from 'type-graph
 import { planAccess, planRequests } from '../governance/plan-access.js';
 import { planPublish, planRetire } from '../governance/plan-product.js';
 import { diffLines, plannedCalls, type ShownPlan } from '../governance/planned.js';
+import { type AccessChange as Change, previewTagChange } from '../governance/preview-tag-change.js';
+import { accessGrantShape } from '../governance/read/access-grant.js';
+import { AccessGrant } from '../schema/access-grant.js';
 import { AccessRequest, RequestAccessInput } from '../schema/access-request.js';
 import { DataProduct } from '../schema/data-product.js';
-import { AccessPlan, DataProductPlan, PlannedAwsCall, PlannedResource } from '../schema/plan.js';
-import { loadTogether } from './batch.js';
+import {
+  AccessChange,
+  AccessPlan,
+  DataProductPlan,
+  PlannedAwsCall,
+  PlannedResource,
+  PreviewTagChangeInput,
+  TagChangePreview,
+} from '../schema/plan.js';
+import { loadTogether, readNamed } from './batch.js';
 import type { RequestContext } from './context.js';
 import { decodeId } from './decode.js';
 
@@ -84,6 +95,27 @@ export class DataProductPlanResolver {
   })
   retirePlan(@Root() root: DataProduct, @Ctx() rc: RequestContext, @Info() info: GraphQLResolveInfo) {
     return together(rc, info, { id: root.id, load: (ids) => planRetire(rc.ctx, ids) });
+  }
+}
+
+@Resolver(() => AccessChange)
+export class TagChangeResolver {
+  @Query(() => TagChangePreview, {
+    description:
+      'What another classification of a product or of its columns would do: AWS objects, and who gains and who loses access. For who may change it.',
+  })
+  async previewTagChange(
+    @Arg('input', () => PreviewTagChangeInput, { description: 'The classification.' }) input: PreviewTagChangeInput,
+    @Ctx() { ctx }: RequestContext,
+  ) {
+    const preview = await previewTagChange(ctx, { ...input, dataProduct: decodeId('DataProduct', input.dataProduct) });
+    return { ...preview, plan: planOf(preview.plan) };
+  }
+
+  @FieldResolver(() => [AccessGrant])
+  async through(@Root() { grantIds }: Change, @Ctx() rc: RequestContext, @Info() info: GraphQLResolveInfo) {
+    const grants = await Promise.all(grantIds.map((id) => readNamed(rc, info, { shape: accessGrantShape, id })));
+    return grants.filter((grant) => grant !== null);
   }
 }
 

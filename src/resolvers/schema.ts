@@ -12,7 +12,7 @@ import { DomainResolver } from './domain.js';
 import { EventResolver } from './event.js';
 import { ForeignGrantResolver } from './foreign-grant.js';
 import { NodeResolver } from './node.js';
-import { AccessPlanResolver, DataProductPlanResolver, PlannedResourceResolver } from './plan.js';
+import { AccessPlanResolver, DataProductPlanResolver, PlannedResourceResolver, TagChangeResolver } from './plan.js';
 import { ResourceResolver } from './resource.js';
 import { ViewerResolver } from './viewer.js';
 
@@ -44,6 +44,7 @@ export async function buildSchema(): Promise<GraphQLSchema> {
       AccessPlanResolver,
       DataProductPlanResolver,
       PlannedResourceResolver,
+      TagChangeResolver,
       ResourceResolver,
       ViewerResolver,
     ],

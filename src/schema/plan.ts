@@ -1,6 +1,7 @@
-import { Field, Int, ObjectType } from 'type-graphql';
-import { PlanAction, PolicyDecision } from './enums.js';
-import { AwsAccountId, JSONScalar } from './scalars.js';
+import { Field, ID, InputType, Int, ObjectType } from 'type-graphql';
+import { AccessGrant } from './access-grant.js';
+import { Classification, PlanAction, PolicyDecision } from './enums.js';
+import { Arn, AwsAccountId, JSONScalar } from './scalars.js';
 
 @ObjectType({ description: 'One AWS call that a plan would lead to.' })
 export class PlannedAwsCall {
@@ -147,3 +148,57 @@ export class AccessPlan extends Plan {
 
 @ObjectType({ description: 'What a change of a product would bring about. Nothing is written.' })
 export class DataProductPlan extends Plan {}
+
+@ObjectType({ description: 'Columns of one table that a principal gains or loses.' })
+export class AccessChange {
+  @Field(() => Arn, { description: 'The IAM user or role.' })
+  principal!: string;
+
+  @Field(() => String, { description: 'The table.' })
+  table!: string;
+
+  @Field(() => [String], { description: 'The columns.' })
+  columns!: string[];
+
+  @Field(() => [AccessGrant], { description: 'The grants through which.' })
+  through!: AccessGrant[];
+}
+
+@ObjectType({ description: 'What another classification would do. Nothing is written.' })
+export class TagChangePreview {
+  @Field(() => DataProductPlan, {
+    description:
+      'In AWS; where columns are left out, its digest is that of updateDataProduct with this classification.',
+  })
+  plan!: DataProductPlan;
+
+  @Field(() => [AccessChange], { description: 'Who could read what he cannot read now.' })
+  gains!: AccessChange[];
+
+  @Field(() => [AccessChange], { description: 'Who could no longer read what he can read now.' })
+  losses!: AccessChange[];
+}
+
+@InputType({ description: 'Another classification of one column.' })
+export class ColumnTagChange {
+  @Field(() => String, { description: 'The column, as table.column.' })
+  column!: string;
+
+  @Field(() => Classification, { nullable: true, description: 'Its classification; default as it is.' })
+  classification?: Classification;
+
+  @Field(() => Boolean, { nullable: true, description: 'Whether it holds personal data; default as it is.' })
+  pii?: boolean;
+}
+
+@InputType({ description: 'A classification to look at before it is given.' })
+export class PreviewTagChangeInput {
+  @Field(() => ID, { description: 'The product.' })
+  dataProduct!: string;
+
+  @Field(() => Classification, { nullable: true, description: "The product's; default as it is." })
+  classification?: Classification;
+
+  @Field(() => [ColumnTagChange], { nullable: true, description: 'Of single columns; default as they are.' })
+  columns?: ColumnTagChange[];
+}
