@@ -1,9 +1,11 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CreateEventBusCommand, DescribeEventBusCommand } from '@aws-sdk/client-eventbridge';
+import { CreateEventBusCommand, DescribeEventBusCommand, EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import { CreateQueueCommand } from '@aws-sdk/client-sqs';
 import { afterAll, describe, expect, test } from 'vitest';
 import { startFaultProxy } from '../../src/sandbox/proxy.js';
@@ -32,7 +34,6 @@ test('what no fault hits passes unchanged, errors too', async () => {
 
 test('the proxy logs every call, with the role that it learned from AssumeRole', async () => {
   const credentials = await assumed(through, `arn:aws:iam::${C}:role/seen`);
-  const { EventBridgeClient } = await import('@aws-sdk/client-eventbridge');
   const client = new EventBridgeClient({ endpoint: proxy.url, region: REGION, credentials, maxAttempts: 1 });
   await errorOf(client.send(new DescribeEventBusCommand({ Name: 'none' })));
   expect((await control(through, '/calls')).slice(-2)).toMatchObject([
@@ -93,3 +94,21 @@ test('bytes, headers and Host reach the target as they were sent, and what is no
   target.close();
   rmSync(folder, { recursive: true });
 });
+
+test('meshgate fault-proxy runs it until it is told to stop, and the faults are there at the next start', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'proxy-'));
+  const flags = ['fault-proxy', '--target', sandbox.url, '--port', '0', '--data-dir', folder];
+  for (const expected of [[], [{ service: 'events', kind: 'throttle' }]]) {
+    const child = spawn(process.execPath, ['scripts/start.mjs', ...flags], { stdio: ['ignore', 'pipe', 'ignore'] });
+    const [line] = (await once(child.stdout, 'data')) as [Buffer];
+    const started = { ...sandbox, url: line.toString().split(' ')[0] ?? '' };
+    expect(await control(started, '/faults')).toMatchObject(expected);
+    await control(started, '/faults', [{ service: 'events', kind: 'throttle' }]);
+    expect((await errorOf(clientsOf(started).events.send(new DescribeEventBusCommand({})))).name).toBe(
+      'ThrottlingException',
+    );
+    child.kill('SIGTERM');
+    expect(await once(child, 'exit')).toEqual([0, null]);
+  }
+  rmSync(folder, { recursive: true });
+}, 120_000);
