@@ -200,8 +200,6 @@ test('changes out of band are found and repaired within one drift period, and no
     .flatMap(({ parameters }) => parameters.Entries as { Principal: { DataLakePrincipalIdentifier: string } }[])
     .map(({ Principal }) => Principal.DataLakePrincipalIdentifier);
   expect(given.sort()).toEqual(active.map(({ principal }) => principal).sort());
-  await watcher.kill();
-  await Promise.all(workers.map((worker) => worker.start()));
   expect(await disagreements(mesh)).toEqual([]);
 });
 
