@@ -15,6 +15,7 @@ import {
   type TableInput,
   UpdateCrawlerCommand,
 } from '@aws-sdk/client-glue';
+import { RegisterResourceCommand } from '@aws-sdk/client-lakeformation';
 import fc from 'fast-check';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { describe, expect, test } from 'vitest';
@@ -234,6 +235,21 @@ describe('the role', () => {
       ErrorMessage: expect.stringMatching(new RegExp(`Required ${missing}`, 'i')),
     });
     expect((await schemaOf(Name)).version).toBe('0');
+  });
+
+  test('needs access to the data location where that is registered', async () => {
+    const name = await tableOf();
+    await put(`${name}/a.csv`, 'id,v\n1,2\n');
+    const ResourceArn = `arn:aws:s3:::lake/${name}`;
+    await lake.lf.send(new RegisterResourceCommand({ ResourceArn, RoleArn: `arn:aws:iam::${G}:role/lake-reader` }));
+    await create('located', [name]);
+    expect((await run('located'))?.LastCrawl).toMatchObject({
+      Status: 'FAILED',
+      ErrorMessage: expect.stringContaining('Data Location Access'),
+    });
+    const on = { DataLocation: { CatalogId: G, ResourceArn } };
+    await grant(lake, { to: role(), on, permissions: ['DATA_LOCATION_ACCESS'] });
+    expect((await run('located'))?.LastCrawl?.Status).toBe('SUCCEEDED');
   });
 
   test('must be one of the account', async () => {
