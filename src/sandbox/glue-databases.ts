@@ -85,7 +85,7 @@ export function getDatabases(call: Call, world: World): unknown {
   const catalog = catalogOf(call);
   const type: string | undefined = call.parameters.ResourceShareType;
   const foreign = type === 'FOREIGN' || type === 'ALL';
-  const found = [...databases(world).values()]
+  const found = [...databases(world).shared()]
     .filter((record) => (record.CatalogId === catalog ? type !== 'FOREIGN' : foreign))
     .filter((record) => mayDescribe(world, call, databaseTarget(record.CatalogId, record.Name)))
     .sort((a, b) => (a.Name < b.Name ? -1 : 1));

@@ -42,7 +42,7 @@ export function putResourcePolicy(call: Call, world: World): unknown {
   }
   requireHash(call, found);
   // Beside grants made through RAM the policy has to say that both are in use. AWS page: hybrid-cross-account.
-  const shares = [...shareTable(world).values()].some(
+  const shares = [...shareTable(world).shared()].some(
     (share) => share.owner === call.account && share.status === 'ACTIVE',
   );
   if (shares && input.EnableHybrid !== 'TRUE') {

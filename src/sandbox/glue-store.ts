@@ -104,7 +104,7 @@ export function requireTable(world: World, name: TableName): TableRecord {
 /** The tables of a database in order of their names. */
 export function tablesOf(world: World, catalog: string, database: string): TableRecord[] {
   const name = foldName(database);
-  return [...tables(world).values()]
+  return [...tables(world).shared()]
     .filter((table) => table.CatalogId === catalog && table.DatabaseName === name)
     .sort((a, b) => (a.Name < b.Name ? -1 : 1));
 }

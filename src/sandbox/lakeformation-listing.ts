@@ -86,12 +86,18 @@ export function listPermissions(call: Call, world: World): unknown {
   // Who administers another account is not told.
   const implicit = target && target.catalog === call.account && ofType(target);
   const all = implicit ? [...rows, ...implicitRows(world, target, principal)] : rows;
-  const { page, next } = pageOf(all, {
-    max: input.MaxResults,
-    token: input.NextToken,
-    most: 1000,
-    refuse: invalidInput,
-  });
+  // LF-Tags of other accounts stand on pages of their own. AWS page: TBAC-granting-revoking-tags-cli.
+  const own = type === 'LF_TAG' ? all.filter(({ Resource }) => Resource.LFTag?.CatalogId === call.account) : all;
+  const { page, next } = pageOf(
+    own === all ? all : [...own, ...all.filter(({ Resource }) => Resource.LFTag?.CatalogId !== call.account)],
+    {
+      max: input.MaxResults,
+      token: input.NextToken,
+      most: 1000,
+      apart: own.length,
+      refuse: invalidInput,
+    },
+  );
   return defined({ PrincipalResourcePermissions: page, NextToken: next });
 }
 

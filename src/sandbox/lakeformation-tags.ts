@@ -42,7 +42,7 @@ export function createLfTag(call: Call, world: World): unknown {
   requireTagPermission(call, world, 'CREATE_LF_TAG', { catalog, TagKey, TagValues });
   const key = `${catalog}|${TagKey}`;
   if (tagTable(world).get(key)) throw new AwsError('EntityAlreadyExistsException', `Tag key already exists: ${TagKey}`);
-  if ([...tagTable(world).values()].filter((tag) => tag.catalog === catalog).length >= KEYS_PER_CATALOG) {
+  if ([...tagTable(world).shared()].filter((tag) => tag.catalog === catalog).length >= KEYS_PER_CATALOG) {
     throw new AwsError('ResourceNumberLimitExceededException', 'The number of LF-Tags exceeds the limit.');
   }
   tagTable(world).put(key, { catalog, key: TagKey, values: TagValues, createdBy: call.principal });
@@ -73,7 +73,7 @@ export function updateLfTag(call: Call, world: World): unknown {
   const values = [...new Set([...tag.values, ...add])].filter((value) => !remove.includes(value)).sort();
   if (values.length === 0) throw invalidInput('An LF-Tag must keep at least one value.');
   if (values.length > VALUES_PER_KEY) throw invalidInput('The number of values of the LF-Tag exceeds the limit.');
-  const inUse = [...assignmentTable(world).values()].filter(
+  const inUse = [...assignmentTable(world).shared()].filter(
     ({ place, tags }) => place.catalog === tag.catalog && remove.includes(tags[tag.key] ?? ''),
   );
   // AWS page: Lake Formation API reference, UpdateLFTag.
@@ -126,7 +126,7 @@ export function getLfTag(call: Call, world: World): unknown {
 export function listLfTags(call: Call, world: World): unknown {
   const catalog = catalogOf(call);
   const type: string | undefined = call.parameters.ResourceShareType;
-  const seen = [...tagTable(world).values()]
+  const seen = [...tagTable(world).shared()]
     .map((tag) => ({ CatalogId: tag.catalog, TagKey: tag.key, TagValues: visibleValues(call, world, tag) }))
     .filter(({ TagValues }) => TagValues.length > 0)
     .sort((a, b) => (a.CatalogId + a.TagKey < b.CatalogId + b.TagKey ? -1 : 1));

@@ -147,7 +147,7 @@ export function removeFilter(call: Call, world: World): FilterRecord {
 export function listDataCellsFilter(call: Call, world: World): unknown {
   const named: { CatalogId?: string; DatabaseName?: string; Name?: string } | undefined = call.parameters.Table;
   const { page, next } = pageOf(
-    [...filterTable(world).values()].filter(
+    [...filterTable(world).shared()].filter(
       (filter) =>
         filter.TableCatalogId === (named?.CatalogId ?? call.account) &&
         (!named?.DatabaseName || filter.DatabaseName === foldName(named.DatabaseName)) &&

@@ -39,7 +39,7 @@ function keyOf(row: GrantIdentity): string {
 
 /** All rows that satisfy the test. */
 export function grantRows(world: World, test: (row: GrantRow) => boolean): GrantRow[] {
-  return [...table(world).values()].filter(test);
+  return [...table(world).shared()].filter(test);
 }
 
 /** The row of this identity. */

@@ -46,7 +46,7 @@ export function locationCovers(arn: string, location: string): boolean {
 
 /** The registrations of the account that cover an S3 path, the closest first. */
 export function registrationsOf(world: World, account: string, location: string): LocationRecord[] {
-  return [...locations(world).values()]
+  return [...locations(world).shared()]
     .filter((record) => record.account === account && locationCovers(record.ResourceArn, location))
     .sort((a, b) => b.ResourceArn.length - a.ResourceArn.length);
 }

@@ -99,7 +99,7 @@ export function liveShare(
   world: World,
   pair: { owner: string; receiver: string; class: ShareClass },
 ): Share | undefined {
-  for (const share of shareTable(world).values()) {
+  for (const share of shareTable(world).shared()) {
     const live = share.status === 'ACTIVE' && share.class === pair.class;
     if (live && share.owner === pair.owner && share.receiver === pair.receiver) return share;
   }
@@ -141,7 +141,7 @@ export function shareGrants(world: World, pair: { owner: string; receiver: strin
  * AWS page: RAM API reference, ResourceShareInvitation; Lake Formation developer guide, optimize-ram.
  */
 function rowsOfFirstShare(world: World, pair: { owner: string; receiver: string }, rows: GrantRow[]): GrantRow[] {
-  const shares = [...shareTable(world).values()].filter(
+  const shares = [...shareTable(world).shared()].filter(
     (share) => share.status === 'ACTIVE' && share.owner === pair.owner && share.receiver === pair.receiver,
   );
   if (shares.length === 0) return crossAccountVersion(world, pair.owner) >= 3 ? rows.slice(0, 1) : [];
@@ -164,7 +164,8 @@ interface SharePair {
 
 function agreeShare(world: World, pair: SharePair, rows: GrantRow[]): void {
   const now = world.now().toISOString();
-  const share = liveShare(world, pair) ?? (rows.length > 0 ? newShare(world, pair) : undefined);
+  const live = liveShare(world, pair);
+  const share = live ? structuredClone(live) : rows.length > 0 ? newShare(world, pair) : undefined;
   if (!share) return;
   const before = JSON.stringify(share);
   const catalog = `arn:aws:glue:${share.region}:${share.owner}:catalog`;
@@ -235,7 +236,7 @@ function invite(world: World, share: Share, principal: string): void {
 }
 
 function withdrawInvitation(world: World, share: Share, principal: string): void {
-  for (const invitation of [...invitationTable(world).values()]) {
+  for (const invitation of [...invitationTable(world).shared()]) {
     if (invitation.share === share.arn && invitation.principal === principal && invitation.status === 'PENDING') {
       invitationTable(world).delete(invitation.arn);
     }
@@ -264,7 +265,7 @@ export function settleInvitation(
 /** Lets the invitations run out whose time is over. */
 export function expireInvitations(world: World): void {
   const limit = world.now().getTime() - INVITATION_HOURS * 3_600_000;
-  for (const invitation of [...invitationTable(world).values()]) {
+  for (const invitation of [...invitationTable(world).shared()]) {
     if (invitation.status === 'PENDING' && Date.parse(invitation.createdAt) <= limit) {
       settleInvitation(world, invitation, 'EXPIRED');
     }

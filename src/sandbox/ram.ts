@@ -46,7 +46,7 @@ function sharesFor(call: Call, world: World): Share[] {
   const owner = requireParameter(call, 'resourceOwner');
   if (owner !== 'SELF' && owner !== 'OTHER-ACCOUNTS') throw invalidParameter(`Invalid resourceOwner ${owner}.`);
   const arns: string[] | undefined = call.parameters.resourceShareArns;
-  const all = [...shareTable(world).values()].filter((share) =>
+  const all = [...shareTable(world).shared()].filter((share) =>
     owner === 'SELF' ? share.owner === call.account : share.receiver === call.account && hasJoined(share),
   );
   const unknown = arns?.find((arn) => !all.some((share) => share.arn === arn));
@@ -96,7 +96,7 @@ function getResourceShareInvitations(call: Call, world: World): unknown {
   expireInvitations(world);
   const { resourceShareInvitationArns: arns, resourceShareArns: shares }: Record<string, string[] | undefined> =
     call.parameters;
-  const found = [...invitationTable(world).values()]
+  const found = [...invitationTable(world).shared()]
     .filter((invitation) => invitation.receiver === call.account)
     .filter(
       (invitation) =>

@@ -48,9 +48,32 @@ export function openState(dataDir: string): State {
   };
 }
 
+/** What JSON text was parsed to, frozen; kept as long as the text is that of a row. */
+type Parsed = Map<string, { text: string; value: unknown }>;
+
+const parsedOf = new WeakMap<Map<string, string>, Parsed>();
+
+function* frozenValues<T>(rows: Map<string, string>): Iterable<T> {
+  const parsed: Parsed = parsedOf.get(rows) ?? new Map();
+  parsedOf.set(rows, parsed);
+  if (parsed.size > 2 * rows.size) for (const key of parsed.keys()) if (!rows.has(key)) parsed.delete(key);
+  for (const [key, text] of rows) {
+    const known = parsed.get(key);
+    const value = known?.text === text ? known.value : freeze(JSON.parse(text));
+    if (known?.value !== value) parsed.set(key, { text, value });
+    yield value as T;
+  }
+}
+
+function freeze(value: unknown): unknown {
+  if (typeof value === 'object' && value !== null) for (const member of Object.values(value)) freeze(member);
+  return Object.freeze(value);
+}
+
 /** Rows are kept as JSON text: a caller always gets a copy, and the journal needs no second serialization. */
 function openTable<T>(name: string, rows: Map<string, string>, record: (change: Change) => void): Table<T> {
   return {
+    shared: () => frozenValues<T>(rows),
     get(key) {
       const text = rows.get(key);
       return text === undefined ? undefined : (JSON.parse(text) as T);

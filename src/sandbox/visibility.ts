@@ -36,6 +36,7 @@ export function recorded<T>(world: World, { name, rows, visibilityMs }: Watched<
     get: (key) => rows.get(key),
     entries: () => rows.entries(),
     values: () => rows.values(),
+    shared: () => rows.shared(),
     put(key, value) {
       note(key);
       rows.put(key, value);
@@ -60,6 +61,7 @@ export function asOf<T>(world: World, { name, rows, visibilityMs }: Watched<T>):
     get: (key) => structuredClone(past.get(key)),
     entries: () => past.entries(),
     values: () => past.values(),
+    shared: () => past.values(),
     put: () => undefined,
     delete: () => false,
   };

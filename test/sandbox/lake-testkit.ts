@@ -236,6 +236,7 @@ export function lakeInMemory(start: string) {
         delete: (key) => rows.delete(key),
         entries: () => [...rows].map(([key, text]): [string, T] => [key, read(text)]),
         values: () => [...rows.values()].map(read),
+        shared: () => [...rows.values()].map(read),
       };
     },
     now: () => now,

@@ -4,6 +4,7 @@ import {
   DeleteLFTagCommand,
   GetLFTagCommand,
   ListLFTagsCommand,
+  ListPermissionsCommand,
   UpdateLFTagCommand,
 } from '@aws-sdk/client-lakeformation';
 import { GetResourceSharesCommand } from '@aws-sdk/client-ram';
@@ -247,6 +248,18 @@ test('tags are listed with the values that one may see, those of other accounts 
   expect(first.tags).toEqual([`${C} team=a,b`]);
   expect(await list(c, 'ALL', first.next)).toEqual({ tags: [`${G} lob=sales`], next: undefined });
   expect((await list(c, 'FOREIGN')).tags).toEqual([`${G} lob=sales`]);
+  // So are the permissions on them (TBAC-granting-revoking-tags-cli).
+  await grant(c, { to: analyst, on: { LFTag: { TagKey: 'team', TagValues: ['a'] } }, permissions: ['DESCRIBE'] });
+  const owners = async (NextToken?: string) => {
+    const input = { ResourceType: 'LF_TAG' as const, ...(NextToken && { NextToken }) };
+    const { PrincipalResourcePermissions: rows = [], NextToken: next } = await c.lf.send(
+      new ListPermissionsCommand(input),
+    );
+    return { owners: rows.map(({ Resource }) => Resource?.LFTag?.CatalogId), next };
+  };
+  const page = await owners();
+  expect([page.owners, await owners(page.next)]).toEqual([[C], { owners: [G], next: undefined }]);
+  await revoke(c, { to: analyst, on: { LFTag: { TagKey: 'team', TagValues: ['a'] } }, permissions: ['DESCRIBE'] });
   const asAnalyst = await lakeAs(sandbox, analyst);
   expect((await list(asAnalyst, 'ALL')).tags).toEqual([]);
   await grant(c, { to: analyst, on: tag('lob', 'sales'), permissions: ['DESCRIBE'] });
