@@ -1,0 +1,216 @@
+import pg from 'pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Execute } from '../src/demo/client.js';
+import { GOVERNANCE_ACCOUNT } from '../src/demo/mesh.js';
+import { graphql } from '../src/generated/graphql/gql.js';
+import { eventually } from './provisioning/world.js';
+import { CONSUMER_ACCOUNT, type MainJob, mainJob, reader } from './testkit/access.js';
+import { productOfTest } from './testkit/product.js';
+import { sandboxControl } from './testkit/sandbox-control.js';
+
+const product = await productOfTest();
+const sandbox = sandboxControl(product.sandbox);
+const pool = new pg.Pool({ connectionString: product.databaseUrl, max: 2 });
+const principal = reader('drift');
+let admin: Execute;
+let owner: Execute;
+let steward: Execute;
+let member: Execute;
+let job: MainJob;
+let grant: string;
+
+const DriftScene = graphql(`
+  query DriftScene($grant: ID!) {
+    node(id: $grant) {
+      __typename
+      ... on AccessGrant {
+        status
+        health { status since reasons { code message since resource { id } } }
+        resources {
+          id kind account key status unhealthySince
+          drift { differences observed foundAt acknowledgedBy reason }
+          foreignGrants { principal }
+        }
+      }
+    }
+  }
+`);
+const DriftDomain = graphql(`query DriftDomain { domain(by: { name: "logistics" }) { id driftPolicy } }`);
+const SetPolicies = graphql(`
+  mutation SetPolicies($input: UpdateDomainInput!) {
+    updateDomain(input: $input) {
+      __typename
+      ... on UpdateDomainPayload { domain { driftPolicy foreignGrantPolicy } }
+      ... on UserError { code message }
+    }
+  }
+`);
+const LookAgain = graphql(`
+  mutation LookAgain($resource: ID!) {
+    retryResource(input: { resource: $resource }) {
+      __typename
+      ... on RetryResourcePayload { resource { id } }
+      ... on UserError { code message }
+    }
+  }
+`);
+const Accept = graphql(`
+  mutation Accept($resource: ID!) {
+    acknowledgeDrift(input: { resource: $resource, reason: "It is known" }) {
+      __typename
+      ... on AcknowledgeDriftPayload {
+        resource { drift { acknowledgedBy reason } }
+        foreignGrant { status acknowledgedBy }
+      }
+      ... on UserError { code message }
+    }
+  }
+`);
+const DriftEvents = graphql(`
+  query DriftEvents($types: [MeshEventType!]!) {
+    events(first: 100, filter: { types: $types }) { nodes { type data subject { id } } }
+  }
+`);
+const Foreign = graphql(`
+  query Foreign($status: [ForeignGrantStatus!]) {
+    foreignGrants(first: 20, filter: { status: $status }) {
+      totalCount
+      nodes { id principal resource permissions status object { kind key } }
+    }
+  }
+`);
+const Unhealthy = graphql(`
+  query Unhealthy { resources(first: 50, filter: { unhealthy: true }) { nodes { id kind } } }
+`);
+
+beforeAll(async () => {
+  [admin, owner, steward, member] = (await Promise.all(
+    ['ada.admin', 'lena.fischer', 'tomasz.nowak', 'elif.kaya'].map((who) => product.as(who)),
+  )) as [Execute, Execute, Execute, Execute];
+  job = mainJob({ requester: await product.as('oskar.lind'), decider: steward });
+  grant = await job.grant({ principals: [principal], tables: ['shipments'] });
+}, 60_000);
+afterAll(() => pool.end());
+
+async function scene(as: Execute = steward) {
+  const { node } = await as(DriftScene, { grant });
+  if (node?.__typename !== 'AccessGrant') throw new Error('The grant is not to be seen.');
+  const inGovernance = node.resources.find(({ kind, account }) => kind === 'LfGrant' && account === GOVERNANCE_ACCOUNT);
+  return { ...node, given: inGovernance! };
+}
+/** Everything that stands is looked at now, and has been when this resolves. */
+async function look(): Promise<void> {
+  const { rows } = await pool.query<{ now: string }>('SELECT clock_timestamp()::text AS now');
+  const now = rows[0]?.now;
+  await pool.query(`UPDATE "Resource" SET "nextAttemptAt" = $1 WHERE "status" = 'READY'`, [now]);
+  const left = `SELECT FROM "Resource" WHERE "nextAttemptAt" <= $1::timestamptz + interval '1 ms' AND "status" = 'READY'`;
+  await eventually(async () => (await pool.query(left, [now])).rowCount === 0, 'everything was looked at', 30_000);
+}
+async function setPolicies(
+  input: { driftPolicy?: 'REPAIR' | 'REPORT'; foreignGrantPolicy?: 'REPORT' | 'REVOKE' },
+  as = owner,
+) {
+  const { domain } = await admin(DriftDomain);
+  return (await as(SetPolicies, { input: { domain: domain!.id, ...input } })).updateDomain;
+}
+const eventsOf = async (type: 'RESOURCE_DRIFTED' | 'RESOURCE_REPAIRED' | 'RESOURCE_DRIFT_ACKNOWLEDGED') =>
+  (await admin(DriftEvents, { types: [type] })).events.nodes.map(({ data }) => data as Record<string, unknown>);
+const reads = () =>
+  sandbox.canRead({
+    principal,
+    account: CONSUMER_ACCOUNT,
+    database: 'data_products',
+    table: 'logistics__shipments__shipments',
+    column: 'shipment_id',
+  });
+/** Somebody grants or revokes by hand in the governance account. */
+const byHand = (operation: 'GrantPermissions' | 'RevokePermissions', who: string, Permissions: string[]) =>
+  sandbox.asAdministrator(GOVERNANCE_ACCOUNT, `lakeformation:${operation}`, {
+    Principal: { DataLakePrincipalIdentifier: who },
+    Resource: { Table: { CatalogId: GOVERNANCE_ACCOUNT, DatabaseName: 'logistics_nrac', Name: 'shipments' } },
+    Permissions,
+  });
+
+test('a grant is HEALTHY while all of it was seen to agree, and UNKNOWN once nobody looked for two drift periods', async () => {
+  expect(await scene()).toMatchObject({ status: 'ACTIVE', health: { status: 'HEALTHY', since: null, reasons: [] } });
+  await pool.query(`UPDATE "Resource" SET "freshUntil" = now() - interval '1 minute' WHERE "kind" = 'TableLink'`);
+  const { health } = await scene();
+  expect(health).toMatchObject({ status: 'UNKNOWN', reasons: [{ code: 'NotObserved' }] });
+  expect(Date.now() - Date.parse(String(health?.since))).toBeGreaterThan(50_000);
+  await look();
+  expect((await scene()).health?.status).toBe('HEALTHY');
+}, 60_000);
+
+test('a domain of which changes are only told: what was revoked by hand degrades the grant until somebody repairs it', async () => {
+  expect(await setPolicies({ driftPolicy: 'REPORT' }, steward)).toMatchObject({ code: 'FORBIDDEN' });
+  expect(await setPolicies({ driftPolicy: 'REPORT' })).toMatchObject({ domain: { driftPolicy: 'REPORT' } });
+  expect(await reads()).toBe(true);
+  await byHand('RevokePermissions', principal, ['SELECT', 'DESCRIBE']);
+  await look();
+  const { status, health, given } = await scene();
+  expect(status).toBe('ACTIVE');
+  expect(health?.status).toBe('DEGRADED');
+  // The share went with the grant: the consumer's side waits for a new one.
+  expect(health?.reasons.map(({ code }) => code).sort()).toEqual(['Drifted', 'Waiting']);
+  expect(health?.reasons.find(({ code }) => code === 'Drifted')?.resource).toEqual({ id: given.id });
+  expect(given).toMatchObject({ status: 'READY', drift: { differences: ['it is missing'], acknowledgedBy: null } });
+  expect((await scene(member)).health?.reasons.map(({ resource }) => resource)).toEqual([null, null]);
+  expect(await reads()).toBe(false);
+  await look();
+  const told = (await eventsOf('RESOURCE_DRIFTED')).filter(({ key }) => key === given.key);
+  expect(told).toMatchObject([{ policy: 'REPORT', differences: ['it is missing'], after: null }]);
+  expect(told[0]?.before).toHaveProperty('permissions');
+  expect((await steward(Unhealthy)).resources.nodes).toContainEqual({ id: given.id, kind: 'LfGrant' });
+
+  expect((await member(Accept, { resource: given.id })).acknowledgeDrift).toMatchObject({ code: 'NOT_FOUND' });
+  const accepted = { acknowledgedBy: 'tomasz.nowak', reason: 'It is known' };
+  expect((await steward(Accept, { resource: given.id })).acknowledgeDrift).toMatchObject({
+    resource: { drift: accepted },
+  });
+  await look();
+  expect((await scene()).given.drift).toMatchObject(accepted);
+  expect((await scene()).health?.reasons.map(({ code }) => code)).toContain('DriftAcknowledged');
+  expect((await eventsOf('RESOURCE_DRIFT_ACKNOWLEDGED'))[0]).toMatchObject({ key: given.key, reason: 'It is known' });
+  expect((await eventsOf('RESOURCE_DRIFTED')).filter(({ key }) => key === given.key)).toHaveLength(1);
+
+  expect((await steward(LookAgain, { resource: given.id })).retryResource.__typename).toBe('RetryResourcePayload');
+  await eventually(async () => (await scene()).health?.status === 'HEALTHY', 'repaired', 15_000);
+  expect(await reads()).toBe(true);
+  const repaired = async () => (await eventsOf('RESOURCE_REPAIRED')).filter(({ key }) => key === given.key);
+  await eventually(async () => (await repaired()).length === 1, 'it was told');
+  expect(await repaired()).toMatchObject([{ by: 'MESHGATE' }]);
+  expect((await steward(Accept, { resource: given.id })).acknowledgeDrift).toMatchObject({ code: 'STATE' });
+}, 90_000);
+
+test('a grant that nothing in the mesh asked for is listed for its owners, accepted, or revoked where they want it so', async () => {
+  expect((await admin(Foreign, { status: ['OPEN'] })).foreignGrants.nodes).toEqual([]);
+  const [known, intruder] = [reader('known'), reader('intruder')];
+  await byHand('GrantPermissions', known, ['SELECT']);
+  await look();
+  const [found] = (await steward(Foreign, { status: ['OPEN'] })).foreignGrants.nodes;
+  expect(found).toMatchObject({
+    principal: known,
+    status: 'OPEN',
+    permissions: { SELECT: 'ALL_COLUMNS' },
+    object: { kind: 'GlueTable', key: 'logistics_nrac/shipments' },
+  });
+  expect((await member(Foreign, { status: ['OPEN'] })).foreignGrants).toMatchObject({ totalCount: 0, nodes: [] });
+  expect((await steward(Accept, { resource: found!.id })).acknowledgeDrift).toMatchObject({
+    foreignGrant: { status: 'ACKNOWLEDGED', acknowledgedBy: 'tomasz.nowak' },
+  });
+  await setPolicies({ foreignGrantPolicy: 'REVOKE' });
+  await byHand('GrantPermissions', intruder, ['SELECT', 'INSERT']);
+  const calls = await sandbox.callsDuring(look);
+  const revokes = calls.filter(({ operation }) => operation === 'BatchRevokePermissions');
+  expect(revokes.flatMap(({ parameters }) => parameters.Entries)).toMatchObject([
+    { Principal: { DataLakePrincipalIdentifier: intruder } },
+  ]);
+  const after = (await steward(Foreign, { status: ['ACKNOWLEDGED', 'GONE'] })).foreignGrants.nodes;
+  expect(after.map((each) => [each.principal, each.status]).sort()).toEqual(
+    [
+      [intruder, 'GONE'],
+      [known, 'ACKNOWLEDGED'],
+    ].sort(),
+  );
+  expect(await reads()).toBe(true);
+}, 90_000);
