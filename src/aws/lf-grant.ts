@@ -1,15 +1,7 @@
-import {
-  BatchGrantPermissionsCommand,
-  type BatchPermissionsFailureEntry,
-  type BatchPermissionsRequestEntry,
-  BatchRevokePermissionsCommand,
-  type Permission,
-  type Resource,
-} from '@aws-sdk/client-lakeformation';
-import type { LfResource } from '../provisioning/lake-resource.js';
 import type { Change, Item, Observation, Outcome } from '../provisioning/provider.js';
 import { compared, DONE, inParallel, look } from './attempt.js';
-import { classify, classifyEntry, isAwsFailure, isNotFound, isNothingToRevoke } from './errors.js';
+import { isNotFound } from './errors.js';
+import { batchesOf, batchInput, ENTRIES, type Entry, keepFailure, sendEntries } from './lf-entries.js';
 import { type Held, listAll, listHeld } from './lf-held.js';
 import {
   afterRevoke,
@@ -24,19 +16,10 @@ import {
   wantedRows,
   withoutVanished,
 } from './lf-permissions.js';
-import { columnsResource, lfResource } from './lf-resource.js';
 import type { AwsProvider, AwsSession } from './session.js';
 
 type GrantItem = Item<'LfGrant'>;
 
-/** An entry of a batch call, and the item that it is for. */
-interface Entry {
-  item: GrantItem;
-  row: PermissionRow;
-}
-
-/** Entries of one batch call (Lake Formation API reference, BatchGrantPermissions). */
-const ENTRIES = 20;
 const READS = 4;
 const NOTHING: Wanted = { permissions: {}, grantable: {} };
 
@@ -77,7 +60,7 @@ async function observe(session: AwsSession, items: GrantItem[]): Promise<Observa
   const listings = await listHeld(session, items);
   return inParallel(items, READS, (item) =>
     look(async () => {
-      const { rows, vanished, shares } = await listings(item);
+      const { rows, vanished, tagLists, shares } = await listings(item);
       const live = withoutVanished(rows, vanished);
       const missing = missingRows(item.spec, rows);
       const excess = excessRows(item.spec, live, permissionType(item.spec.resource));
@@ -87,6 +70,7 @@ async function observe(session: AwsSession, items: GrantItem[]): Promise<Observa
         grantable: heldPermissions(rows, 'grantable'),
         rows,
         ...(vanished.length > 0 ? { vanished } : {}),
+        ...(tagLists.length > 0 ? { tagLists } : {}),
         ...(shares.length > 0 ? { resourceShares: shares } : {}),
       };
       return compared(observed, [
@@ -101,12 +85,11 @@ async function apply(session: AwsSession, changes: Change<'LfGrant'>[]): Promise
   const outcomes = new Map<string, Outcome>();
   const observed = new Map(changes.map(({ item, observation }) => [item.id, seenIn(observation)]));
   const items = changes.map((change) => change.item);
-  const excess = items.flatMap((item) =>
-    excessRows(item.spec, liveRows(observed.get(item.id)), permissionType(item.spec.resource)).map((row) => ({
-      item,
-      row,
-    })),
-  );
+  const excess = items.flatMap((item) => {
+    const held = observed.get(item.id);
+    const rows = excessRows(item.spec, liveRows(held), permissionType(item.spec.resource));
+    return rows.map((row) => ({ item, row, tagLists: held?.tagLists ?? [] }));
+  });
   await sendEntries(session, 'REVOKE', excess, outcomes);
   // What a revoke left is read, not computed: AWS merges and splits rows as it sees fit.
   const revoked = [...new Set(excess.map(({ item }) => item))].filter((item) => !outcomes.has(item.id));
@@ -131,7 +114,8 @@ async function remove(session: AwsSession, items: GrantItem[]): Promise<Outcome[
       // A listing may be older than a grant that was sent: then its whole spec is revoked, listed or not.
       const sent = item.unconfirmed && listed ? withoutVanished(wantedRows(item.spec), listed.vanished) : [];
       const rows = [...liveRows(listed), ...sent];
-      held.push(...excessRows(NOTHING, rows, permissionType(item.spec.resource)).map((row) => ({ item, row })));
+      const all = excessRows(NOTHING, rows, permissionType(item.spec.resource));
+      held.push(...all.map((row) => ({ item, row, tagLists: listed?.tagLists ?? [] })));
     });
   }
   await sendEntries(session, 'REVOKE', held, outcomes);
@@ -152,109 +136,7 @@ function liveRows(held: Pick<Held, 'rows' | 'vanished'> | undefined): Permission
   return held ? withoutVanished(held.rows, held.vanished) : [];
 }
 
-function seenIn(observation: Change<'LfGrant'>['observation']): Pick<Held, 'rows' | 'vanished'> {
+function seenIn(observation: Change<'LfGrant'>['observation']): Pick<Held, 'rows' | 'vanished' | 'tagLists'> {
   const seen: Partial<Held> = observation.state === 'MISSING' ? {} : observation.observed;
-  return { rows: seen.rows ?? [], vanished: seen.vanished ?? [] };
-}
-
-/** Sends entries in batches of 20; `outcomes` gets the failures, by item. */
-async function sendEntries(
-  session: AwsSession,
-  action: 'GRANT' | 'REVOKE',
-  entries: Entry[],
-  outcomes: Map<string, Outcome>,
-): Promise<void> {
-  for (const batch of batchesOf(entries)) {
-    const input = batchInput(session.account, batch);
-    await keepFailure(
-      outcomes,
-      batch.map(({ item }) => item),
-      async () => {
-        const answer =
-          action === 'GRANT'
-            ? await session.lakeFormation.send(new BatchGrantPermissionsCommand(input))
-            : await session.lakeFormation.send(new BatchRevokePermissionsCommand(input));
-        for (const failure of answer.Failures ?? []) {
-          recordFailure({ outcomes, action, failure, requestId: answer.$metadata.requestId });
-        }
-      },
-    );
-  }
-}
-
-/**
- * Entries in calls of at most 20, and never two of one principal on one resource in the same call: AWS gives no order
- * within a call, so the second might undo or meet the first.
- */
-function batchesOf(entries: Entry[]): Entry[][] {
-  const rounds: Entry[][] = [];
-  const seen = new Map<string, number>();
-  for (const entry of entries) {
-    const round = seen.get(entry.item.id) ?? 0;
-    seen.set(entry.item.id, round + 1);
-    const list = rounds[round] ?? [];
-    rounds[round] = list;
-    list.push(entry);
-  }
-  return rounds.flatMap((round) =>
-    Array.from({ length: Math.ceil(round.length / ENTRIES) }, (_, n) => round.slice(n * ENTRIES, (n + 1) * ENTRIES)),
-  );
-}
-
-/** The input of BatchGrantPermissions and BatchRevokePermissions; CatalogId is the account called, the entries name the owner. */
-function batchInput(account: string, entries: Entry[]): { CatalogId: string; Entries: BatchPermissionsRequestEntry[] } {
-  return { CatalogId: account, Entries: entries.map(toEntry) };
-}
-
-function toEntry({ item, row }: Entry): BatchPermissionsRequestEntry {
-  const { principal, resource } = item.spec;
-  return {
-    Id: item.id,
-    Principal: { DataLakePrincipalIdentifier: principal },
-    Resource: scopedResource(resource, row),
-    Permissions: row.permissions as Permission[],
-    ...(row.grantable.length > 0 ? { PermissionsWithGrantOption: row.grantable as Permission[] } : {}),
-  };
-}
-
-function scopedResource(resource: LfResource, { scope }: PermissionRow): Resource {
-  if (scope === 'ALL_COLUMNS' || resource.type !== 'TABLE') return lfResource(resource);
-  if ('columns' in scope) return columnsResource(resource, scope.columns);
-  const { catalogId, database, table } = resource;
-  const wildcard = { ColumnWildcard: { ExcludedColumnNames: scope.allExcept } };
-  return { TableWithColumns: { CatalogId: catalogId, DatabaseName: database, Name: table, ...wildcard } };
-}
-
-interface EntryFailure {
-  outcomes: Map<string, Outcome>;
-  action: 'GRANT' | 'REVOKE';
-  failure: BatchPermissionsFailureEntry;
-  requestId: string | undefined;
-}
-
-function recordFailure({ outcomes, action, failure, requestId }: EntryFailure): void {
-  const { ErrorCode: code, ErrorMessage: message } = failure.Error ?? {};
-  const gone = isNothingToRevoke({ name: code, message }) || code === 'EntityNotFoundException';
-  if (action === 'REVOKE' && gone) return;
-  const error = classifyEntry({ code, message, requestId });
-  // A column went between listing and revoke: the next look knows the table's columns.
-  const vanished = action === 'REVOKE' && code === 'InvalidInputException' && /columns? not found/i.test(message ?? '');
-  outcomes.set(failure.RequestEntry?.Id ?? '', {
-    ok: false,
-    error: vanished ? { ...error, treatment: 'OBSERVE' } : error,
-  });
-}
-
-/** A failure of the call as a whole counts for each item in it. */
-async function keepFailure(
-  outcomes: Map<string, Outcome>,
-  items: GrantItem[],
-  calls: () => Promise<unknown>,
-): Promise<void> {
-  try {
-    await calls();
-  } catch (error) {
-    if (!isAwsFailure(error)) throw error;
-    for (const item of items) outcomes.set(item.id, { ok: false, error: classify(error) });
-  }
+  return { rows: seen.rows ?? [], vanished: seen.vanished ?? [], tagLists: seen.tagLists ?? [] };
 }

@@ -26,6 +26,8 @@ export interface Held {
   rows: PermissionRow[];
   /** Columns named by rows (or by the item's spec, where its last change is unconfirmed) that the table no longer has. */
   vanished: string[];
+  /** Of a tag's value: the lists of several values that rows are on, this one among them. */
+  tagLists: string[][];
   /** The RAM shares that carry the grant to another account. */
   shares: string[];
 }
@@ -55,10 +57,12 @@ export async function listHeld(session: AwsSession, items: GrantItem[]): Promise
     const listed = await explicit(own);
     const rows = listed.map(toRow);
     const shares = [...new Set(listed.flatMap((row) => row.AdditionalDetails?.ResourceShare ?? []))].sort();
+    const values = listed.flatMap((row) => (row.Resource?.LFTag?.TagValues ? [row.Resource.LFTag.TagValues] : []));
+    const found = { rows, tagLists: values.filter((list) => list.length > 1), shares };
     const named = namedColumns(item.unconfirmed ? [...rows, ...wantedRows(item.spec)] : rows);
-    if (resource.type !== 'TABLE' || named.length === 0) return { rows, vanished: [], shares };
+    if (resource.type !== 'TABLE' || named.length === 0) return { ...found, vanished: [] };
     const columns = await columnsOnce(resource);
-    return { rows, vanished: [...new Set(named)].filter((name) => !columns.has(name)), shares };
+    return { ...found, vanished: [...new Set(named)].filter((name) => !columns.has(name)) };
   };
 }
 

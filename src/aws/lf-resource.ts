@@ -30,7 +30,7 @@ export function lfResource(resource: LfResource): Resource {
     case 'DATA_LOCATION':
       return { DataLocation: { CatalogId: resource.catalogId, ResourceArn: resource.arn } };
     case 'LF_TAG':
-      return { LFTag: { CatalogId: resource.catalogId, TagKey: resource.key, TagValues: [resource.value] } };
+      return tagResource(resource, [resource.value]);
     case 'LF_TAG_POLICY': {
       const Expression = resource.expression.map(({ key, values }) => ({ TagKey: key, TagValues: values }));
       return { LFTagPolicy: { CatalogId: resource.catalogId, ResourceType: resource.on, Expression } };
@@ -80,6 +80,11 @@ export function resourcesOf(row: Resource | undefined, account: string): LfResou
     values: TagValues ?? [],
   }));
   return [tagPolicy(owner(LFTagPolicy.CatalogId), LFTagPolicy.ResourceType, expression)];
+}
+
+/** Some values of a tag as a `Resource`. */
+export function tagResource({ catalogId, key }: LfResource & { type: 'LF_TAG' }, values: string[]): Resource {
+  return { LFTag: { CatalogId: catalogId, TagKey: key, TagValues: values } };
 }
 
 /** Some columns of a table as a `Resource`. */
