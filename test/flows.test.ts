@@ -201,4 +201,49 @@ describe('a crawl', () => {
     });
     await flows.published(id);
   });
+
+  test('that finds other than the contract promises says what it breaks, and the contract stays', async () => {
+    await put('data/returns/one.csv', 'id,reason,weight\nA1,broken,2.5\n');
+    const property = (name: string, logicalType: string, physicalType: string) => ({ name, logicalType, physicalType });
+    const contract = JSON.stringify({
+      apiVersion: 'v3.0.2',
+      kind: 'DataContract',
+      id: 'urn:alpha:returns',
+      version: '1.0.0',
+      status: 'active',
+      name: 'returns',
+      schema: [
+        {
+          name: 'returns',
+          properties: [
+            property('id', 'integer', 'bigint'),
+            property('reason', 'string', 'string'),
+            property('order_id', 'integer', 'bigint'),
+          ],
+        },
+      ],
+    });
+    const id = await flows.register(
+      {
+        name: 'returns',
+        contract,
+        tables: [{ name: 'returns', location: 's3://alpha-lake/data/returns/', format: 'CSV' }],
+      },
+      { crawl: true },
+    );
+    const found = await until('what the crawler found', async () => {
+      const state = await flows.state(id);
+      return state.schemaVersions[0]?.source === 'CRAWLER' ? state : undefined;
+    });
+    expect(found.schemaVersions[0]?.violations.map(({ path, kind }) => `${path} ${kind}`)).toEqual([
+      'schema/returns/properties/id COLUMN_TYPE_CHANGED',
+      'schema/returns/properties/order_id COLUMN_REMOVED',
+    ]);
+    expect(found.tables[0]?.columns.map(({ name }) => name)).toEqual(['id', 'reason', 'order_id']);
+  });
+
+  test('is refused where the domain has no crawler', async () => {
+    const mine = { domain: flows.beta.id, name: 'mine', tables: [] };
+    await expect(flows.register(mine, { crawl: true })).rejects.toThrow('VALIDATION: crawl:');
+  });
 });

@@ -1,0 +1,110 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { publishDataProduct, registerDataProduct } from '../../src/governance/data-product.js';
+import { reportProvisioning, tellWorkflows } from '../../src/governance/delegated.js';
+import { registerDomain } from '../../src/governance/domain.js';
+import {
+  domainInput,
+  MESH,
+  openMesh,
+  productInput,
+  refusal,
+  seedDomain,
+  seedGrant,
+  seedProduct,
+  type TestMesh,
+} from './mesh.js';
+
+let mesh: TestMesh;
+let own: string;
+let direct: string;
+
+beforeAll(async () => {
+  mesh = await openMesh();
+  const registered = await registerDomain(await mesh.admin(), { ...domainInput('own', 1), provisioning: 'DELEGATED' });
+  own = registered.domainId;
+  direct = await seedDomain(mesh, 'direct', 2);
+  await mesh.agree();
+});
+afterAll(() => mesh.close());
+
+const system = () => ({ db: mesh.database.prisma, mesh: MESH, committed: () => undefined });
+const productOf = (id: string) => mesh.database.prisma.dataProduct.findUniqueOrThrow({ where: { id } });
+const ordersTold = async (type: string) =>
+  (await mesh.events()).filter((event) => event.type === type).flatMap(({ data }) => data.createResourceLinks ?? []);
+
+test('a domain that provisions for itself is READY without a call in its account', async () => {
+  expect((await mesh.database.prisma.domain.findUniqueOrThrow({ where: { id: own } })).status).toBe('READY');
+  expect(await mesh.database.prisma.resource.count({ where: { account: '111111111111' } })).toBe(0);
+});
+
+test('its product is published once its workflow was told, once, and it has reported', async () => {
+  const owner = await mesh.as('own-owner');
+  const { dataProductId } = await registerDataProduct(owner, productInput({ id: own, name: 'own' }, 'orders'));
+  await publishDataProduct(owner, { dataProduct: dataProductId });
+  expect((await refusal(reportProvisioning(owner, { dataProduct: dataProductId, status: 'SUCCEEDED' }))).code).toBe(
+    'STATE',
+  );
+  expect(await tellWorkflows(system())).toBe(0);
+  await mesh.agree();
+  expect((await productOf(dataProductId)).status).toBe('PUBLISHING');
+  expect(await tellWorkflows(system())).toBe(1);
+  expect(await tellWorkflows(system())).toBe(0);
+  expect(await ordersTold('DataProductUpdated')).toEqual([
+    {
+      account: '111111111111',
+      detail: {
+        central_database_name: 'own_nrac',
+        central_account_id: MESH.governanceAccount,
+        producer_acc_id: '111111111111',
+        database_name: 'nrac-data-domain',
+        table_names: ['orders_heads', 'orders_lines'],
+        lf_access_mode: 'nrac',
+      },
+    },
+  ]);
+  await reportProvisioning(owner, { dataProduct: dataProductId, status: 'FAILED', message: 'no invitation' });
+  expect(await productOf(dataProductId)).toMatchObject({
+    status: 'PUBLISHING',
+    provisioningReport: { status: 'FAILED', message: 'no invitation', reportedBy: 'own-owner' },
+  });
+  const stranger = await mesh.as('direct-owner');
+  expect((await refusal(reportProvisioning(stranger, { dataProduct: dataProductId, status: 'SUCCEEDED' }))).code).toBe(
+    'NOT_FOUND',
+  );
+  await reportProvisioning(owner, { dataProduct: dataProductId, status: 'SUCCEEDED' });
+  expect((await productOf(dataProductId)).status).toBe('PUBLISHED');
+});
+
+test('a grant to it is ACTIVE by the grant in G alone, and tells its workflow each table once', async () => {
+  const product = await seedProduct(mesh, { id: direct, name: 'direct' }, 'sales');
+  const ask = (tables?: string[]) =>
+    seedGrant(mesh, {
+      requester: 'own-owner',
+      decider: 'direct-owner',
+      input: {
+        dataProduct: product,
+        consumerDomain: own,
+        principals: ['arn:aws:iam::111111111111:role/r'],
+        purpose: 'x',
+        ...(tables ? { tables } : {}),
+      },
+    });
+  for (const tables of [['sales_heads'], undefined]) {
+    const { accessGrantId } = await ask(tables);
+    await mesh.agree();
+    expect(await mesh.database.prisma.accessGrant.findUnique({ where: { id: accessGrantId } })).toMatchObject({
+      status: 'ACTIVE',
+    });
+  }
+  const order = (table: string) => ({
+    account: '111111111111',
+    detail: {
+      central_database_name: 'direct_nrac',
+      producer_acc_id: '222222222222',
+      database_name: 'data-products',
+      lf_access_mode: 'nrac',
+      table_names: [table],
+    },
+  });
+  expect(await ordersTold('AccessGranted')).toEqual([order('sales_heads'), order('sales_lines')]);
+});
