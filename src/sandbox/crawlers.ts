@@ -31,6 +31,8 @@ interface CrawlerRecord extends CrawlerInput {
 }
 
 const KEPT_RUNTIMES = 100;
+/** A timer may be that early by the clock. */
+const EARLY_MS = 5;
 
 /** The operations of crawlers; their files are in `storage`. */
 export function crawlers(storage: Storage): Service {
@@ -118,7 +120,7 @@ function startCrawler(world: World, record: CrawlerRecord, storage: Storage): un
   const startedAt = world.now().getTime();
   save(world, { ...record, run: { id: world.id(), startedAt, endsAt: startedAt + crawlMs, stopping: false } });
   // The effect comes by itself; where the sandbox was stopped before, at the next look at the crawler.
-  setTimeout(() => settle(world, storage, keyOf(record)), crawlMs + 1).unref();
+  setTimeout(() => settle(world, storage, keyOf(record)), crawlMs + EARLY_MS).unref();
   return {};
 }
 
