@@ -1,6 +1,7 @@
 /** Row filter expressions, by the page partiql-support of the Lake Formation developer guide. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { readRowFilter } from '../../../src/governance/row-filter.js';
 import type { TableRecord } from '../../../src/sandbox/glue-store.js';
 import { requireRowFilter } from '../../../src/sandbox/lf-row-filter.js';
 import { AwsError } from '../../../src/sandbox/service.js';
@@ -124,4 +125,13 @@ test('whatever the grammar makes is taken, and any text is either taken or refus
   // A part of an expression is never more than what it was taken from: cutting one parenthesis off is always noticed.
   fc.assert(fc.property(short, (made) => void expect(refusal(`(${made}`)).toBeDefined()));
   fc.assert(fc.property(short, (made) => void expect(refusal(`${made})`)).toBeDefined()));
+});
+
+test('what a control plane writes of an expression is taken as well', () => {
+  const { StorageDescriptor, PartitionKeys = [] } = people;
+  const columnsOf = (given: { Name: string; Type?: string }[] = [], partition: boolean) =>
+    given.map(({ Name, Type = '' }) => ({ name: Name, type: Type, partition }));
+  const columns = [...columnsOf(StorageDescriptor?.Columns, false), ...columnsOf(PartitionKeys, true)];
+  const short = expression.filter(({ length }) => length < 1000);
+  fc.assert(fc.property(short, (made) => void expect(refusal(readRowFilter(made, columns).text)).toBeUndefined()));
 });
