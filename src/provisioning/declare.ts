@@ -1,4 +1,5 @@
 import { Prisma } from '../generated/prisma/client.js';
+import { BEING_REPAIRED } from './drift.js';
 import type { LaneKey } from './lane.js';
 import {
   type Action,
@@ -97,18 +98,14 @@ export function retryAccount(tx: Tx, account: string): Promise<LaneKey[]> {
     SELECT DISTINCT "account", "region" FROM due`;
 }
 
-/** What was told of a change out of band goes into its error: once AWS agrees, it is told that it was repaired. */
-const BEING_REPAIRED = Prisma.sql`jsonb_build_object('code', 'Drifted', 'awsRequestId', NULL, 'treatment', 'WAITING', 'tries', 0,
-  'drifted', true, 'message', 'Changed outside Meshgate: ' || (SELECT string_agg(point, '; ') FROM
-    jsonb_array_elements_text("drift" -> 'differences') AS point) || '.')`;
-
-/** What had FAILED for one owner is tried for another: the reason may have gone meanwhile. */
+/** What had FAILED for one owner, or was left as somebody changed it, is tried for another: he has nothing to do with the reason. */
 async function tryAnew(tx: Tx, revived: Reckoning[]): Promise<void> {
   if (revived.length === 0) return;
   await tx.$executeRaw`
     UPDATE "Resource"
-    SET "status" = 'PENDING', "attempts" = 0, "lastError" = NULL, "nextAttemptAt" = now(), "updatedAt" = now()
-    WHERE "id" = ANY (${revived.map(({ id }) => id)}::text[]) AND "status" = 'FAILED'`;
+    SET "status" = 'PENDING', "attempts" = 0, "nextAttemptAt" = now(), "updatedAt" = now(), "drift" = NULL,
+      "lastError" = CASE WHEN "drift" IS NOT NULL THEN ${BEING_REPAIRED} END
+    WHERE "id" = ANY (${revived.map(({ id }) => id)}::text[]) AND ("status" = 'FAILED' OR "drift" IS NOT NULL)`;
 }
 
 /** Each lane once. */
@@ -150,7 +147,7 @@ interface Reading {
 export function readRows(tx: Tx, { owner, wishes, lock }: Reading): Promise<ResourceRow[]> {
   const ids = wishes.map((wish) => wish.id);
   return tx.$queryRaw<ResourceRow[]>`
-    SELECT "id", "kind", "account", "region", "key", "spec", "desired", "generation", "status" FROM "Resource"
+    SELECT "id", "kind", "account", "region", "key", "spec", "desired", "generation", "status", "drift" FROM "Resource"
     WHERE "id" = ANY (${ids}::text[]) OR "id" IN (
       SELECT "resourceId" FROM "ResourceClaim"
       WHERE "ownerType" = ${owner.type}::"ClaimOwner" AND "ownerId" = ${owner.id}::uuid

@@ -1,3 +1,4 @@
+import { Prisma } from '../generated/prisma/client.js';
 import type { DueRow } from './due.js';
 import type { Kind } from './kinds.js';
 import { specText } from './merge.js';
@@ -102,6 +103,11 @@ export function driftError(differences: string[]) {
   const message = `Changed outside Meshgate: ${differences.join('; ')}.`;
   return { code: 'Drifted', message, awsRequestId: null, treatment: 'WAITING' as const, tries: 0, drifted: true };
 }
+
+/** A row's `drift` as its `lastError`, for when it is repaired after all: once AWS agrees, that is told. */
+export const BEING_REPAIRED = Prisma.sql`jsonb_build_object('code', 'Drifted', 'awsRequestId', NULL, 'treatment', 'WAITING', 'tries', 0,
+  'drifted', true, 'message', 'Changed outside Meshgate: ' || (SELECT string_agg(point, '; ') FROM
+    jsonb_array_elements_text("drift" -> 'differences') AS point) || '.')`;
 
 function isKnown(drift: Drift | null, differences: string[]): boolean {
   return drift !== null && specText(drift.differences.toSorted()) === specText(differences.toSorted());

@@ -1,5 +1,4 @@
 import { Prisma, type PrismaClient } from '../generated/prisma/client.js';
-import type { Drift } from './drift.js';
 import type { Kind, SpecOf } from './kinds.js';
 import type { LaneKey } from './lane.js';
 import type { ResourceRow } from './reckon.js';
@@ -23,8 +22,6 @@ export interface DueRow extends ResourceRow {
   observedGeneration: number;
   observed: Record<string, unknown> | null;
   lastError: LastError | null;
-  /** A change out of band that was told and is left alone. */
-  drift: Drift | null;
   /** We made it, may have made it, or saw it as it must be. */
   ours: boolean;
   correlationId: string;

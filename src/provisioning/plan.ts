@@ -89,7 +89,8 @@ function reckonInTurn(declarations: { owner: Owner; wishes: Wish[] }[], { rows, 
       claims: held.filter(({ resourceId }) => concerned.has(resourceId)),
     });
     for (const { id, resource, after, generation } of reckonings) {
-      known.set(id, { ...resource, id, desired: after ? 'PRESENT' : 'ABSENT', generation, status: 'PENDING' });
+      const desired = after ? 'PRESENT' : 'ABSENT';
+      known.set(id, { ...resource, id, desired, generation, status: 'PENDING', drift: null });
     }
     held = [
       ...held.filter((claim) => !isOf(claim, owner) || !concerned.has(claim.resourceId)),

@@ -1,5 +1,6 @@
 import type { ClaimOwner, Desired, ResourceStatus } from '../generated/prisma/client.js';
 import { dependenciesOf } from './depends-on.js';
+import type { Drift } from './drift.js';
 import { groupBy } from './group.js';
 import { type Kind, type SpecOf, specSchema } from './kinds.js';
 import { covers, MergeConflict, mergeSpecs, specText } from './merge.js';
@@ -22,6 +23,8 @@ export interface ResourceRow {
   desired: Desired;
   generation: number;
   status: ResourceStatus;
+  /** A change out of band that was told and is left alone. */
+  drift: Drift | null;
 }
 
 /** A claim's row. `releasedAtGeneration` null: it holds. */
@@ -49,7 +52,7 @@ export interface Reckoning {
   generation: number;
   /** Wanted still, but something that it gave is taken away. */
   narrows: boolean;
-  /** A new claim on what had FAILED and stays as it is: it is tried anew. */
+  /** A new claim on what had FAILED, or was left as somebody changed it, and stays as it is: it is tried anew. */
   revives: boolean;
   /** Among what the owner wishes now. */
   wished: boolean;
@@ -137,7 +140,7 @@ function reckonOne({ id, owner, wish, row, claims }: Case): Reckoning {
     dependsOn: dependenciesOf({ ...resource, spec }).map(resourceId),
     generation: row ? row.generation + (action === 'NOOP' ? 0 : 1) : 1,
     narrows: before !== null && after !== null && !covers(resource.kind, after, before),
-    revives: action === 'NOOP' && row?.status === 'FAILED' && claim.state === 'HELD',
+    revives: action === 'NOOP' && (row?.status === 'FAILED' || row?.drift != null) && claim.state === 'HELD',
     wished: wish !== undefined,
     claim,
   };

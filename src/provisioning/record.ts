@@ -1,6 +1,7 @@
 import { append, type NewEvent } from '../events/append.js';
 import { SYSTEM_ACTOR } from '../events/types.js';
 import type { Prisma, PrismaClient } from '../generated/prisma/client.js';
+import { BEING_REPAIRED } from './drift.js';
 import type { DueRow } from './due.js';
 import type { Kind, SpecOf } from './kinds.js';
 import { type LaneKey, type Lease, underFence } from './lane.js';
@@ -136,12 +137,15 @@ async function reissueBelow(tx: Tx, reissuers: string[]): Promise<LaneKey[]> {
 /**
  * Rows that stand on a changed object have to be observed anew; the new generation voids what a worker saw of them before. One that
  * had FAILED may have done so for what was changed now: it is tried anew, with all its tries. What had drifted still counts as such.
+ * What was told and left alone stays so, but for a share: it was replaced together with its grant.
  */
 async function doubtAbove(tx: Tx, changes: string[]): Promise<void> {
   if (changes.length === 0) return;
   await tx.$executeRaw`
     UPDATE "Resource" SET "generation" = "generation" + 1, "nextAttemptAt" = now(), "updatedAt" = now(), "attempts" = 0,
-      "lastError" = CASE WHEN "lastError" -> 'drifted' IS NOT NULL THEN jsonb_set("lastError", '{tries}', '0') END,
+      "lastError" = CASE WHEN "kind" = 'ShareAcceptance' AND "drift" IS NOT NULL THEN ${BEING_REPAIRED}
+        WHEN "lastError" -> 'drifted' IS NOT NULL THEN jsonb_set("lastError", '{tries}', '0') END,
+      "drift" = CASE WHEN "kind" <> 'ShareAcceptance' THEN "drift" END,
       "status" = CASE WHEN "status" = 'STUCK' THEN "status" ELSE 'PENDING' END
     WHERE "dependsOn" && ${changes}::text[] AND "desired" = 'PRESENT'`;
 }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { addDomainMember, registerDomain, removeDomainMember } from '../../src/governance/domain.js';
+import { addDomainMember, registerDomain, removeDomainMember, updateDomain } from '../../src/governance/domain.js';
 import { retryResource } from '../../src/governance/resource.js';
 import { domainInput, openMesh, refusal, seedDomain, type TestMesh } from './mesh.js';
 
@@ -183,4 +183,68 @@ test('a resource that failed is retried by those who steer its domain', async ()
     attempts: 0,
   });
   expect((await refusal(retryResource(await mesh.admin(), { resource: '0'.repeat(64) }))).code).toBe('NOT_FOUND');
+});
+
+/** Whoever owns the domain after what the tests before did to its members. */
+async function ownerOf(domain: string) {
+  const { members } = await domainOf(domain);
+  return mesh.as(members.find(({ role }) => role === 'OWNER')!.subject);
+}
+
+test("an owner changes a domain's names and policies, which everybody hears, and roles, whose names alone are told", async () => {
+  const owner = await ownerOf(commerce);
+  const workflow = 'arn:aws:iam::111111111111:role/workflow';
+  const change = {
+    domain: commerce,
+    displayName: 'Shops',
+    driftPolicy: 'REPORT',
+    foreignGrantPolicy: 'REVOKE',
+    accountRevocation: 'CUT_ACCOUNT',
+    workflowRoleArn: workflow,
+  } as const;
+  for (const who of ['commerce-steward', 'commerce-member']) {
+    expect((await refusal(updateDomain(await mesh.as(who), change))).code).toBe('FORBIDDEN');
+  }
+  await updateDomain(owner, change);
+  const { domain: _, ...after } = change;
+  expect(await domainOf(commerce)).toMatchObject(after);
+  const told = async () =>
+    (await mesh.events()).filter(({ type, data }) => type === 'DomainUpdated' && 'changed' in (data as object));
+  expect((await told()).at(-1)).toMatchObject({
+    audiencePublic: true,
+    data: { changed: Object.keys(after), after: { displayName: 'Shops', driftPolicy: 'REPORT' } },
+  });
+  expect(JSON.stringify((await told()).at(-1)?.data)).not.toContain(workflow);
+  const count = (await told()).length;
+  await updateDomain(owner, change);
+  expect(await told()).toHaveLength(count);
+});
+
+test('what a change of a domain means for AWS is declared anew', async () => {
+  await mesh.agree();
+  mesh.woken.length = 0;
+  const settings = () =>
+    mesh.database.prisma.resource.findFirstOrThrow({ where: { kind: 'DataLakeSettings', account: '111111111111' } });
+  await updateDomain(await ownerOf(commerce), { domain: commerce, manageSettings: true });
+  expect(await settings()).toMatchObject({ status: 'PENDING', spec: { manage: true } });
+  expect(mesh.woken).toContainEqual({ account: '111111111111', region: 'eu-central-1' });
+});
+
+test('the role that Meshgate assumes is changed by admins alone, within the account, and what failed there is tried again', async () => {
+  const roleArn = 'arn:aws:iam::111111111111:role/other';
+  const owner = await ownerOf(commerce);
+  expect((await refusal(updateDomain(owner, { domain: commerce, roleArn }))).code).toBe('FORBIDDEN');
+  const admin = await mesh.admin();
+  const elsewhere = 'arn:aws:iam::222222222222:role/other';
+  expect(await refusal(updateDomain(admin, { domain: commerce, roleArn: elsewhere }))).toMatchObject({
+    code: 'VALIDATION',
+    path: 'roleArn',
+  });
+  const bus = await mesh.database.prisma.resource.findFirstOrThrow({
+    where: { kind: 'EventBus', account: '111111111111' },
+  });
+  await mesh.database.prisma.resource.update({ where: { id: bus.id }, data: { status: 'FAILED', attempts: 3 } });
+  await updateDomain(admin, { domain: commerce, roleArn });
+  const after = await mesh.database.prisma.resource.findUniqueOrThrow({ where: { id: bus.id } });
+  expect(after).toMatchObject({ status: 'PENDING', attempts: 0 });
 });

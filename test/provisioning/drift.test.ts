@@ -145,6 +145,14 @@ describe('a domain that wants to be told, and nothing repaired', () => {
     expect(await eventsOf('ResourceDrifted')).toHaveLength(2);
   });
 
+  test('has it repaired where somebody new needs it', async () => {
+    world.objects.delete(nameOf(grant));
+    await look(reconciler);
+    reconciler.wake((await declared(owner(), [grant])).changedLanes);
+    await eventually(async () => (await eventsOf('ResourceRepaired')).length === 1, 'repaired');
+    expect(world.objects.has(nameOf(grant))).toBe(true);
+  });
+
   test('still has every change of its own applied in full, and every revoke', async () => {
     world.objects.set(nameOf(grant), 'wider');
     await look(reconciler);
