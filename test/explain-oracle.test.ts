@@ -33,14 +33,17 @@ const table = (name: string): fc.Arbitrary<GeneratedTable> =>
   }));
 const tables = fc.tuple(...NAMES.map(table));
 const classification = fc.constantFrom('PUBLIC' as const, 'INTERNAL' as const, 'CONFIDENTIAL' as const);
+const accessMode = fc.constantFrom('NRAC' as const, 'LF_TBAC' as const);
 const generatedProduct: fc.Arbitrary<GeneratedProduct> = fc.record({
-  accessMode: fc.constant('NRAC' as const),
+  accessMode,
   classification,
   tables,
 });
 
 type Command =
-  | { do: 'grant'; principals: string[]; tables: string[]; columns: string[] }
+  | { do: 'grant'; principals: string[]; tables: string[]; columns: string[]; rows: boolean; toAccount: boolean }
+  | { do: 'all'; principals: string[] }
+  | { do: 'mode'; as: 'NRAC' | 'LF_TBAC' }
   | { do: 'ask'; principals: string[] }
   | { do: 'revoke' | 'expire'; which: number }
   | { do: 'classify'; as: 'PUBLIC' | 'INTERNAL' | 'CONFIDENTIAL' }
@@ -55,8 +58,12 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       principals,
       tables: fc.subarray(NAMES, { minLength: 1 }),
       columns: fc.subarray(COLUMNS),
+      rows: fc.boolean(),
+      toAccount: fc.boolean(),
     }),
   },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('all' as const), principals }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('mode' as const), as: accessMode }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('ask' as const), principals }) },
   {
     weight: 3,
@@ -79,13 +86,27 @@ async function live(generated: GeneratedProduct, commands: Command[]) {
         const columns = has.flatMap(({ name, columns }) =>
           columns.filter((column) => each.columns.includes(column.name)).map((column) => `${name}.${column.name}`),
         );
-        const asked = { principals: each.principals.map(readerRole), tables: each.tables };
         const request = await mesh
-          .request(registered, columns.length > 0 ? { ...asked, columns } : asked)
+          .request(registered, {
+            principals: each.principals.map(readerRole),
+            tables: each.tables,
+            ...(columns.length > 0 ? { columns } : {}),
+            ...(each.rows ? { rowFilter: "id = 'x'" } : {}),
+            ...(each.toAccount ? { grantTo: 'ACCOUNT' } : {}),
+          })
           .catch(refused);
         if (request) grants.push(await mesh.approve(request));
         break;
       }
+      case 'all': {
+        const request = await mesh.request(registered, { principals: each.principals.map(readerRole) });
+        const grant = await mesh.approve(request).catch(refused);
+        if (grant) grants.push(grant);
+        break;
+      }
+      case 'mode':
+        await mesh.update(registered, { accessMode: each.as }).catch(refused);
+        break;
       case 'ask':
         await mesh.request(registered, { principals: each.principals.map(readerRole) });
         break;

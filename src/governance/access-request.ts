@@ -171,6 +171,12 @@ export function refuseVanished(request: Omit<RequestRow, 'product'>, product: Pr
       `The product has no ${missing.join(', ')} any more: reject the request, and let him ask for what there is.`,
     );
   }
+  // A grant that opens nothing would wait for AWS for ever.
+  if (there.length === 0) {
+    throw conflict(
+      `A ${product.classification} product opens no sensitive column by tag, and it has no others: reject the request.`,
+    );
+  }
   if (request.rowFilter !== null) filterFor(request.rowFilter, request.tables, product);
   if (product.accessMode === 'LF_TBAC' && givenByNameAlone(request, product)) {
     throw conflict('The product is given by tag now, as a whole: reject the request, and let him ask anew.');

@@ -135,7 +135,10 @@ export interface Registered {
 /** What the people of a generated mesh do, and what then can be read. */
 export interface ExplainedMesh {
   publish(product: GeneratedProduct): Promise<Registered>;
-  update(product: Registered, changes: { classification?: Classification; tables?: GeneratedTable[] }): Promise<void>;
+  update(
+    product: Registered,
+    changes: { classification?: Classification; tables?: GeneratedTable[]; accessMode?: AccessMode },
+  ): Promise<void>;
   request(product: Registered, asked: Partial<RequestAccessInput> & { principals: string[] }): Promise<string>;
   approve(request: string, options?: { planDigest?: string }): Promise<string>;
   revoke(grant: string): Promise<void>;
@@ -194,11 +197,12 @@ export async function openExplainedMesh(product: Product): Promise<ExplainedMesh
       await mesh.quiet();
       return { id, name };
     },
-    update: async ({ id, name }, { classification, tables }) => {
+    update: async ({ id, name }, { classification, tables, accessMode }) => {
       const named = tables?.map((table) => ({ ...table, name: `${name}_${table.name}` }));
       const input = {
         dataProduct: id,
         ...(classification ? { classification } : {}),
+        ...(accessMode ? { accessMode } : {}),
         ...(named ? { tables: tablesInput(name, named) } : {}),
       };
       payload((await owner(Update, { input })).updateDataProduct);
@@ -256,7 +260,7 @@ export async function openExplainedMesh(product: Product): Promise<ExplainedMesh
               const ask = (database: string, asked: string) =>
                 sandbox.canRead({ principal, account, database, table: asked, column: column.name });
               const named = await ask('data_products', link);
-              const tagged = named || (await ask(`${PRODUCER.domain}_tbac`, place));
+              const tagged = named || (await ask(`${PRODUCER.domain}__tbac`, place));
               return tagged ? [`${principal.split('/').at(-1)} ${table.name}.${column.name}`] : [];
             }),
           ),
