@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { SpecOf } from '../../src/provisioning/kinds.js';
 import { sandboxOfTest } from '../sandbox/testkit.js';
+import { startAnswerer } from './answerer.js';
 import * as mesh from './mesh.js';
 import { awsOver, C, callsOf, changing, control, drift, driver, G, itemOf, laneTo, P, roleIn } from './testkit.js';
 
@@ -268,6 +269,51 @@ describe('links', () => {
   });
 });
 
+describe('links to databases', () => {
+  const links = driver(aws, 'DatabaseLink', C);
+  const databases = driver(aws, 'GlueDatabase', C);
+  const link = { name: 'sales', target: { catalogId: G, database: 'sales_nrac' } };
+
+  test('one of our name to another target is left alone when ours is to go, and is retargeted without an update', async () => {
+    await links.apply({ ...link, target: { ...link.target, database: 'other' } });
+    const removing = await callsOf(sandbox, async () => {
+      expect(await links.remove(link)).toMatchObject([
+        { ok: false, error: { code: 'Conflict', message: expect.stringMatching(/111111111111\/other/) } },
+      ]);
+    });
+    expect(changing(removing)).toEqual([]);
+    const applying = await callsOf(sandbox, () => links.apply(link));
+    expect(changing(applying)).toEqual(['DeleteDatabase', 'CreateDatabase']);
+    expect(await links.observe(link)).toMatchObject([{ state: 'AGREES' }]);
+  });
+
+  test('a database never updates or deletes through one, and the target outlives it', async () => {
+    const target = driver(aws, 'GlueDatabase', G);
+    const before = await target.observe(mesh.salesDatabase);
+    const through = { name: 'sales', description: 'mine', parameters: {} };
+    const calls = await callsOf(sandbox, async () => {
+      expect(await databases.apply(through)).toMatchObject([{ ok: false, error: { code: 'Conflict' } }]);
+      expect(await databases.remove(through)).toMatchObject([{ ok: false, error: { code: 'Conflict' } }]);
+    });
+    expect(changing(calls)).toEqual([]);
+    expect(await links.remove(link)).toEqual([{ ok: true }]);
+    expect(await target.observe(mesh.salesDatabase)).toEqual(before);
+  });
+
+  test('one never replaces or deletes a database of the same name', async () => {
+    await databases.apply({ name: 'own', parameters: {} });
+    const over = { ...link, name: 'own' };
+    const calls = await callsOf(sandbox, async () => {
+      expect(await links.observe(over)).toMatchObject([
+        { state: 'DIFFERS', differences: [expect.stringMatching(/is a database, not a link/)] },
+      ]);
+      expect(await links.apply(over)).toMatchObject([{ ok: false, error: { code: 'Conflict' } }]);
+      expect(await links.remove(over)).toMatchObject([{ ok: false, error: { code: 'Conflict' } }]);
+    });
+    expect(changing(calls)).toEqual([]);
+  });
+});
+
 describe('tags', () => {
   const tags = driver(aws, 'LfTag', G);
   const attachments = driver(aws, 'LfTagAttachment', G);
@@ -387,6 +433,25 @@ describe('shares', () => {
     await grants.apply(access);
     expect(await shares.apply(share)).toEqual([{ ok: true }]);
     expect(await shares.observe(share)).toMatchObject([{ state: 'AGREES' }]);
+  });
+
+  test('a share that names its tables by wildcard carries each of them, as from cross-account version 5 on', async () => {
+    const answerer = await startAnswerer();
+    const arn = `arn:aws:ram:us-east-1:${G}:resource-share/1`;
+    const resource = (path: string) => ({ arn: `arn:aws:glue:us-east-1:${G}:${path}`, resourceShareArn: arn });
+    answerer.script('getresourceshares', {
+      json: { resourceShares: [{ resourceShareArn: arn, name: 'LakeFormation-V5-1', status: 'ACTIVE' }] },
+    });
+    answerer.script('getresourceshareinvitations', { json: { resourceShareInvitations: [] } });
+    const observed = async (...paths: string[]) => {
+      answerer.script('listresources', { json: { resources: paths.map(resource) } });
+      return (await driver(awsOver(answerer), 'ShareAcceptance', C).observe(share))[0]?.state;
+    };
+    expect(await observed('table/sales_nrac/*')).toBe('AGREES');
+    expect(await observed('catalog', 'table/*')).toBe('AGREES');
+    expect(await observed('table/*/*')).toBe('AGREES');
+    expect(await observed('catalog', 'database/*', 'table/other/*', 'table/sales_nrac/orders_old')).toBe('WAITING');
+    await answerer.close();
   });
 
   test('removing makes no call', async () => {
