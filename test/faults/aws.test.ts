@@ -5,13 +5,15 @@ import { disagreements, isAtRest } from '../testkit/mesh-checker.js';
 import { GOVERNANCE, type MeshProcess, processMeshOfTest } from '../testkit/process-mesh.js';
 import type { LoggedCall } from '../testkit/sandbox-control.js';
 import { CONSUMER, type Market, openMarket, PRODUCER, range, reader, rowId, together } from './market.js';
-import { atScale } from './scale.js';
+import { atScale, isSoak } from './scale.js';
 
 /** AWS that throttles, fails, hangs, lies and comes back, under an API and two workers of their own. */
 const GRANTS = atScale({ quick: 20, soak: 200 });
+/** How old the state is that listings show. */
+const LATE_MS = 3_000;
 const DRIFT_SECONDS = 6;
-/** What a busy machine may add. */
-const NOISE_SECONDS = 5;
+/** What a busy machine may add; in `npm run test:soak` it is not busy. */
+const NOISE_SECONDS = atScale({ quick: 20, soak: 3 });
 
 const mesh = await processMeshOfTest({ accounts: [PRODUCER, CONSUMER] });
 let apis: MeshProcess[];
@@ -55,11 +57,28 @@ async function give(name: string, count: number): Promise<string[]> {
   return grants;
 }
 
+/** Gives as many as are missing; answers all that are ACTIVE. */
+async function atLeast(count: number): Promise<{ id: string }[]> {
+  const active = () =>
+    mesh.query<{ id: string }>(`SELECT "id" FROM "AccessGrant" WHERE "status" = 'ACTIVE' ORDER BY "id"`);
+  await resting();
+  const missing = count - (await active()).length;
+  if (missing > 0) await give(`of-${count}`, missing);
+  await resting();
+  return active();
+}
+
 const take = (grants: string[]): Promise<void> => together(grants, market.revoke);
 /** Calls on behalf of grants: neither events nor credentials. */
 const PROVISIONING = new Set(['lakeformation', 'glue', 'ram']);
 const provisioning = (calls: LoggedCall[]): number => calls.filter(({ service }) => PROVISIONING.has(service)).length;
 const callsSince = async (before: number): Promise<LoggedCall[]> => mesh.sandbox.calls(before);
+/** Whom batches granted something, in order. */
+const grantees = (calls: LoggedCall[]): string[] =>
+  calls
+    .filter(({ operation }) => operation === 'BatchGrantPermissions')
+    .flatMap(({ parameters }) => parameters.Entries as { Principal: { DataLakePrincipalIdentifier: string } }[])
+    .map(({ Principal }) => Principal.DataLakePrincipalIdentifier);
 const lastCall = async (): Promise<number> => (await mesh.sandbox.calls()).at(-1)?.n ?? 0;
 
 test('a third of all calls throttled for a while: all converges within 30 s of its end, on at most three times the calls', {
@@ -80,19 +99,20 @@ test('a third of all calls throttled for a while: all converges within 30 s of i
   expect(await disagreements(mesh)).toEqual([]);
 });
 
+/** In `npm test` the first stands for all; the randomized run meets the others too. */
 const TROUBLES = {
-  'one call in five answered with 5xx': [{ kind: 'internal', rate: 0.2, seed: 2 }],
   'calls cut before or after they took effect': [
     { kind: 'timeout-applied', rate: 0.15, seed: 3 },
     { kind: 'timeout-not-applied', rate: 0.15, seed: 4 },
   ],
+  'one call in five answered with 5xx': [{ kind: 'internal', rate: 0.2, seed: 2 }],
   'calls that hang beyond their time limit, and took effect': [
     { service: 'lakeformation', kind: 'timeout-applied', rate: 0.2, latencyMs: 1_500, seed: 5 },
   ],
   'any part of a batch refused': [{ service: 'lakeformation', kind: 'partial', rate: 0.5, seed: 6 }],
 };
 
-test.for(Object.entries(TROUBLES))(
+test.for(Object.entries(TROUBLES).slice(0, isSoak ? undefined : 1))(
   '%s: what is given and what is taken away comes true once',
   { timeout: 90_000 },
   async ([name, faults]) => {
@@ -141,13 +161,17 @@ test('listings that lag behind: nothing is revoked because of them, and nothing 
   const former = await give('seen-late', 3);
   await resting();
   const before = await lastCall();
-  await settings({ visibilityMs: 1_000 });
+  await settings({ visibilityMs: LATE_MS });
   const kept = await give('not-yet-seen', 3);
-  await sleep(4_000);
+  await sleep(LATE_MS + 1_000);
   const revoked = (await callsSince(before)).filter(({ operation }) => operation === 'BatchRevokePermissions');
   expect(revoked).toEqual([]);
-  // Given and taken away before any listing can have shown it.
+  // Given, and taken away before any listing can show it.
   const brief = await give('brief', 3);
+  await until('they are on their way', async () => {
+    const granted = grantees(await callsSince(before));
+    return range(3).every((n) => granted.includes(reader(`brief-${n}`))) ? true : undefined;
+  });
   await Promise.all([take(former), take(brief)]);
   await resting(60_000);
   await settings({ visibilityMs: 0 });
@@ -159,7 +183,7 @@ test('changes out of band are found and repaired within one drift period, and no
   timeout: 120_000,
 }, async () => {
   const changes = atScale({ quick: 20, soak: 50 });
-  await resting();
+  await atLeast(changes);
   const active = await mesh.query<{ principal: string }>(
     `SELECT r."principals"[1] AS principal FROM "AccessGrant" g JOIN "AccessRequest" r ON r."id" = g."requestId"
      WHERE g."status" = 'ACTIVE' ORDER BY g."id" LIMIT ${changes}`,
@@ -195,11 +219,7 @@ test('changes out of band are found and repaired within one drift period, and no
   expect(Date.now() - changedAt).toBeLessThanOrEqual((DRIFT_SECONDS + NOISE_SECONDS) * 1_000);
   expect((await told('ResourceDrifted')).sort(byKey)).toEqual(keys);
   expect((await told('ResourceRepaired')).sort(byKey)).toEqual(keys);
-  const given = (await callsSince(before))
-    .filter(({ operation }) => operation === 'BatchGrantPermissions')
-    .flatMap(({ parameters }) => parameters.Entries as { Principal: { DataLakePrincipalIdentifier: string } }[])
-    .map(({ Principal }) => Principal.DataLakePrincipalIdentifier);
-  expect(given.sort()).toEqual(active.map(({ principal }) => principal).sort());
+  expect(grantees(await callsSince(before)).sort()).toEqual(active.map(({ principal }) => principal).sort());
   expect(await disagreements(mesh)).toEqual([]);
 });
 
@@ -209,12 +229,7 @@ test('access that expires at one instant is gone within a minute, also where AWS
   timeout: 300_000,
 }, async () => {
   const wanted = atScale({ quick: 30, soak: 1_000 });
-  const live = async () =>
-    mesh.query<{ id: string }>(`SELECT "id" FROM "AccessGrant" WHERE "status" = 'ACTIVE' ORDER BY "id"`);
-  const missing = wanted * 2 - (await live()).length;
-  if (missing > 0) await give('expiring', missing);
-  await resting();
-  const all = await live();
+  const all = await atLeast(wanted * 2);
   const expire = (ids: string[]) =>
     mesh.query(`UPDATE "AccessGrant" SET "expiresAt" = now() WHERE "id" = ANY ($1)`, [ids]);
   const ended = async (ids: string[]): Promise<number[]> => {

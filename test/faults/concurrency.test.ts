@@ -1,22 +1,25 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, expect, test } from 'vitest';
-import { until } from '../../src/demo/client.js';
+import { payload, until } from '../../src/demo/client.js';
 import { disagreements, isAtRest } from '../testkit/mesh-checker.js';
 import { GOVERNANCE, type MeshProcess, processMeshOfTest } from '../testkit/process-mesh.js';
+import { Extend } from './documents.js';
 import { CONSUMER, type Market, openMarket, PRODUCER, range, reader, rowId, together } from './market.js';
+import { atScale } from './scale.js';
 
-/** Leases and timeouts as they are in production. */
+/** Two APIs and two workers at once. Leases and timeouts are as in production. */
 const AS_SHIPPED = {};
+const PAIRS = atScale({ quick: 16, soak: 1_000 });
 
 const mesh = await processMeshOfTest({ accounts: [PRODUCER, CONSUMER], ramSharing: true });
 let workers: MeshProcess[];
 let market: Market;
 
 beforeAll(async () => {
-  const api = await mesh.api();
+  const apis = [await mesh.api(), await mesh.api()];
   workers = [await mesh.worker({ times: AS_SHIPPED }), await mesh.worker({ times: AS_SHIPPED })];
-  await Promise.all([api, ...workers].map((each) => each.start()));
-  market = await openMarket(mesh, [api]);
+  await Promise.all([...apis, ...workers].map((each) => each.start()));
+  market = await openMarket(mesh, apis);
 });
 
 const resting = (): Promise<unknown> =>
@@ -33,12 +36,12 @@ async function give(name: string): Promise<string[]> {
 }
 
 /** The worker whose call is held on its way to AWS; the lane is his. */
-async function heldAt(operation: string): Promise<{ holder: MeshProcess; other: MeshProcess; let: () => void }> {
+async function heldAt(operation: string): Promise<{ holder: MeshProcess; let: () => void }> {
   const held = await Promise.race(
     workers.map(async (each) => ({ each, call: await each.aws.hold({ when: 'before', operation }) })),
   );
   for (const { aws } of workers) aws.disarm();
-  return { holder: held.each, other: workers.find((one) => one !== held.each)!, let: held.call.release };
+  return { holder: held.each, let: held.call.release };
 }
 
 const fence = async (): Promise<string> =>
@@ -83,5 +86,57 @@ test('a worker that is stopped past its lease while its call is under way does n
   holder.signal('SIGCONT');
   await sleep(2_000);
   await resting();
+  expect(await disagreements(mesh)).toEqual([]);
+});
+
+const extend = (accessGrant: string): Promise<unknown> =>
+  market.ask('owner-sales', async (execute, idempotencyKey) => {
+    const expiresAt = new Date(Date.now() + 86_400_000).toISOString();
+    payload((await execute(Extend, { input: { accessGrant, expiresAt, idempotencyKey } })).extendAccess);
+  });
+/** Whoever comes second may be refused, as the grant is on its way out. */
+const unlessOver = (asked: Promise<unknown>): Promise<unknown> =>
+  asked.catch((error: Error) => expect(error.message).toMatch(/^STATE/));
+
+async function statusOf(grant: string): Promise<string | undefined> {
+  const rows = await mesh.query<{ status: string }>(
+    'SELECT "status"::text AS status FROM "AccessGrant" WHERE "id" = $1',
+    [rowId(grant)],
+  );
+  return rows[0]?.status;
+}
+
+const canRead = (principal: string): Promise<boolean> =>
+  mesh.sandbox.canRead({
+    principal,
+    account: CONSUMER,
+    database: 'data_products',
+    table: 'sales__orders__orders',
+    column: 'id',
+  });
+
+test(`${PAIRS} revokes that race approvals and extensions: nothing is granted after a committed revoke`, {
+  timeout: 1_200_000,
+}, async () => {
+  await together(range(PAIRS), async (n) => {
+    const principal = reader(`race-${n}`);
+    const wish = { principals: [principal], tables: ['orders'] };
+    const [first, second] = [await market.request(wish), await market.request({ ...wish, columns: ['orders.id'] })];
+    const grant = await market.approve(first);
+    // Three in four come while the first grant is still on its way.
+    if (n % 4 === 0)
+      await until('it is granted', async () => ((await statusOf(grant)) === 'ACTIVE' ? true : undefined));
+    const [other] = await Promise.all([market.approve(second), market.revoke(grant), unlessOver(extend(grant))]);
+    if (n % 2 === 0) return;
+    await Promise.all([market.revoke(other), unlessOver(extend(other))]);
+    for (const ended of [grant, other]) {
+      await until('it is revoked', async () => ((await statusOf(ended)) === 'REVOKED' ? true : undefined));
+    }
+    expect(await canRead(principal)).toBe(false);
+  });
+  await resting();
+  expect(await Promise.all(range(PAIRS).map((n) => canRead(reader(`race-${n}`))))).toEqual(
+    range(PAIRS).map((n) => n % 2 === 0),
+  );
   expect(await disagreements(mesh)).toEqual([]);
 });
