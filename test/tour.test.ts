@@ -18,6 +18,14 @@ const STEPS = [
   'revoke',
   'revoked',
   'canRead after revoke',
+  'choose a product by tag',
+  'canRead by tag before approval',
+  'request and approve by tag',
+  'granted by tag',
+  'canRead by tag after approval',
+  'revoke by tag',
+  'revoked by tag',
+  'canRead by tag after revoke',
   'stream',
 ];
 
@@ -40,6 +48,9 @@ test.each(['first', 'second'])('the tour passes every step, the %s time', async 
   expect(told.get('canRead before approval')).not.toContain('yes');
   expect(told.get('canRead after approval')).toMatch(/^reader \w+: yes.*, reader \w+: no, stranger \w+: no$/);
   expect(told.get('canRead after revoke')).not.toContain('yes');
+  expect(told.get('canRead by tag before approval')).not.toContain('yes');
+  expect(told.get('canRead by tag after approval')).toMatch(/^(reader \w+: yes, )+stranger \w+: no$/);
+  expect(told.get('canRead by tag after revoke')).not.toContain('yes');
 });
 
 test('the tour says which step failed where its decider may not decide', async () => {

@@ -91,6 +91,7 @@ interface DemoProduct {
 export const DEMO_PRODUCTS: readonly DemoProduct[] = [
   { domain: 'commerce', name: 'orders', classification: 'INTERNAL', until: 'PUBLISHED' },
   { domain: 'commerce', name: 'product-catalog', classification: 'PUBLIC', until: 'PUBLISHED' },
+  { domain: 'commerce', name: 'store-traffic', classification: 'INTERNAL', accessMode: 'LF_TBAC', until: 'PUBLISHED' },
   { domain: 'commerce', name: 'carts', classification: 'INTERNAL', until: 'DEPRECATED' },
   { domain: 'commerce', name: 'checkout-events', classification: 'INTERNAL', until: 'DRAFT' },
   { domain: 'logistics', name: 'shipments', classification: 'INTERNAL', until: 'PUBLISHED' },

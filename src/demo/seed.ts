@@ -251,7 +251,7 @@ async function published(owner: Execute, product: Product): Promise<void> {
   }
 }
 
-/** Finance asks Logistics for stock (approved) and for shipments (still pending), so that a first look has something to see. */
+/** Finance asks Logistics for stock and, by tag, for punctuality (both approved), and for shipments (still pending): a first look sees something. */
 async function seedRequests({
   requester,
   decider,
@@ -275,6 +275,8 @@ async function seedRequests({
   };
   const stock = await ask('logistics/warehouse-stock', { purpose: 'Value of the stock in the quarterly report' });
   if (stock) payload((await decider(Approve, { accessRequest: stock.id })).approveAccessRequest);
+  const punctuality = await ask('logistics/carrier-performance', { purpose: 'Bonus and penalty of carriers' });
+  if (punctuality) payload((await decider(Approve, { accessRequest: punctuality.id })).approveAccessRequest);
   await ask('logistics/shipments', {
     purpose: 'Check carrier bills against hand-overs',
     tables: ['shipments'],

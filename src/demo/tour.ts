@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createClient, type Execute, payload, until } from './client.js';
 import { ApproveRequest, Catalogue, GrantById, RequestAccess, RevokeGrant, WhoAmI } from './documents.js';
+import { Sandbox } from './sandbox.js';
 import { openStream, type Stream } from './stream.js';
 
 /** One step as it is told: a line for people, or a JSON line `{ step, ok, detail }`. */
@@ -54,9 +55,10 @@ export async function runTour(options: TourOptions, tell: (step: TourStep) => vo
       const opened = openStream(options.graphql, options.adminToken);
       return { detail: `${viewer.subject} listens to every event of the mesh over WebSocket`, value: opened };
     });
-    const scene = await step('choose a product', () => setTheScene(options));
+    const scene = await step('choose a product', () => setTheScene(options, 'NRAC'));
     const grant = await askAndApprove(step, scene, stream);
     await readAndRevoke(step, { scene, grant, stream });
+    await tourByTag(step, options, stream);
     await step('stream', () => judgeStream(stream as Stream));
     return true;
   } catch (error) {
@@ -75,16 +77,16 @@ async function internalProducts(execute: Execute) {
 }
 
 /** Finds a published INTERNAL product that the decider decides on, and a domain of the requester that is not the product's. */
-async function setTheScene(options: TourOptions): Promise<{ detail: string; value: Scene }> {
+async function setTheScene(options: TourOptions, mode: 'NRAC' | 'LF_TBAC'): Promise<{ detail: string; value: Scene }> {
   const requester = createClient(options.graphql, options.requesterToken);
   const decider = createClient(options.graphql, options.deciderToken);
   const decides = (await decider(WhoAmI)).viewer;
   const governed = new Set(decides.memberships.filter(({ role }) => role !== 'MEMBER').map(({ domain }) => domain?.id));
   const product = (await internalProducts(requester)).find(
     ({ domain, accessMode, tables }) =>
-      accessMode === 'NRAC' && tables.length > 0 && (decides.admin || governed.has(domain?.id)),
+      accessMode === mode && tables.length > 0 && (decides.admin || governed.has(domain?.id)),
   );
-  if (!product) throw new Error(`${decides.subject} decides on no published INTERNAL product.`);
+  if (!product) throw new Error(`${decides.subject} decides on no published INTERNAL product by ${mode}.`);
   const asks = (await requester(WhoAmI)).viewer;
   const consumer = asks.memberships
     .map(({ domain }) => domain)
@@ -92,7 +94,7 @@ async function setTheScene(options: TourOptions): Promise<{ detail: string; valu
   if (!consumer) throw new Error(`${asks.subject} belongs to no domain that could ask for ${product.path}.`);
   const [table] = product.tables;
   const names = table?.columns.filter(({ pii }) => !pii).map(({ name }) => name) ?? [];
-  const columns = names.slice(0, Math.max(1, Math.min(3, names.length - 1)));
+  const columns = mode === 'LF_TBAC' ? names : names.slice(0, Math.max(1, Math.min(3, names.length - 1)));
   const scene: Scene = {
     requester,
     decider,
@@ -112,22 +114,12 @@ async function setTheScene(options: TourOptions): Promise<{ detail: string; valu
 
 /** From the question to the grant: nobody can read before, the requester's principal can read just what was asked after. */
 async function askAndApprove(step: Step, scene: Scene, stream: Stream): Promise<string> {
-  const { requester, decider, product, consumer, principal, table, columns } = scene;
+  const { requester, product, consumer, principal, table, columns } = scene;
   const link = { account: consumer.awsAccountId, ...linkOf(scene) };
   if (scene.sandbox) await step('canRead before approval', () => readable(scene, link, { asked: false }));
   const request = await step('request access', async () => {
     const purpose = 'To show how access is asked for, given and taken back';
-    const input = {
-      dataProduct: product.id,
-      consumerDomain: consumer.id,
-      principals: [principal],
-      tables: [table],
-      columns,
-      purpose,
-    };
-    const answer = payload((await requester(RequestAccess, { input })).requestAccess);
-    if (!('accessRequest' in answer) || !answer.accessRequest) throw new Error('The request was not answered.');
-    const { id, status } = answer.accessRequest;
+    const { id, status } = await ask(scene, { tables: [table], columns, purpose });
     await stream.hear('AccessRequested', ({ type, subjectId }) => type === 'ACCESS_REQUESTED' && subjectId === id);
     return {
       detail: `${consumer.name} asks for ${table} (${columns.join(', ')}) for ${principal}: ${status}`,
@@ -136,12 +128,8 @@ async function askAndApprove(step: Step, scene: Scene, stream: Stream): Promise<
   });
   const callsBefore = await scene.sandbox?.lastCall();
   const grant = await step('approve', async () => {
-    const answer = payload((await decider(ApproveRequest, { accessRequest: request })).approveAccessRequest);
-    if (!('accessGrant' in answer) || !answer.accessGrant) throw new Error('The approval was not answered.');
-    return {
-      detail: `an owner of ${product.domain?.name} approves: the grant is ${answer.accessGrant.status}`,
-      value: answer.accessGrant.id,
-    };
+    const { id, status } = await approve(scene, request);
+    return { detail: `an owner of ${product.domain?.name} approves: the grant is ${status}`, value: id };
   });
   await step('granted', async () => {
     const started = Date.now();
@@ -158,6 +146,56 @@ async function askAndApprove(step: Step, scene: Scene, stream: Stream): Promise<
   return grant;
 }
 
+async function ask(
+  { requester, product, consumer, principal }: Scene,
+  asked: { purpose: string; tables?: string[]; columns?: string[] },
+) {
+  const input = { dataProduct: product.id, consumerDomain: consumer.id, principals: [principal], ...asked };
+  const answer = payload((await requester(RequestAccess, { input })).requestAccess);
+  if (!('accessRequest' in answer) || !answer.accessRequest) throw new Error('The request was not answered.');
+  return answer.accessRequest;
+}
+
+async function approve({ decider }: Scene, request: string) {
+  const answer = payload((await decider(ApproveRequest, { accessRequest: request })).approveAccessRequest);
+  if (!('accessGrant' in answer) || !answer.accessGrant) throw new Error('The approval was not answered.');
+  return answer.accessGrant;
+}
+
+async function revoke({ decider }: Scene, grant: string): Promise<{ detail: string; value: undefined }> {
+  const answer = payload((await decider(RevokeGrant, { accessGrant: grant })).revokeAccess);
+  const status = 'accessGrant' in answer ? answer.accessGrant?.status : undefined;
+  return { detail: `the grant is ${status}`, value: undefined };
+}
+
+/** The same once more for a product by tag: asked for as a whole, read through the link to the domain's database. */
+async function tourByTag(step: Step, options: TourOptions, stream: Stream): Promise<void> {
+  const scene = await step('choose a product by tag', () => setTheScene(options, 'LF_TBAC'));
+  const { sandbox, consumer, product } = scene;
+  const link = { account: consumer.awsAccountId, ...linkOf(scene) };
+  if (sandbox) await step('canRead by tag before approval', () => readable(scene, link, { asked: false }));
+  const grant = await step('request and approve by tag', async () => {
+    const purpose = 'To show how access by tag is given and taken back';
+    const { id } = await approve(scene, (await ask(scene, { purpose })).id);
+    return {
+      detail: `${consumer.name} asks for ${product.path}, and an owner of ${product.domain?.name} approves`,
+      value: id,
+    };
+  });
+  await step('granted by tag', async () => {
+    await stream.hear('AccessGranted', ({ type, subjectId }) => type === 'ACCESS_GRANTED' && subjectId === grant);
+    const found = await grantOf(scene.requester, grant);
+    return { detail: `${found.howToQuery?.athenaSql}`, value: undefined };
+  });
+  if (sandbox) await step('canRead by tag after approval', () => readable(scene, link, { asked: true }));
+  await step('revoke by tag', () => revoke(scene, grant));
+  await step('revoked by tag', async () => {
+    await stream.hear('AccessRevoked', ({ type, subjectId }) => type === 'ACCESS_REVOKED' && subjectId === grant);
+    return { detail: `the grant is ${(await grantOf(scene.requester, grant)).status}`, value: undefined };
+  });
+  if (sandbox) await step('canRead by tag after revoke', () => readable(scene, link, { asked: false }));
+}
+
 /** The way back: dropped and resumed in between, so that the stream shows that nothing is lost. */
 async function readAndRevoke(
   step: Step,
@@ -168,11 +206,7 @@ async function readAndRevoke(
     stream.dropAndResume();
     return { detail: `the subscriber drops its socket and goes on after event ${after}`, value: undefined };
   });
-  await step('revoke', async () => {
-    const answer = payload((await scene.decider(RevokeGrant, { accessGrant: grant })).revokeAccess);
-    const status = 'accessGrant' in answer ? answer.accessGrant?.status : undefined;
-    return { detail: `the grant is ${status}`, value: undefined };
-  });
+  await step('revoke', () => revoke(scene, grant));
   await step('revoked', async () => {
     await stream.hear('AccessRevoked', ({ type, subjectId }) => type === 'ACCESS_REVOKED' && subjectId === grant);
     const { status } = await grantOf(scene.requester, grant);
@@ -193,6 +227,7 @@ async function grantOf(execute: Execute, id: string) {
 function linkOf({ product, table }: Scene): { database: string; table: string } {
   const [domain = '', name = ''] = product.path.split('/');
   const flat = (slug: string) => slug.replaceAll('-', '_');
+  if (product.accessMode === 'LF_TBAC') return { database: `${flat(domain)}__tbac`, table };
   return { database: 'data_products', table: `${flat(domain)}__${flat(name)}__${table}` };
 }
 
@@ -239,50 +274,4 @@ async function judgeStream({ heard }: Stream): Promise<{ detail: string; value: 
     detail: `${heard.length} events, ${numbers[0]} to ${numbers.at(-1)}, each once and in order`,
     value: undefined,
   };
-}
-
-interface Delivery {
-  n: number;
-  kind: string;
-  bus: string;
-  event: { 'detail-type'?: string; detail?: { subject?: { id?: string } } };
-}
-
-/** The embedded AWS, asked over its control endpoints. */
-class Sandbox {
-  constructor(private readonly url: string) {}
-
-  private async get<T>(path: string): Promise<T> {
-    const response = await fetch(new URL(path, this.url));
-    if (!response.ok) throw new Error(`The sandbox answered ${response.status} to ${path}.`);
-    return (await response.json()) as T;
-  }
-
-  canRead(question: Record<string, string>): Promise<{ allowed: boolean; reason: string }> {
-    return this.get(`/_sandbox/can-read?${new URLSearchParams(question)}`);
-  }
-
-  async lastCall(): Promise<number> {
-    const calls = await this.get<{ n: number }[]>('/_sandbox/calls?after=0&limit=100000');
-    return calls.at(-1)?.n ?? 0;
-  }
-
-  /** The calls that changed something, counted by account and operation. */
-  async callsSince(after: number): Promise<string> {
-    const calls = await this.get<{ account: string; operation: string }[]>(`/_sandbox/calls?after=${after}`);
-    const counts = new Map<string, number>();
-    for (const { account, operation } of calls) {
-      if (/^(Get|List|Describe|AssumeRole|PutEvents|InvokeTarget|ReceiveMessage)/.test(operation)) continue;
-      const key = `${operation} in ${account}`;
-      counts.set(key, (counts.get(key) ?? 0) + 1);
-    }
-    return [...counts].map(([key, count]) => `${count} x ${key}`).join(', ') || 'nothing had to change';
-  }
-
-  async arrival(account: string, type: string, subject: string): Promise<Delivery | undefined> {
-    const deliveries = await this.get<Delivery[]>(`/_sandbox/deliveries?account=${account}`);
-    return deliveries.find(
-      ({ kind, event }) => kind === 'arrival' && event['detail-type'] === type && event.detail?.subject?.id === subject,
-    );
-  }
 }

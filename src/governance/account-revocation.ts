@@ -20,16 +20,15 @@ const CONFIRM_WITHIN_MS = 300_000;
 
 /**
  * Claims on grants in a consumer's account on data of G that are released there and not gone yet, while G's grant to the account still
- * stands: as long as there is one, access is left.
+ * stands: as long as there is one, access is left. A look-up of one row for each, which no plan turns into a pass over all grants.
  */
 export function leavingInAccount(governanceAccount: string): Prisma.Sql {
   return Prisma.sql`(claim."releasedAtGeneration" IS NOT NULL AND resource."kind" = 'LfGrant'
     AND resource."account" <> ${governanceAccount} AND resource."spec"->'resource'->>'catalogId' = ${governanceAccount}
     AND (resource."spec"->'resource'->>'type' IN ('TABLE', 'DATA_FILTER') OR resource."spec"->'resource'->>'on' = 'TABLE')
-    AND EXISTS (SELECT FROM "Resource" above WHERE above."kind" = 'LfGrant' AND above."account" = ${governanceAccount}
-      AND above."region" = resource."region"
-      AND above."key" = resource."account" || ' on ' || split_part(resource."key", ' on ', 2)
-      AND NOT (above."desired" = 'ABSENT' AND above."status" = 'REMOVED')))`;
+    AND coalesce((SELECT above."desired" = 'PRESENT' OR above."status" <> 'REMOVED' FROM "Resource" above
+      WHERE above."kind" = 'LfGrant' AND above."account" = ${governanceAccount} AND above."region" = resource."region"
+        AND above."key" = resource."account" || ' on ' || split_part(resource."key", ' on ', 2)), false))`;
 }
 
 interface Unconfirmed {
