@@ -142,3 +142,57 @@ describe('an explanation of access by name', () => {
     expect(theirs.nodes.map(({ principal }) => principal)).toEqual([...names].sort());
   });
 });
+
+describe('an explanation of the other ways', () => {
+  test('names the tag expression, and keeps personal data closed to what was approved without it', async () => {
+    const reader = readerRole('tagged');
+    const tables = [{ name: 'people', columns: [column('id'), { name: 'email', pii: true }] }];
+    const published = await mesh.publish({ accessMode: 'LF_TBAC', classification: 'INTERNAL', tables });
+    await mesh.approve(await mesh.request(published, { principals: [reader] }));
+    await mesh.quiet();
+    const owner = await mesh.as('lena.fischer');
+    const { explainAccess } = await owner(Explain, { principal: reader, dataProduct: published.id });
+    expect(explainAccess.tables[0]).toMatchObject({
+      columns: [{ allowed: true }, { name: 'email', allowed: false }],
+      through: [
+        {
+          kind: 'TAG',
+          columns: ['id'],
+          tagExpression: `confidentiality=(non-sensitive) and product-logistics=(${published.name})`,
+        },
+      ],
+    });
+    expect(await mesh.readable(published, tables, [reader])).toEqual(['tagged people.id']);
+  });
+
+  test('shows the rows that filters let through, and all of them once a grant has none', async () => {
+    const reader = readerRole('filtered');
+    const published = await mesh.publish({ ...PRODUCT, tables: TABLES });
+    const owner = await mesh.as('lena.fischer');
+    const heads = async () =>
+      (await owner(Explain, { principal: reader, dataProduct: published.id })).explainAccess.tables[0];
+    for (const id of ['a', 'b']) {
+      const asked = { principals: [reader], tables: ['heads'], rowFilter: `id = '${id}'` };
+      await mesh.approve(await mesh.request(published, asked));
+    }
+    await mesh.quiet();
+    expect((await heads())?.rowFilter).toBe(`("id" = 'a') OR ("id" = 'b')`);
+    expect((await heads())?.through.map(({ kind }) => kind)).toEqual(['FILTER', 'FILTER']);
+    await mesh.approve(await mesh.request(published, { principals: [reader], tables: ['heads'] }));
+    await mesh.quiet();
+    expect(await heads()).toMatchObject({ allowed: true, rowFilter: null });
+  });
+
+  test('says where the account passed a grant on', async () => {
+    const reader = readerRole('through-account');
+    const published = await mesh.publish({ ...PRODUCT, tables: TABLES });
+    await mesh.approve(await mesh.request(published, { principals: [reader], grantTo: 'ACCOUNT' }));
+    await mesh.quiet();
+    const owner = await mesh.as('lena.fischer');
+    const { explainAccess } = await owner(Explain, { principal: reader, dataProduct: published.id });
+    expect(explainAccess.tables.map(({ through }) => through.map(({ kind }) => kind))).toEqual([
+      ['ACCOUNT'],
+      ['ACCOUNT'],
+    ]);
+  });
+});

@@ -279,6 +279,16 @@ describe('the digest', () => {
     expect(await plan()).toBe(underway);
   });
 
+  test('comes with the reason why an approval would be refused', async () => {
+    const tables = [{ name: 'people', columns: [{ name: 'email', pii: true }] }];
+    const published = await mesh.publish({ accessMode: 'LF_TBAC', classification: 'INTERNAL', tables });
+    const request = await mesh.request(published, { principals: [readerRole('nothing-left')] });
+    const owner = await mesh.as(PRODUCER.owner);
+    const { accessRequests } = await owner(RequestPlans, { first: 1, product: published.id });
+    expect(accessRequests.nodes[0]?.plan?.refusals).toEqual([expect.stringContaining('opens no sensitive column')]);
+    await expect(mesh.approve(request)).rejects.toThrow(/opens no sensitive column/);
+  });
+
   test('of a retirement covers the grants that it revokes', async () => {
     const published = await publish();
     const grant = await mesh.approve(await mesh.request(published, { principals: [readerRole('retired')] }));
@@ -326,6 +336,37 @@ describe('previewTagChange', () => {
       (await owner(Reclassify, { input: { ...input, planDigest } })).updateDataProduct;
     expect(await update('0'.repeat(64))).toMatchObject({ __typename: 'StateError' });
     expect(await update(stricter.plan.digest)).toMatchObject({ dataProduct: { classification: 'CONFIDENTIAL' } });
+  });
+
+  test('says who gains and who loses by tag, through which grant, as AWS then has it', async () => {
+    const tables = [
+      {
+        name: 'people',
+        columns: [
+          { name: 'id', pii: false },
+          { name: 'email', pii: true },
+        ],
+      },
+    ];
+    const published = await mesh.publish({ accessMode: 'LF_TBAC', classification: 'INTERNAL', tables });
+    const principal = readerRole('touched');
+    const grant = await mesh.approve(await mesh.request(published, { principals: [principal] }));
+    await mesh.quiet();
+    const owner = await mesh.as(PRODUCER.owner);
+    const preview = async (input: object) =>
+      (await owner(Preview, { input: { dataProduct: published.id, ...input } })).previewTagChange;
+    const table = `${published.name}_people`;
+    const through = [{ id: grant }];
+    expect(await preview({ columns: [{ column: `${table}.email`, pii: false }] })).toMatchObject({
+      gains: [{ principal, table, columns: ['email'], through }],
+      losses: [],
+    });
+    const stricter = await preview({ classification: 'RESTRICTED' });
+    expect(stricter).toMatchObject({ gains: [], losses: [{ principal, table, columns: ['id'], through }] });
+    expect(await mesh.readable(published, tables, [principal])).toEqual(['touched people.id']);
+    await mesh.update(published, { classification: 'RESTRICTED' });
+    await mesh.quiet();
+    expect(await mesh.readable(published, tables, [principal])).toEqual([]);
   });
 
   test('is for whom updateDataProduct is', async () => {

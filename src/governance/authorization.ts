@@ -15,6 +15,7 @@ import { forbidden, notFound } from './error.js';
  * | AccessRequest, AccessGrant | the requester, members of the product's and of the consumer's domain, admins          |
  * | Resource                   | owners and stewards of a domain that claims it: by itself, by a product, or by a grant |
  * |                            | that it gives or has; admins                                                          |
+ * | ForeignGrant               | as the resource that it is on                                                         |
  */
 export interface Subjects {
   Mesh: { type: 'Mesh' };
@@ -69,6 +70,8 @@ const RULES = {
     'DataProduct',
     (viewer, { status, domainId }) => status === 'PUBLISHED' || status === 'DEPRECATED' || belongs(viewer, domainId),
   ),
+  /** Who can read it, and why: all principals; members of another domain ask for those of their own account. */
+  'data-product:explain': rule('DataProduct', (viewer, { domainId }) => belongs(viewer, domainId)),
   'data-product:update': steersProduct,
   'data-product:publish': steersProduct,
   'data-product:deprecate': steersProduct,
@@ -161,6 +164,7 @@ const REFUSALS: Record<Action, string> = {
   'data-product:register':
     'You may not register products here: only owners and stewards of the domain and platform admins may.',
   'data-product:read': 'You may not see this data product.',
+  'data-product:explain': 'You may not see who can read this data product: only members of its domain and admins may.',
   'data-product:update': `You may not change this data product: ${DOMAIN_STEERS}`,
   'data-product:publish': `You may not publish this data product: ${DOMAIN_STEERS}`,
   'data-product:deprecate': `You may not deprecate this data product: ${DOMAIN_STEERS}`,

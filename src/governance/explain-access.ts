@@ -90,7 +90,7 @@ export async function whoCanAccess(
 function seesAll(viewer: Viewer, { domainId, status }: ExplainedProduct): boolean {
   const subject = { type: 'DataProduct' as const, domainId, status: status as never };
   if (!can(viewer, 'data-product:read', subject)) throw notFound('The data product');
-  return can(viewer, 'domain:read-members', { type: 'Domain', id: domainId });
+  return can(viewer, 'data-product:explain', subject);
 }
 
 /** The accounts of the domains that the viewer belongs to. */
@@ -192,7 +192,11 @@ function explainedWay(way: Way, grants: Map<string, GrantFact>): ExplainedWay {
 function rowsOf(ways: Way[]): string | null {
   const filters = [...new Set(ways.map(({ rowFilter }) => rowFilter))];
   if (filters.length === 0 || filters.includes(null)) return null;
-  return filters.length === 1 ? (filters[0] ?? null) : filters.map((filter) => `(${filter})`).join(' OR ');
+  if (filters.length === 1) return filters[0] ?? null;
+  return filters
+    .map((filter) => `(${filter})`)
+    .sort()
+    .join(' OR ');
 }
 
 function openReason(tables: ExplainedTable[]): string {

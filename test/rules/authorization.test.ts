@@ -57,6 +57,7 @@ const MATRIX: [Action, string, Subjects[keyof Subjects], Who[]][] = [
   ['data-product:read', 'a published one', product('PUBLISHED'), ALL],
   ['data-product:read', 'a deprecated one', product('DEPRECATED'), ALL],
   ['data-product:read', 'a retired one', product('RETIRED'), MEMBERS],
+  ['data-product:explain', 'a published one', product('PUBLISHED'), MEMBERS],
   ['data-product:update', 'a draft', product('DRAFT'), STEERS],
   ['data-product:publish', 'a draft', product('DRAFT'), STEERS],
   ['data-product:deprecate', 'a published one', product('PUBLISHED'), STEERS],
