@@ -97,7 +97,13 @@ interface Query {
 /** A tag's values cannot be asked for one by one, as a row may be on several: all tags are listed (developer guide, TBAC-granting-revoking-tags-cli). */
 function queryOf(resource: LfResource): Query {
   if (resource.type === 'LF_TAG') return { text: 'tags', input: { ResourceType: 'LF_TAG' } };
-  return { text: lfResourceText(resource), input: { Resource: lfResource(resource) } };
+  return { text: placeOf(resource), input: { Resource: lfResource(resource) } };
+}
+
+/** The same for names that AWS takes as the same: it keeps those of databases, tables, tags and values in lower case. */
+function placeOf(resource: LfResource): string {
+  const text = lfResourceText(resource);
+  return resource.type === 'DATA_FILTER' || resource.type === 'DATA_LOCATION' ? text : text.toLowerCase();
 }
 
 type Listings = Map<string, Listed[] | { failed: unknown }>;
@@ -149,8 +155,8 @@ async function listed<T>(list: () => Promise<T>): Promise<T | { failed: unknown 
 
 /** A listing of a table also answers rows of the database's table wildcard and of data filters: those are other resources. */
 function isOn(row: Listed, resource: LfResource, account: string): boolean {
-  const wanted = lfResourceText(resource);
-  return resourcesOf(row.Resource, account).some((each) => lfResourceText(each) === wanted);
+  const wanted = placeOf(resource);
+  return resourcesOf(row.Resource, account).some((each) => placeOf(each) === wanted);
 }
 
 /** Keeps what was granted: an administrator's implicit row carries no time of change; it neither counts nor can be revoked. */

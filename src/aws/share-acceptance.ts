@@ -50,7 +50,6 @@ export const shareAcceptance: AwsProvider<'ShareAcceptance'> = {
     action === 'DELETE'
       ? []
       : [
-          { service: 'ram', operation: 'GetResourceShareInvitations', parameters: {} },
           {
             service: 'ram',
             operation: 'AcceptResourceShareInvitation',

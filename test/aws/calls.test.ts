@@ -247,6 +247,12 @@ beforeAll(async () => {
   await driver(aws, 'CatalogPolicy', G).remove(mesh.ramPolicy);
 });
 
+test('the settings of an account are put as the plan shows, with what else the account has set', async () => {
+  const settings = driver(aws, 'DataLakeSettings', P);
+  const calls = await callsOf(sandbox, () => settings.apply(mesh.settings(P)));
+  expect(sent(calls)).toMatchObject(planned(settings.calls('CREATE', mesh.settings(P))));
+});
+
 describe.each(CASES)('$name', ({ kind, account, first, second }) => {
   const provider = driver(aws, kind, account);
   const done = [{ ok: true }];

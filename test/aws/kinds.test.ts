@@ -431,7 +431,9 @@ describe('shares', () => {
     ]);
     await grants.remove(access);
     await grants.apply(access);
-    expect(await shares.apply(share)).toEqual([{ ok: true }]);
+    const calls = await callsOf(sandbox, async () => expect(await shares.apply(share)).toEqual([{ ok: true }]));
+    const [planned] = shares.calls('CREATE', share);
+    expect(new Set(changing(calls))).toEqual(new Set([planned?.operation]));
     expect(await shares.observe(share)).toMatchObject([{ state: 'AGREES' }]);
   });
 

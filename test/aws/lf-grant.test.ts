@@ -1,6 +1,7 @@
 import { beforeAll, expect, test } from 'vitest';
 import type { SpecOf } from '../../src/provisioning/kinds.js';
 import { sandboxOfTest } from '../sandbox/testkit.js';
+import { startAnswerer } from './answerer.js';
 import * as mesh from './mesh.js';
 import { awsOver, callsOf, changing, control, drift, driver, G, itemOf, laneTo, P } from './testkit.js';
 
@@ -199,6 +200,37 @@ test('a listing of many pages is read to its end before anything is judged', asy
     expect(await grants.observe(last)).toMatchObject([{ state: 'AGREES' }]),
   );
   expect(calls.filter(({ operation }) => operation === 'ListPermissions')).toHaveLength(2);
+});
+
+test('of a listing that breaks off nothing is concluded, and nothing is revoked', async () => {
+  const answerer = await startAnswerer();
+  const spec = grant(role('halfway'), { SELECT: 'ALL_COLUMNS' });
+  const page = {
+    PrincipalResourcePermissions: [
+      {
+        Principal: { DataLakePrincipalIdentifier: spec.principal },
+        Resource: { Table: { CatalogId: G, DatabaseName: 'sales_nrac', Name: 'orders' } },
+        Permissions: ['ALTER', 'DROP'],
+        LastUpdated: 1_700_000_000,
+      },
+    ],
+    NextToken: 'more',
+  };
+  const failing = async (work: (halfway: typeof grants) => Promise<unknown>) => {
+    answerer.script('ListPermissions', { json: page }, { error: 'ThrottledException' });
+    return work(driver(awsOver(answerer), 'LfGrant', G));
+  };
+  expect(await failing((halfway) => halfway.observe(spec))).toMatchObject([
+    { state: 'FAILED', error: { treatment: 'RETRY' } },
+  ]);
+  expect(await failing((halfway) => halfway.apply(spec))).toEqual([]);
+  expect(await failing((halfway) => halfway.remove(spec))).toMatchObject([
+    { ok: false, error: { treatment: 'RETRY' } },
+  ]);
+  expect(answerer.asked.map(({ operation }) => operation)).not.toContain('BatchRevokePermissions');
+  const many = Array.from({ length: 30 }, (_, n) => ({ ...spec, resource: { ...mesh.orders, table: `t${n}` } }));
+  expect(await failing((halfway) => halfway.observe(...many))).toMatchObject(many.map(() => ({ state: 'FAILED' })));
+  await answerer.close();
 });
 
 test('a grant on a table that is gone: missing, removed without a call, and refused within bounds', async () => {

@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
+  afterRevoke,
+  asListed,
   excessRows,
   heldPermissions,
   missingRows,
@@ -86,6 +88,16 @@ test('on the way from one state to another nothing is reached that neither state
       const goal = union(wantedRows(after));
       const between = minus(start, excessRows(after, listed(start), 'TABLE'));
       for (const cell of between) expect(start.has(cell) && goal.has(cell)).toBe(true);
+    }),
+  );
+});
+
+test('what a plan takes to be left after a revoke is what is left', () => {
+  fc.assert(
+    fc.property(wanted, wanted, (before, after) => {
+      const rows = asListed(wantedRows(before), 'TABLE');
+      const revoked = excessRows(after, rows, 'TABLE');
+      expect(union(afterRevoke(rows, revoked))).toEqual(minus(union(rows), revoked));
     }),
   );
 });
