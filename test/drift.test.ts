@@ -139,6 +139,11 @@ test('a grant is HEALTHY while all of it was seen to agree, and UNKNOWN once nob
   expect(Date.now() - Date.parse(String(health?.since))).toBeGreaterThan(50_000);
   await look();
   expect((await scene()).health?.status).toBe('HEALTHY');
+  const provisionedBy = (mode: string) =>
+    pool.query(`UPDATE "Domain" SET "provisioning" = $1::"ProvisioningMode" WHERE "name" = 'finance'`, [mode]);
+  await provisionedBy('DELEGATED');
+  expect((await scene()).health).toMatchObject({ status: 'UNCONFIRMED', since: null, reasons: [] });
+  await provisionedBy('DIRECT');
 }, 60_000);
 
 test('a domain of which changes are only told: what was revoked by hand degrades the grant until somebody repairs it', async () => {

@@ -378,6 +378,7 @@ describe('failures', () => {
         "lastError" = '{"code":"TimeoutError","message":"","awsRequestId":null,"treatment":"OBSERVE","tries":9}'
       WHERE "id" <> ${resourceId(grants(1)[0]!)}`;
     world.meddle = () => {};
+    await db.prisma.resource.update({ where: { id: resourceId(grants(1)[0]!) }, data: { nextAttemptAt: new Date() } });
     await eventually(allAre('READY'), 'granted', 10_000);
   });
 
