@@ -190,6 +190,29 @@ describe('planAccess', () => {
     expect(made.size).toBeGreaterThan(2);
   });
 
+  test('names the very parameters, also where a grant that stands is widened', async () => {
+    const published = await publish();
+    const principals = [readerRole('widened')];
+    await mesh.approve(await mesh.request(published, { principals, columns: ['heads.id'] }));
+    await mesh.quiet();
+    const requester = await mesh.as('pierre.laurent');
+    const columns = [`${published.name}_heads.total`];
+    const { planAccess } = await requester(PlanAccess, {
+      input: await inputFor(published.id, principals, { columns }),
+    });
+    const update = planAccess.resources.find(({ action }) => action === 'UPDATE');
+    expect(update).toMatchObject({ kind: 'LfGrant', diff: ['~ permissions.SELECT: ["id"] -> ["id","total"]'] });
+    const request = await mesh.request(published, { principals, columns: ['heads.total'] });
+    const calls = await sandbox.callsDuring(async () => {
+      await mesh.approve(request);
+      await mesh.quiet();
+    });
+    const made = calls.filter(({ operation }) => /^Batch(Grant|Revoke)/.test(operation));
+    expect(made.map(({ operation, parameters }) => ({ operation, parameters }))).toEqual(
+      update?.awsCalls?.map(({ operation, parameters }) => ({ operation, parameters })),
+    );
+  });
+
   test('writes nothing, and calls nothing', async () => {
     const published = await publish();
     const input = await inputFor(published.id, [readerRole('nobody')]);

@@ -135,11 +135,11 @@ export function planDigest(outcomes: Outcome[], policyVersion: string): string {
   return hash.digest('hex');
 }
 
-/** The AWS calls that bring an outcome about; none where nothing changes. */
+/** The AWS calls that bring an outcome about where AWS holds what was wanted before; none where nothing changes. */
 export function callsFor({ id, kind, account, key, before, after, action }: Outcome, callsOf: CallsOf): AwsCall[] {
   const spec = after ?? before;
-  const item = { id, key, ...(before && after ? { before } : {}) };
-  return action === 'NOOP' || spec === null ? [] : callsOf(account, kind, { ...item, spec }, action);
+  if (action === 'NOOP' || spec === null) return [];
+  return callsOf(account, kind, { id, key, spec, ...(after && before ? { before } : {}) }, action);
 }
 
 /** How an outcome's specs differ, leaf by leaf in order of path: `+ path: value`, `- path: value`, `~ path: old -> new`. */
