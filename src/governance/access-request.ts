@@ -14,7 +14,7 @@ import {
   requestAccess as requestAccessInput,
 } from './access-request.input.js';
 import { announceAccess } from './announce.js';
-import { filterFor, judgeScope } from './asked-scope.js';
+import { filterFor, judgeScope, refuseWrites } from './asked-scope.js';
 import { assertCan } from './authorization.js';
 import { claim } from './claims.js';
 import type { Context } from './context.js';
@@ -178,6 +178,7 @@ export function refuseVanished(request: Omit<RequestRow, 'product'>, product: Pr
     );
   }
   if (request.rowFilter !== null) filterFor(request.rowFilter, request.tables, product);
+  refuseWrites(request, product, request.consumerDomain);
   if (product.accessMode === 'LF_TBAC' && givenByNameAlone(request, product)) {
     throw conflict('The product is given by tag now, as a whole: reject the request, and let him ask anew.');
   }

@@ -35,34 +35,42 @@ export function judgeScope(asked: Asked, product: ProductWithTables, consumer: P
   }
   const writes = asked.permissions.filter((permission) => WRITES.has(permission));
   const scope = accessMode === 'NRAC' ? scopeByName(asked, product) : scopeByTag(asked, writes);
-  if (writes.length > 0) {
-    if (scope.columns.length > 0 || scope.rowFilter !== null) {
-      throw invalid('permissions', `permissions: ${writes.join(', ')} is given on whole tables only: ask for SELECT.`);
-    }
-    if (!writePermissionsAllowed(product, consumer)) {
-      throw new GovernanceError(
-        'POLICY_DENIED',
-        `${writes.join(', ')} is given to the product's own domain alone, and never on CONFIDENTIAL or RESTRICTED data.`,
-        { policies: [WRITE_POLICY] },
-      );
-    }
+  if (writes.length > 0 && (scope.columns.length > 0 || scope.rowFilter !== null)) {
+    throw invalid('permissions', `permissions: ${writes.join(', ')} is given on whole tables only: ask for SELECT.`);
   }
+  refuseWrites(asked, product, consumer);
   return { permissions: asked.permissions, accessMode, ...scope };
+}
+
+/** POLICY_DENIED where what is asked holds permissions to write that the consumer may not have. */
+export function refuseWrites(
+  asked: Pick<Asked, 'permissions'>,
+  product: WrittenProduct,
+  consumer: Pick<Domain, 'id'>,
+): void {
+  if (writePermissionsAllowed(asked, product, consumer)) return;
+  throw new GovernanceError('POLICY_DENIED', `Permissions to write are ${WRITE_RULE}.`, { policies: [WRITE_POLICY] });
 }
 
 const WRITES: ReadonlySet<Permission> = new Set(['INSERT', 'DELETE', 'ALTER']);
 
-/** The id of the rule below. */
+/** The id of the rule below, and what it says. */
 const WRITE_POLICY = 'built-in/write-permissions';
+export const WRITE_RULE =
+  "given to principals of the product's own domain alone, and never on CONFIDENTIAL or RESTRICTED data";
+
+type WrittenProduct = Pick<ProductWithTables, 'domainId' | 'classification'>;
 
 /**
- * Who may get INSERT, DELETE or ALTER by a request: principals of the product's own domain, on data that is PUBLIC or INTERNAL. What
+ * Whether what is asked holds to the rule who may get INSERT, DELETE or ALTER by a request: principals of the product's own domain, on data that is PUBLIC or INTERNAL. What
  * others read is changed by those alone who answer for it, and sensitive data only by the domain's own workflow.
  */
 export function writePermissionsAllowed(
-  product: Pick<ProductWithTables, 'domainId' | 'classification'>,
+  { permissions }: Pick<Asked, 'permissions'>,
+  product: WrittenProduct,
   consumer: Pick<Domain, 'id'>,
 ): boolean {
+  if (!permissions.some((permission) => WRITES.has(permission))) return true;
   return consumer.id === product.domainId && confidentiality(product.classification) === 'non-sensitive';
 }
 

@@ -1,5 +1,6 @@
 import type { LaneKey } from '../provisioning/lane.js';
 import type { DesiredResource } from '../provisioning/resource.js';
+import { WRITE_RULE, writePermissionsAllowed } from './asked-scope.js';
 import { claim, lockClaims } from './claims.js';
 import { approvedValues, confidentiality } from './confidentiality.js';
 import type { ActingContext } from './context.js';
@@ -94,8 +95,8 @@ export async function claimAnew(
   const lanes = await claimProduct(ctx, tx, product, declared);
   for (const grant of grants) {
     const { request, consumerDomain: consumer } = grant;
-    if (askedTables(request, product).length === 0) {
-      const reason = whyNothingIsLeft(request, product);
+    const reason = whyItEnds(grant, product);
+    if (reason !== null) {
       lanes.push(...(await beginRevoke(ctx, tx, { grant, reason, endsAs: 'REVOKED', declared })));
       continue;
     }
@@ -108,7 +109,10 @@ export async function claimAnew(
   return lanes;
 }
 
-function whyNothingIsLeft(request: GrantRow['request'], product: ProductWithTables): string {
+/** Why a grant cannot go on with the product as it is now; null where it can. */
+function whyItEnds({ request, consumerDomain }: GrantRow, product: ProductWithTables): string | null {
+  if (!writePermissionsAllowed(request, product, consumerDomain)) return `Permissions to write are ${WRITE_RULE}.`;
+  if (askedTables(request, product).length > 0) return null;
   const sensitive = confidentiality(product.classification);
   if (!approvedValues(request, product).includes(sensitive)) {
     return `The product is ${product.classification} now, and access was approved while it was ${request.approvedAs}: ask anew.`;
