@@ -1,11 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type Figure, ms, percentile, tally } from '../figures.js';
 import { isProvisioning, listed } from './batching.js';
 import { type Market, names, roleOf, rowId, together, until } from './market.js';
 import { GOVERNANCE, type LoggedCall, type Stack } from './stack.js';
-
-/** From the approvals to the instant at which all of them end, at least. */
-const LEAD_MS = 20_000;
 
 /** Grants that all end at one instant: when each was revoked in the governance account, by the call log. */
 export async function measureExpiry(stack: Stack, market: Market, { grants: count }: { grants: number }) {
@@ -16,13 +12,9 @@ export async function measureExpiry(stack: Stack, market: Market, { grants: coun
     principal: roleOf(role),
     tables: [tables[n % tables.length]!],
   }));
-  const begun = Date.now();
-  const requests = await together(wishes, market.request);
-  // To approve takes longer than to ask, and then AWS has to agree.
-  const expiresAt = new Date(Date.now() + 4 * (Date.now() - begun) + LEAD_MS);
-  const grants = await together(requests, (request) => market.approve(request, expiresAt));
-  await market.active(grants, expiresAt.getTime() - Date.now());
-  await sleep(expiresAt.getTime() - 1_000 - Date.now());
+  const grants = await together(wishes, async (wish) => market.approve(await market.request(wish)));
+  await market.active(grants, 600_000);
+  const expiresAt = await endAtOnce(stack, grants);
   const before = await stack.lastCall();
   await until('all are EXPIRED', 300_000, async () => {
     const [left] = await stack.query<{ n: number }>(
@@ -48,6 +40,17 @@ export async function measureExpiry(stack: Stack, market: Market, { grants: coun
     { what: '- calls', measured: listed(tally(calls.map(({ operation }) => operation))), target: '', reached: null },
   ];
   return { figures, detail: { grants: count, delaysMs: delays, settledMs } };
+}
+
+/** Sets one end for all of them in the database, as no number of approvals is sure to be done by a time that was set before. */
+async function endAtOnce(stack: Stack, grants: string[]): Promise<Date> {
+  const [end] = await stack.query<{ at: Date }>(
+    `WITH ended AS (UPDATE "AccessGrant" SET "expiresAt" = now() + interval '5 seconds' WHERE "id" = ANY($1::uuid[]) RETURNING "expiresAt")
+     SELECT DISTINCT "expiresAt" AS at FROM ended`,
+    [grants.map(rowId)],
+  );
+  if (!end) throw new Error('There is no grant to end.');
+  return end.at;
 }
 
 interface RevokeEntry {

@@ -7,7 +7,7 @@ export interface Market {
   publish(name: string, tables: string[]): Promise<string>;
   request(wish: Wish): Promise<string>;
   /** Approves as soon as it is called; answers the grant's id. */
-  approve(request: string, expiresAt?: Date): Promise<string>;
+  approve(request: string): Promise<string>;
   /** Waits until each of these grants is ACTIVE. */
   active(grants: string[], deadlineMs: number): Promise<void>;
 }
@@ -66,7 +66,7 @@ export async function openMarket(stack: Stack): Promise<Market> {
       const input = { dataProduct, consumerDomain, principals: [principal], purpose: 'A benchmark', ...wish };
       return send(somebodyOf('research'), REQUEST, { input });
     },
-    approve: (accessRequest, expiresAt) => send(somebodyOf('sales'), APPROVE, { input: { accessRequest, expiresAt } }),
+    approve: (accessRequest) => send(somebodyOf('sales'), APPROVE, { input: { accessRequest } }),
     active: (grants, deadlineMs) => allActive(stack, { grants, deadlineMs }),
   };
 }
