@@ -79,6 +79,15 @@ const Foreign = graphql(`
     }
   }
 `);
+const OwnersHealth = graphql(`
+  query OwnersHealth {
+    domain(by: { name: "logistics" }) { health { status } }
+    dataProduct(by: { path: "logistics/shipments" }) {
+      status
+      health { status since reasons { code message resource { id key } } }
+    }
+  }
+`);
 const Unhealthy = graphql(`
   query Unhealthy { resources(first: 50, filter: { unhealthy: true }) { nodes { id kind } } }
 `);
@@ -144,6 +153,33 @@ test('a grant is HEALTHY while all of it was seen to agree, and UNKNOWN once nob
   await provisionedBy('DELEGATED');
   expect((await scene()).health).toMatchObject({ status: 'UNCONFIRMED', since: null, reasons: [] });
   await provisionedBy('DIRECT');
+}, 60_000);
+
+test('a product with an object that failed says so, with the reason, until a retry has cured it', async () => {
+  const healthy = { domain: { health: { status: 'HEALTHY' } }, dataProduct: { health: { status: 'HEALTHY' } } };
+  expect(await steward(OwnersHealth)).toMatchObject(healthy);
+  const error = { code: 'InvalidInputException', message: 'Insufficient Lake Formation permission(s).' };
+  await pool.query(
+    `UPDATE "Resource" SET "status" = 'FAILED', "lastError" = $1, "unhealthySince" = now()
+     WHERE "kind" = 'GlueTable' AND "key" = 'logistics_nrac/shipments'`,
+    [JSON.stringify({ ...error, awsRequestId: null, treatment: 'PERMANENT', tries: 1 })],
+  );
+  const { dataProduct, domain } = await steward(OwnersHealth);
+  expect(domain?.health?.status).toBe('HEALTHY');
+  expect(dataProduct).toMatchObject({ status: 'PUBLISHED', health: { status: 'DEGRADED' } });
+  expect(dataProduct?.health?.reasons).toMatchObject([
+    {
+      code: error.code,
+      message: expect.stringContaining(error.message),
+      resource: { key: 'logistics_nrac/shipments' },
+    },
+  ]);
+  await steward(LookAgain, { resource: dataProduct!.health!.reasons[0]!.resource!.id });
+  await eventually(
+    async () => (await steward(OwnersHealth)).dataProduct?.health?.status === 'HEALTHY',
+    'it was cured',
+    15_000,
+  );
 }, 60_000);
 
 test('a domain of which changes are only told: what was revoked by hand degrades the grant until somebody repairs it', async () => {
