@@ -52,6 +52,8 @@ export interface Facts {
   /** Requests that name a principal and wait for a decision. */
   requests: { id: string; principals: string[]; requestedBy: string }[];
   rows: RowFact[];
+  /** Those of the principals' accounts whose domains provision for themselves. */
+  delegated: string[];
 }
 
 /** A product with its tables, and whose account a principal is of; null where there is no such product. One statement. */
@@ -96,12 +98,14 @@ export async function readFacts(db: PrismaClient, productId: string, principals:
       (SELECT coalesce(jsonb_agg(to_jsonb(facts)), '[]') FROM facts) AS "rows",
       (SELECT coalesce(jsonb_agg(jsonb_build_object('id', q."id", 'principals', q."principals", 'requestedBy', q."requestedBy")), '[]')
         FROM "AccessRequest" q WHERE q."productId" = ${productId}::uuid AND q."status" = 'PENDING' AND q."extendsId" IS NULL
-        AND q."principals" && ${principals}::text[]) AS "requests"`;
-  return facts ?? { grants: [], requests: [], rows: [] };
+        AND q."principals" && ${principals}::text[]) AS "requests",
+      (SELECT coalesce(jsonb_agg(d."awsAccountId"), '[]') FROM "Domain" d
+        WHERE d."provisioning" = 'DELEGATED' AND d."awsAccountId" = ANY (${principals.map(accountOf)}::text[])) AS "delegated"`;
+  return facts ?? { grants: [], requests: [], rows: [], delegated: [] };
 }
 
 /** What is in force of it: claims that hold, of grants that count, on objects that stand in AWS as far as is known. */
-export function worldInForce(mesh: Mesh, product: ExplainedProduct, { grants, rows }: Facts): AccessWorld {
+export function worldInForce(mesh: Mesh, product: ExplainedProduct, { grants, rows, delegated }: Facts): AccessWorld {
   const counted = new Map(grants.map((grant) => [grant.id, counts(grant) ? grant.status : null]));
   return worldOf({
     governanceAccount: mesh.governanceAccount,
@@ -120,6 +124,10 @@ export function worldInForce(mesh: Mesh, product: ExplainedProduct, { grants, ro
         return [shareKey(principal, resource)];
       }),
     ),
+    delegated: {
+      accounts: new Set(delegated),
+      principalsOf: new Map(grants.map(({ id, principals }) => [id, principals])),
+    },
   });
 }
 

@@ -150,7 +150,10 @@ function explainedFor(subject: Subject, principal: string): AccessExplanation {
     principal,
     productId: product.id,
     allowed: open.length > 0,
-    reason: open.length > 0 ? openReason(tables) : closedReason(subject, { principal, access, pending }),
+    reason:
+      open.length > 0
+        ? openReason(tables, facts.delegated.includes(accountOf(principal)))
+        : closedReason(subject, { principal, access, pending }),
     tables,
     pending,
   };
@@ -199,7 +202,9 @@ function rowsOf(ways: Way[]): string | null {
     .join(' OR ');
 }
 
-function openReason(tables: ExplainedTable[]): string {
+const UNCONFIRMED = ", as far as the governance account goes: the principal's account provisions for itself";
+
+function openReason(tables: ExplainedTable[], delegated: boolean): string {
   const open = tables.filter(({ allowed }) => allowed);
   const grants = new Set(open.flatMap(({ through }) => through.flatMap(({ accessGrantId }) => accessGrantId ?? [])));
   const own = open.some(({ through }) => through.some(({ kind }) => kind === 'OWNER'));
@@ -207,7 +212,7 @@ function openReason(tables: ExplainedTable[]): string {
     ...(grants.size > 0 ? [`${grants.size} ${grants.size === 1 ? 'grant' : 'grants'}`] : []),
     ...(own ? ["the product's own permissions"] : []),
   ];
-  return `Reads ${open.length} of ${tables.length} ${tables.length === 1 ? 'table' : 'tables'} through ${through.join(' and ')}.`;
+  return `Reads ${open.length} of ${tables.length} ${tables.length === 1 ? 'table' : 'tables'} through ${through.join(' and ')}${delegated ? UNCONFIRMED : ''}.`;
 }
 
 function closedReason(

@@ -41,6 +41,11 @@ export interface AccessFacts {
   claims: HeldClaim[];
   /** `<principal> from <lf resource>` of shares that are not accepted (any more). */
   closedShares: ReadonlySet<string>;
+  /**
+   * Accounts of domains that provision for themselves: links there, and what was passed on, are not known and taken to be as they were
+   * ordered, for the principals that each grant names.
+   */
+  delegated: { accounts: ReadonlySet<string>; principalsOf: ReadonlyMap<string, readonly string[]> };
 }
 
 /** The same, its claims by kind, and grants by account and principal besides. */
@@ -121,6 +126,7 @@ function accessAt(world: AccessWorld, reading: Reading): { ways: Way[]; missing:
 /** A link to the table or to its database in the principal's account, with DESCRIBE on it for him. */
 function hasLink(world: AccessWorld, { principal, table, database }: Reading): boolean {
   const account = accountOf(principal);
+  if (world.delegated.accounts.has(account)) return true;
   const describes = (resource: LfResource) =>
     grantsOf(world, account, principal).some(
       ({ spec }) =>
@@ -159,14 +165,20 @@ function waysTo(world: AccessWorld, reading: Reading): Way[] {
     .filter(({ spec }) => isShared(world, account, spec.resource))
     .flatMap((claim) => wayOf(world, reading, claim));
   const reached = new Set(held.flatMap(({ columns }) => columns));
-  const passedOn = grantsOf(world, account, principal)
-    .flatMap((claim) => wayOf(world, reading, claim))
+  const ordered = held.filter(({ owner }) => isOrdered(world, owner.id, principal));
+  const passedOn = [...ordered, ...grantsOf(world, account, principal).flatMap((claim) => wayOf(world, reading, claim))]
     .map((way) => ({ ...way, columns: way.columns.filter((column) => reached.has(column)) }))
     .filter(({ columns }) => held.length > 0 && (columns.length > 0 || reading.table.columns.length === 0))
     .map((way) => (way.kind === 'NAMED' ? { ...way, kind: 'ACCOUNT' as const } : way));
   return [...direct, ...passedOn].map((way) =>
     way.owner.type === 'ACCESS_GRANT' ? way : { ...way, kind: 'OWNER' as const },
   );
+}
+
+/** Whether the account's own workflows were told to pass a grant on to the principal. */
+function isOrdered({ delegated }: AccessWorld, grant: string, principal: string): boolean {
+  const named = delegated.principalsOf.get(grant)?.includes(principal) ?? false;
+  return named && delegated.accounts.has(accountOf(principal));
 }
 
 /** The way that one grant opens to a table, if any. */

@@ -146,5 +146,13 @@ function wantedWorld({ mesh }: Context, product: ProductWithTables, grants: Gran
       ),
     ],
     closedShares: new Set(),
+    delegated: {
+      accounts: new Set(
+        grants.flatMap(({ consumerDomain: { provisioning, awsAccountId } }) =>
+          provisioning === 'DELEGATED' ? [awsAccountId] : [],
+        ),
+      ),
+      principalsOf: new Map(grants.map(({ id, request }) => [id, request.principals])),
+    },
   });
 }
