@@ -11,6 +11,10 @@ interface Row {
   advice?: string;
 }
 
+/** Error names for a quota that is used up. */
+const QUOTA =
+  /^(ResourceNumberLimitExceeded\w*|LimitExceeded\w*|ResourceShareLimitExceeded\w*|PolicyLengthExceededException)$/;
+
 /** The first row that fits decides; below it, the HTTP status. Providers settle what depends on the operation before they ask here. */
 const ROWS: Row[] = [
   {
@@ -57,7 +61,7 @@ const ROWS: Row[] = [
     advice: 'It may have been created a moment ago.',
   },
   {
-    code: /^(ResourceNumberLimitExceeded\w*|LimitExceeded\w*|ResourceShareLimitExceeded\w*|PolicyLengthExceededException)$/,
+    code: QUOTA,
     treatment: 'PERMANENT',
     advice: 'An AWS quota is used up: raise it in Service Quotas or remove what is no longer needed.',
   },
@@ -138,6 +142,11 @@ export function isNamed(error: unknown, ...names: string[]): boolean {
 /** True where AWS says that the object is not there. */
 export function isNotFound(error: unknown): boolean {
   return isNamed(error, 'EntityNotFoundException', 'ResourceNotFoundException', 'UnknownResourceException');
+}
+
+/** True where AWS refused as a quota is used up. */
+export function isQuotaUsedUp({ code }: Pick<ProviderError, 'code'>): boolean {
+  return QUOTA.test(code);
 }
 
 /** True where a revoke met a permission that was not there: "No permissions revoked. Grantee has no permissions ...". */

@@ -111,7 +111,11 @@ describe('an answer to a call as a whole', () => {
     answerer.script('CreateEventBus', { error: 'LimitExceededException', message: 'The maximum is 100 event buses' });
     const outcome = await outcomeOf('apply', bus);
     expect(outcome).toMatchObject({
-      error: { message: expect.stringMatching(/^The maximum is 100 event buses\. .*Service Quotas/) },
+      error: {
+        message: expect.stringMatching(
+          /^The maximum is 100 event buses\. .*Service Quotas.*By default: Event buses per account \(100\)\.$/,
+        ),
+      },
     });
   });
 
