@@ -2,10 +2,10 @@ import { readUsed } from '../provisioning/headroom.js';
 import { type Declaring, planAlternatives } from '../provisioning/plan.js';
 import { can } from './authorization.js';
 import type { Context } from './context.js';
-import { desiredAccess } from './desired-access.js';
+import { withCrawls } from './crawl.js';
 import { GovernanceError } from './error.js';
 import { readOnly, type ShownPlan, shownPlan } from './planned.js';
-import { productResources } from './product-claims.js';
+import { grantResources, productResources } from './product-claims.js';
 import { type GrantRow, type ProductWithTables, productSubject, readLiveGrants, readProducts } from './rows.js';
 import type { Tx } from './transaction.js';
 import { canStep, DATA_PRODUCT } from './transitions.js';
@@ -23,7 +23,7 @@ export function planPublish(ctx: Context, ids: string[]): Promise<Map<string, Sh
   return planProducts(ctx, ids, async (tx, product) => {
     if (!canStep(DATA_PRODUCT, product.status, 'publish')) return null;
     if (!can(ctx.viewer, 'data-product:publish', productSubject(product))) return null;
-    return publishing(ctx, tx, product);
+    return publishing(ctx, tx, withCrawls(product, { all: false }));
   });
 }
 
@@ -51,9 +51,9 @@ export async function changing(
 ): Promise<Change> {
   const { declarations, refusals } = await publishing(ctx, tx, product);
   if (refusals.length > 0) return { declarations, refusals };
-  const given = grants.map(({ id, request, consumerDomain: consumer }) => ({
-    owner: { type: 'ACCESS_GRANT' as const, id },
-    resources: desiredAccess(ctx.mesh, { request, product, consumer }),
+  const given = grants.map((grant) => ({
+    owner: { type: 'ACCESS_GRANT' as const, id: grant.id },
+    resources: grantResources(ctx.mesh, grant, product),
   }));
   return { declarations: [...declarations, ...given], refusals };
 }

@@ -3,7 +3,7 @@ import type { DesiredResource } from '../provisioning/resource.js';
 import { WRITE_RULE, writePermissionsAllowed } from './asked-scope.js';
 import { claim, lockClaims } from './claims.js';
 import { approvedValues, confidentiality } from './confidentiality.js';
-import type { ActingContext } from './context.js';
+import type { ActingContext, Mesh } from './context.js';
 import { askedTables, desiredAccess } from './desired-access.js';
 import { desiredDataProduct } from './desired-data-product.js';
 import { conflict } from './error.js';
@@ -94,19 +94,23 @@ export async function claimAnew(
   await lockClaims(tx, owners);
   const lanes = await claimProduct(ctx, tx, product, declared);
   for (const grant of grants) {
-    const { request, consumerDomain: consumer } = grant;
     const reason = whyItEnds(grant, product);
     if (reason !== null) {
       lanes.push(...(await beginRevoke(ctx, tx, { grant, reason, endsAs: 'REVOKED', declared })));
       continue;
     }
-    // What is cut off comes back when its account has confirmed.
-    const resources = grant.accountCutAt ? [] : desiredAccess(ctx.mesh, { request, product, consumer });
+    const resources = grantResources(ctx.mesh, grant, product);
     const { correlationId } = ctx;
     lanes.push(...(await claim(tx, { owner: grantOwner(grant.id), resources, correlationId, declared })));
     await settled(ctx.mesh, tx, grantOwner(grant.id));
   }
   return lanes;
+}
+
+/** What a live grant needs with the product as given: nothing where it ends with that, or is cut off until its account has confirmed. */
+export function grantResources(mesh: Mesh, grant: GrantRow, product: ProductWithTables): DesiredResource[] {
+  if (grant.accountCutAt !== null || whyItEnds(grant, product) !== null) return [];
+  return desiredAccess(mesh, { request: grant.request, product, consumer: grant.consumerDomain });
 }
 
 /** Why a grant cannot go on with the product as it is now; null where it can. */
