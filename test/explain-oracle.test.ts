@@ -143,7 +143,7 @@ test('what is explained is what AWS says, for every principal and column of gene
         open += truth.filter((cell) => !cell.startsWith('logistics-workflows')).length;
       },
     ),
-    { numRuns: 12, interruptAfterTimeLimit: 60_000, endOnFailure: true },
+    { numRuns: 12, interruptAfterTimeLimit: 30_000, endOnFailure: true },
   );
   expect(open).toBeGreaterThan(0);
 }, 120_000);

@@ -115,7 +115,7 @@ test('every step does what its plan said, to the last resource and spec', async 
       );
       await mesh.agree();
     }),
-    { numRuns: 15, interruptAfterTimeLimit: 40_000 },
+    { numRuns: 10, interruptAfterTimeLimit: 20_000 },
   );
 }, 90_000);
 
