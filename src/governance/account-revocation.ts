@@ -7,6 +7,7 @@ import { announceAccess } from './announce.js';
 import { claim, lockClaims } from './claims.js';
 import type { ActingContext, SystemContext } from './context.js';
 import { desiredAccess } from './desired-access.js';
+import { oneByOne } from './one-by-one.js';
 import { type GrantRow, lockLiveGrants, lockProduct, readTables } from './rows.js';
 import { inTransaction, type Tx } from './transaction.js';
 import { ACCESS_GRANT, canStep, step } from './transitions.js';
@@ -45,10 +46,10 @@ export async function alarmUnconfirmed(ctx: SystemContext, withinMs = CONFIRM_WI
         WHERE claim."ownerType" = 'ACCESS_GRANT' AND claim."ownerId" = access."id"
           AND ${leavingInAccount(ctx.mesh.governanceAccount)})
     LIMIT 50`;
-  for (const { id, productId } of overdue) {
-    ctx.committed(await inTransaction(ctx.db, (tx) => alarm(actingOf(ctx), tx, { id, productId })));
-  }
-  return overdue.length;
+  return oneByOne(overdue, async (one) => {
+    ctx.committed(await inTransaction(ctx.db, (tx) => alarm(actingOf(ctx), tx, one)));
+    return true;
+  });
 }
 
 const actingOf = ({ mesh }: SystemContext): ActingContext => ({
@@ -144,10 +145,10 @@ export async function restoreCutAccounts(ctx: SystemContext): Promise<number> {
           AND claim."releasedAtGeneration" IS NOT NULL AND resource."kind" = 'LfGrant'
           AND resource."spec"->'resource'->>'catalogId' = ${ctx.mesh.governanceAccount})
     LIMIT 50`;
-  for (const { productId, consumerDomainId } of confirmed) {
-    ctx.committed(await inTransaction(ctx.db, (tx) => restore(actingOf(ctx), tx, { productId, consumerDomainId })));
-  }
-  return confirmed.length;
+  return oneByOne(confirmed, async (one) => {
+    ctx.committed(await inTransaction(ctx.db, (tx) => restore(actingOf(ctx), tx, one)));
+    return true;
+  });
 }
 
 async function restore(

@@ -7,6 +7,7 @@ import { desiredAccess, givenByNameAlone } from './desired-access.js';
 import { desiredDataProduct } from './desired-data-product.js';
 import { conflict } from './error.js';
 import { globalId } from './global-id.js';
+import { oneByOne } from './one-by-one.js';
 import { claimAnew } from './product-claims.js';
 import {
   type GrantRow,
@@ -53,14 +54,11 @@ export async function finishModeChanges(ctx: SystemContext): Promise<number> {
     where: { previousAccessMode: { not: null }, status: { in: ['PUBLISHED', 'DEPRECATED'] } },
     select: { id: true },
   });
-  let finished = 0;
-  for (const { id } of changing) {
+  return oneByOne(changing, async ({ id }) => {
     const lanes = await inTransaction(ctx.db, (tx) => finish(ctx, tx, id));
-    if (lanes === null) continue;
-    ctx.committed(lanes);
-    finished += 1;
-  }
-  return finished;
+    if (lanes !== null) ctx.committed(lanes);
+    return lanes !== null;
+  });
 }
 
 async function finish(ctx: SystemContext, tx: Tx, id: string) {

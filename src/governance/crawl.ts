@@ -9,6 +9,7 @@ import { crawlRunOf } from './desired-crawl.js';
 import { invalid } from './error.js';
 import { CHANGE_KINDS, type ContractChangeKind } from './odcs/change-kind.js';
 import { typeChangeOf } from './odcs/diff-tables.js';
+import { oneByOne } from './one-by-one.js';
 import { claimAnew } from './product-claims.js';
 import { lockLiveGrants, lockProduct, type ProductWithTables, readTables } from './rows.js';
 import { type ColumnShape, keepSchemaVersion, schemaChanges, shapesOf, type TableShape } from './tables.js';
@@ -57,14 +58,11 @@ export async function finishCrawls(ctx: SystemContext): Promise<number> {
     where: { tables: { some: { crawlRun: { not: null } } }, status: { in: ['PUBLISHING', 'PUBLISHED', 'DEPRECATED'] } },
     select: { id: true },
   });
-  let finished = 0;
-  for (const { id } of crawling) {
+  return oneByOne(crawling, async ({ id }) => {
     const lanes = await inTransaction(ctx.db, (tx) => finish(ctx, tx, id));
-    if (lanes === null) continue;
-    ctx.committed(lanes);
-    finished += 1;
-  }
-  return finished;
+    if (lanes !== null) ctx.committed(lanes);
+    return lanes !== null;
+  });
 }
 
 async function finish(ctx: SystemContext, tx: Tx, id: string) {

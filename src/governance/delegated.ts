@@ -7,6 +7,7 @@ import type { ActingContext, Context, SystemContext } from './context.js';
 import { inCatalogue } from './contract-store.js';
 import { desiredDataProduct } from './desired-data-product.js';
 import { wrongState } from './error.js';
+import { oneByOne } from './one-by-one.js';
 import { lockProduct, productSubject, readTables } from './rows.js';
 import { settled } from './settled.js';
 import { inTransaction, mutate, type Tx } from './transaction.js';
@@ -20,14 +21,11 @@ export async function tellWorkflows(ctx: SystemContext): Promise<number> {
     WHERE domain."provisioning" = 'DELEGATED' AND product."status" IN ('PUBLISHING', 'PUBLISHED', 'DEPRECATED')
       AND EXISTS (SELECT FROM "ProductTable" x WHERE x."productId" = product."id"
         AND NOT coalesce(product."provisioningReport"->'tables', '[]') ? x."name")`;
-  let told = 0;
-  for (const { id } of delegated) {
-    const news = await inTransaction(ctx.db, (tx) => tell(actingOf(ctx), tx, id));
-    if (!news) continue;
-    ctx.committed([]);
-    told += 1;
-  }
-  return told;
+  return oneByOne(delegated, async ({ id }) => {
+    const told = await inTransaction(ctx.db, (tx) => tell(actingOf(ctx), tx, id));
+    if (told) ctx.committed([]);
+    return told;
+  });
 }
 
 const actingOf = ({ mesh }: SystemContext): ActingContext => ({

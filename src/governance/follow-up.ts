@@ -3,6 +3,7 @@ import { finishModeChanges } from './change-of-mode.js';
 import type { SystemContext } from './context.js';
 import { finishCrawls } from './crawl.js';
 import { tellWorkflows } from './delegated.js';
+import { oneByOne } from './one-by-one.js';
 
 /**
  * What Meshgate does by itself once AWS has come so far: ends changes of access mode, takes over what crawlers found, tells the workflows of
@@ -10,9 +11,6 @@ import { tellWorkflows } from './delegated.js';
  * nothing is lost with a process. Returns whether there was anything.
  */
 export async function followUp(ctx: SystemContext): Promise<boolean> {
-  const done: number[] = [];
-  for (const act of [finishModeChanges, finishCrawls, tellWorkflows, alarmUnconfirmed, restoreCutAccounts]) {
-    done.push(await act(ctx));
-  }
-  return done.some((count) => count > 0);
+  const acts = [finishModeChanges, finishCrawls, tellWorkflows, alarmUnconfirmed, restoreCutAccounts];
+  return (await oneByOne(acts, async (act) => (await act(ctx)) > 0)) > 0;
 }
