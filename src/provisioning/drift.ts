@@ -2,7 +2,7 @@ import { Prisma } from '../generated/prisma/client.js';
 import type { DueRow } from './due.js';
 import type { Kind } from './kinds.js';
 import { specText } from './merge.js';
-import type { Observation } from './provider.js';
+import type { Observation, ProviderError } from './provider.js';
 import { unsettled, type Verdict, type VerdictOptions } from './verdict.js';
 
 /** What is done about an object that was changed or removed out of band: put right at once, or told and left for somebody to decide. */
@@ -43,6 +43,16 @@ const WHOLLY_OURS: ReadonlySet<Kind> = new Set([
 /** Whether an object stands in this one's place that Meshgate neither made nor ever saw as it must be. */
 export function isAnothers(row: DueRow, { state }: Observation): boolean {
   return row.desired === 'PRESENT' && state === 'DIFFERS' && !row.ours && WHOLLY_OURS.has(row.kind);
+}
+
+/** Whether what is to be removed was never ours: then whatever stands under the name stays. */
+export function isNothingOfOurs(row: DueRow): boolean {
+  return row.desired === 'ABSENT' && !row.ours && WHOLLY_OURS.has(row.kind);
+}
+
+/** Whether AWS refused to make the object, as one came to stand under the name after it was looked for. */
+export function isTakenMeanwhile(row: DueRow, { code }: ProviderError): boolean {
+  return !row.ours && WHOLLY_OURS.has(row.kind) && /AlreadyExists|^Conflict$/.test(code);
 }
 
 /** The name is taken by another's object with other content: nothing is changed. */

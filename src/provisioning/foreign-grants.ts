@@ -42,10 +42,29 @@ interface ForeignRow {
 export async function reconcileForeign<Session>(run: Run<Session>, listing: ListedGrant[]): Promise<void> {
   const found = await findForeign(run, listing);
   const policies = await run.foreign.policies([...new Set(found.map(({ objectId }) => objectId))]);
-  const revoked = await underFence(run.db, run.lease, (tx) => keepForeign(run, tx, { found, policies }));
-  if (revoked.length === 0) return;
+  const revoked: ForeignRow[] = [];
+  for (const some of chunksOf(found)) {
+    revoked.push(...(await underFence(run.db, run.lease, (tx) => keepForeign(run, tx, { found: some, policies }))));
+  }
   const gone = await revoke(run, found, revoked);
-  await underFence(run.db, run.lease, (tx) => letGo(run, tx, gone));
+  const listed = new Set(found.map(keyOf));
+  const { account, region } = run.lease;
+  const standing = await run.db.$queryRaw<ForeignRow[]>`
+    SELECT "id"::text, "principal", "resource", "resourceId", "permissions", "status" FROM "ForeignGrant"
+    WHERE "account" = ${account} AND "region" = ${region} AND "status" <> 'GONE' ORDER BY "id"`;
+  gone.push(...standing.filter((row) => !listed.has(rowKey(row))));
+  for (const some of chunksOf(gone)) await underFence(run.db, run.lease, (tx) => letGo(run, tx, some));
+}
+
+const rowKey = ({ principal, resource }: ForeignRow): string => `${principal} on ${resource}`;
+
+/** So many are written and told in one transaction: each may be an event. */
+const TOGETHER = 50;
+
+function chunksOf<T>(all: T[]): T[][] {
+  return Array.from({ length: Math.ceil(all.length / TOGETHER) }, (_, n) =>
+    all.slice(n * TOGETHER, (n + 1) * TOGETHER),
+  );
 }
 
 /** What the listing holds on objects of the mesh beyond claims, Meshgate's own role, and what it took away a moment ago. */
@@ -60,18 +79,26 @@ async function findForeign<Session>(run: Run<Session>, listing: ListedGrant[]): 
     const objectId = of.find((id) => present.has(id));
     return objectId === undefined ? [] : [{ ...grant, objectId }];
   });
-  const keys = onMesh.map(keyOf);
+  // What the owner of an object granted may be listed in the grantee's account too.
+  const grants = onMesh.map((grant) => {
+    const accounts = [...new Set([account, grant.resource.catalogId])];
+    const ids = accounts.map((each) => resourceId({ kind: 'LfGrant', account: each, region, key: keyOf(grant) }));
+    return { grant, ids };
+  });
   // Listings lag: what was removed within the last minutes may still show.
-  const explained = await run.db.$queryRaw<{ key: string }[]>`
-    SELECT "key" FROM "Resource" WHERE "kind" = 'LfGrant' AND "key" = ANY (${keys}::text[])
+  const explained = await run.db.$queryRaw<{ id: string }[]>`
+    SELECT "id" FROM "Resource" WHERE "id" = ANY (${grants.flatMap(({ ids: each }) => each)}::text[])
       AND ("status" <> 'REMOVED' OR "observedAt" > clock_timestamp() - interval '5 minutes')`;
   const admins = await run.db.$queryRaw<{ admin: string }[]>`
     SELECT jsonb_array_elements_text("spec" -> 'admins') AS admin FROM "Resource"
     WHERE "kind" = 'DataLakeSettings' AND "account" = ${account} AND "region" = ${region}`;
-  const known = new Set(explained.map(({ key }) => key));
+  const known = new Set(explained.map(({ id }) => id));
   // The role that makes databases, tables and links holds everything on them.
   const own = new Set(admins.map(({ admin }) => admin));
-  return onMesh.filter((grant) => !known.has(keyOf(grant)) && !own.has(grant.principal));
+  const foreign = grants.filter(
+    ({ grant, ids: each }) => !each.some((id) => known.has(id)) && !own.has(grant.principal),
+  );
+  return foreign.map(({ grant }) => grant);
 }
 
 /** The key that a listed grant has as a resource. */
@@ -110,23 +137,20 @@ interface Finding {
   policies: Map<string, ForeignGrantPolicy>;
 }
 
-/** Writes what was found and what is gone, with their events; returns the rows that are to be revoked now. */
+/** Writes what was found, with its events; returns the rows that are to be revoked now. */
 async function keepForeign<Session>(run: Run<Session>, tx: Tx, { found, policies }: Finding): Promise<ForeignRow[]> {
   const { account, region } = run.lease;
   const rows = await tx.$queryRaw<ForeignRow[]>`
     SELECT "id"::text, "principal", "resource", "resourceId", "permissions", "status" FROM "ForeignGrant"
-    WHERE "account" = ${account} AND "region" = ${region} ORDER BY "id" FOR UPDATE`;
-  const known = new Map(rows.map((row) => [`${row.principal} on ${row.resource}`, row]));
+    WHERE "account" = ${account} AND "region" = ${region} AND "principal" || ' on ' || "resource" = ANY (${found.map(keyOf)}::text[])
+    ORDER BY "id" FOR UPDATE`;
+  const known = new Map(rows.map((row) => [rowKey(row), row]));
   const revoked: ForeignRow[] = [];
   for (const grant of found) {
-    const before = known.get(keyOf(grant));
-    known.delete(keyOf(grant));
     const policy = policies.get(grant.objectId) ?? 'REPORT';
-    const row = await keepOne(run, tx, { grant, before, policy });
+    const row = await keepOne(run, tx, { grant, before: known.get(keyOf(grant)), policy });
     if (row.status === 'REVOKING') revoked.push(row);
   }
-  const missing = [...known.values()].filter(({ status }) => status !== 'GONE');
-  await letGo(run, tx, missing);
   return revoked;
 }
 
@@ -168,7 +192,7 @@ async function revoke<Session>(run: Run<Session>, found: Foreign[], rows: Foreig
   const provider = run.aws.providers.LfGrant;
   const grants = new Map(found.map((grant) => [keyOf(grant), grant]));
   const items = rows.flatMap((row): (Item<'LfGrant'> & { row: ForeignRow })[] => {
-    const key = `${row.principal} on ${row.resource}`;
+    const key = rowKey(row);
     const grant = grants.get(key);
     if (!grant) return [];
     const { principal, resource, permissions, grantable } = grant;
@@ -200,7 +224,6 @@ async function revoke<Session>(run: Run<Session>, found: Foreign[], rows: Foreig
 
 /** They are gone from AWS. */
 async function letGo<Session>(run: Run<Session>, tx: Tx, rows: ForeignRow[]): Promise<void> {
-  if (rows.length === 0) return;
   await tx.$executeRaw`
     UPDATE "ForeignGrant" SET "status" = 'GONE', "acknowledgedBy" = NULL, "acknowledgedAt" = NULL, "reason" = NULL
     WHERE "id" = ANY (${rows.map(({ id }) => id)}::uuid[])`;

@@ -41,7 +41,9 @@ export async function passOverGrants<Session>(run: Run<Session>, due: DueRow[]):
   // Nothing follows from an incomplete listing.
   if (!answer.ok) return { verdicts: due.map((row) => failed(row, answer.error, run.verdicts)), suspects: [] };
   const listed = new Map(answer.value.map((grant) => [keyOf(grant), grant]));
-  const plain = new Set(standing.filter((row) => !row.reissue && agreesPlainly(row, listed.get(row.key))));
+  // What was sent and never seen is judged with its times, not by a listing alone.
+  const certain = standing.filter((row) => !row.reissue && row.unconfirmedSpec === null);
+  const plain = new Set(certain.filter((row) => agreesPlainly(row, listed.get(row.key))));
   await reconcileForeign(run, answer.value);
   return {
     verdicts: [...plain].map((row) => agreed(row, null, run.verdicts)),

@@ -1,4 +1,13 @@
-import { alreadyExists, type DriftPolicy, drifted, isAccepted, isAnothers, landedLate, reported } from './drift.js';
+import {
+  alreadyExists,
+  type DriftPolicy,
+  drifted,
+  isAccepted,
+  isAnothers,
+  isTakenMeanwhile,
+  landedLate,
+  reported,
+} from './drift.js';
 import type { DueRow } from './due.js';
 import { covers } from './merge.js';
 import type { Observation, ProviderError } from './provider.js';
@@ -6,6 +15,7 @@ import {
   agreed,
   agreedForNow,
   failed,
+  LATE_MS,
   leftOver,
   notYetVisible,
   postponed,
@@ -64,7 +74,7 @@ function confirm(run: Judging, row: DueRow, observation: Observation): Verdict {
   const standing = row.status === 'READY';
   if (doubted && remainingMs > 0 && !standing) return unsure(row, remainingMs);
   const observed = observation.state === 'AGREES' ? observation.observed : {};
-  const mayLandLate = doubted && row.desired === 'PRESENT' && (!standing || remainingMs > 0);
+  const mayLandLate = doubted && row.desired === 'PRESENT' && (!standing || (quietForMs ?? 0) < LATE_MS);
   return (mayLandLate ? agreedForNow : agreed)(row, observed, run.verdicts);
 }
 
@@ -82,7 +92,9 @@ export function judgeAfter(run: Judging, row: DueRow, observation: Observation):
 /** The verdict on a change that AWS refused, or of which nobody knows whether it was done. */
 export function refused(run: Judging, { row, observation }: Omit<Judged, 'policy'>, error: ProviderError): Verdict {
   const neverThere = row.desired === 'ABSENT' && observation.state === 'MISSING' && refusedAsAbsent(row, error);
-  return neverThere ? agreed(row, {}, run.verdicts) : failed(row, error, run.verdicts);
+  if (neverThere) return agreed(row, {}, run.verdicts);
+  const verdict = failed(row, error, run.verdicts);
+  return isTakenMeanwhile(row, error) ? { ...verdict, refusedByName: true } : verdict;
 }
 
 /** The verdict where no call was made, as the process stops or AWS does not answer. */

@@ -1,6 +1,6 @@
 import { append, type NewEvent } from '../events/append.js';
 import { SYSTEM_ACTOR } from '../events/types.js';
-import type { Prisma, PrismaClient } from '../generated/prisma/client.js';
+import { Prisma, type PrismaClient } from '../generated/prisma/client.js';
 import { BEING_REPAIRED } from './drift.js';
 import type { DueRow } from './due.js';
 import type { Kind, SpecOf } from './kinds.js';
@@ -118,7 +118,7 @@ async function lockRows(
   { ids, changes, reissuers }: { ids: string[]; changes: string[]; reissuers: string[] },
 ): Promise<void> {
   await tx.$queryRaw`
-    SELECT 1 FROM "Resource" WHERE "id" = ANY (${ids}::text[]) OR "dependsOn" && ${changes}::text[]
+    SELECT 1 FROM "Resource" WHERE "id" = ANY (${ids}::text[]) OR ${standsOn(changes)}
       OR "id" IN (SELECT unnest("dependsOn") FROM "Resource" WHERE "id" = ANY (${reissuers}::text[]))
     ORDER BY "id" FOR UPDATE`;
 }
@@ -147,8 +147,14 @@ async function doubtAbove(tx: Tx, changes: string[]): Promise<void> {
         WHEN "lastError" -> 'drifted' IS NOT NULL THEN jsonb_set("lastError", '{tries}', '0') END,
       "drift" = CASE WHEN "kind" <> 'ShareAcceptance' THEN "drift" END,
       "status" = CASE WHEN "status" = 'STUCK' THEN "status" ELSE 'PENDING' END
-    WHERE "dependsOn" && ${changes}::text[] AND "desired" = 'PRESENT'`;
+    WHERE ${standsOn(changes)} AND "desired" = 'PRESENT'`;
 }
+
+/** What stands on changed objects, and on a share of theirs: a grant to an account that is made anew cuts what the account had granted on. */
+const standsOn = (
+  changes: string[],
+): Prisma.Sql => Prisma.sql`("dependsOn" && ${changes}::text[] OR "dependsOn" && ARRAY(
+  SELECT share."id" FROM "Resource" share WHERE share."kind" = 'ShareAcceptance' AND share."dependsOn" && ${changes}::text[]))`;
 
 async function writeVerdicts(tx: Tx, verdicts: Verdict[], driftPeriodMs: number): Promise<string[]> {
   const values = JSON.stringify(
@@ -159,7 +165,7 @@ async function writeVerdicts(tx: Tx, verdicts: Verdict[], driftPeriodMs: number)
       drift,
       keepsDrift: drift === undefined,
       seen: verdict.agrees || verdict.observed !== null,
-      confirmed: verdict.agrees && !verdict.keepsUnconfirmed,
+      confirmed: (verdict.agrees && !verdict.keepsUnconfirmed) || verdict.refusedByName === true,
       unhealthy: isUnhealthy({ ...verdict, drift: drift === undefined ? row.drift : drift }),
     })),
   );

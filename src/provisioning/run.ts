@@ -1,3 +1,4 @@
+import { isNothingOfOurs } from './drift.js';
 import { type DueRow, dueRows } from './due.js';
 import { isPassDue, passOverGrants } from './grants-pass.js';
 import { groupBy } from './group.js';
@@ -82,7 +83,9 @@ async function reconcileGroup<Session>(run: Run<Session>, kind: Kind, rows: DueR
   const provider = run.aws.providers[kind] as unknown as Provider<Session>;
   const verdicts: Verdict[] = [];
   const changes: Pending[] = [];
-  const uncalled = rows.filter((row) => row.desired === 'ABSENT' && REMOVED_WITHOUT_CALL.has(kind));
+  const uncalled = rows.filter(
+    (row) => (row.desired === 'ABSENT' && REMOVED_WITHOUT_CALL.has(kind)) || isNothingOfOurs(row),
+  );
   for (const row of uncalled) verdicts.push(agreed(row, {}, run.verdicts));
   const looked = rows.filter((row) => !uncalled.includes(row));
   const seen = await observe(run, provider, looked);

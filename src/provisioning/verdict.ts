@@ -30,6 +30,8 @@ export interface Verdict {
   reissue: boolean;
   /** AWS agrees, but what was sent and never seen is remembered until it was looked at once more. */
   keepsUnconfirmed?: true;
+  /** Nothing of what was sent took effect, as another's object stands under the name. */
+  refusedByName?: true;
   /** What is now to be changed takes something away: it never ends as FAILED. */
   narrows?: true;
 }
@@ -63,7 +65,7 @@ const QUICK_POLLS = 40;
 const SLOW_POLL_MS = 30_000;
 const POSTPONE_MS = 5_000;
 /** When a change that was sent and never seen is looked for once more: Lake Formation's listings lag by seconds. */
-const LATE_MS = 60_000;
+export const LATE_MS = 60_000;
 
 /** AWS agrees: READY or REMOVED. */
 export function agreed(row: DueRow, observed: Record<string, unknown> | null, options: VerdictOptions): Verdict {

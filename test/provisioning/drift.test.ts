@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { declare, release, retryResource } from '../../src/provisioning/declare.js';
 import type { Drift } from '../../src/provisioning/drift.js';
@@ -11,7 +10,7 @@ import { type DesiredResource, resourceId } from '../../src/provisioning/resourc
 import { type Database, openDatabase } from '../../src/server/database.js';
 import { createTestDatabase, type TestDatabase } from '../testkit/database.js';
 import { ANALYST, CORRELATION, GOVERNANCE, grantOf, tableInGovernance } from './desired.js';
-import { AwsFailure, eventually, owner, QUICK, reconcilerOf, World } from './world.js';
+import { AwsFailure, eventually, owner, reconcilerOf, World } from './world.js';
 
 let database: TestDatabase;
 let db: Database;
@@ -201,6 +200,17 @@ describe("another's object under the name that is wanted", () => {
     expect(world.objects.get(nameOf(table))).toBe(specText(table.spec));
   });
 
+  test('stays when nobody wants ours any more', async () => {
+    world.objects.set(nameOf(table), 'a table of somebody else');
+    const who = owner();
+    const reconciler = start();
+    reconciler.wake((await declared(who, tableInGovernance('orders'))).changedLanes);
+    await eventually(async () => (await row(table)).status === 'FAILED', 'refused');
+    reconciler.wake((await declared(who, [])).changedLanes);
+    await eventually(async () => (await row(table)).status === 'REMOVED', 'let go');
+    expect(world.objects.get(nameOf(table))).toBe('a table of somebody else');
+  });
+
   test('is ours where it is as it must be, and where an answer of AWS was lost', async () => {
     world.objects.set(nameOf(table), specText(table.spec));
     let lost = false;
@@ -217,6 +227,19 @@ describe("another's object under the name that is wanted", () => {
     expect(await eventsOf('ResourceStuck')).toEqual([]);
   });
 
+  test('is not changed either where it was made between our look and our call', async () => {
+    world.refuse = ({ kind, operation }, key) => {
+      if (kind !== 'GlueTable' || operation !== 'apply') return null;
+      world.objects.set(`${GOVERNANCE.account} GlueTable ${key}`, 'made at the same moment');
+      return new AwsFailure('AlreadyExistsException', 'OBSERVE');
+    };
+    const reconciler = start();
+    reconciler.wake((await declared(owner(), tableInGovernance('orders'))).changedLanes);
+    await eventually(async () => (await row(table)).status === 'FAILED', 'refused');
+    expect(await errorOf(table)).toMatchObject({ code: 'AlreadyExists' });
+    expect(world.objects.get(nameOf(table))).toBe('made at the same moment');
+  });
+
   test('is not ours any more once ours was removed', async () => {
     const who = owner();
     const reconciler = start();
@@ -231,27 +254,34 @@ describe("another's object under the name that is wanted", () => {
   });
 });
 
-test('a wider grant that takes effect after a narrower one was confirmed is taken away like a revoke, not told as drift', async () => {
-  const who = owner();
-  const [wider, narrower] = [grantOf('orders', { SELECT: ['x', 'y'] }), grantOf('orders', { SELECT: ['x'] })];
-  const reconciler = start(reporting);
-  world.meddle = ({ operation }) => {
-    if (operation === 'apply') throw new AwsFailure('TimeoutError', 'OBSERVE');
-  };
-  reconciler.wake((await declared(who, [wider])).changedLanes);
-  await eventually(async () => (await errorOf(wider))?.code === 'TimeoutError', 'the outcome is unknown');
-  world.meddle = () => undefined;
-  reconciler.wake((await declared(who, [narrower])).changedLanes);
-  await eventually(allReady, 'narrowed');
-  world.objects.set(nameOf(wider), specText(wider.spec));
-  await look(reconciler);
-  await eventually(async () => world.objects.get(nameOf(wider)) === specText(narrower.spec), 'narrowed again');
-  await eventually(allReady, 'confirmed');
-  await sleep(QUICK.requestTimeoutMs);
-  await look(reconciler);
-  expect(await row(narrower)).toMatchObject({ unconfirmedSpec: null, drift: null });
-  expect(await eventsOf('ResourceDrifted')).toEqual([]);
-});
+test.each(['one by one', 'in a pass over all'])(
+  'a wider grant that takes effect after a narrower one was confirmed is taken away like a revoke, looked at %s',
+  async (how) => {
+    if (how === 'in a pass over all') world.listsAll();
+    const who = owner();
+    const [wider, narrower] = [grantOf('orders', { SELECT: ['x', 'y'] }), grantOf('orders', { SELECT: ['x'] })];
+    const reconciler = start(reporting);
+    world.meddle = ({ operation }) => {
+      if (operation === 'apply') throw new AwsFailure('TimeoutError', 'OBSERVE');
+    };
+    reconciler.wake((await declared(who, [wider])).changedLanes);
+    await eventually(async () => (await errorOf(wider))?.code === 'TimeoutError', 'the outcome is unknown');
+    world.meddle = () => undefined;
+    reconciler.wake((await declared(who, [narrower])).changedLanes);
+    await eventually(allReady, 'narrowed');
+    await look(reconciler);
+    world.objects.set(nameOf(wider), specText(wider.spec));
+    await look(reconciler);
+    await eventually(async () => world.objects.get(nameOf(wider)) === specText(narrower.spec), 'narrowed again');
+    await eventually(allReady, 'confirmed');
+    await look(reconciler);
+    expect((await row(narrower)).unconfirmedSpec).not.toBeNull();
+    await db.prisma.resource.updateMany({ data: { unconfirmedAt: new Date(Date.now() - 61_000) } });
+    await look(reconciler);
+    expect(await row(narrower)).toMatchObject({ unconfirmedSpec: null, drift: null });
+    expect(await eventsOf('ResourceDrifted')).toEqual([]);
+  },
+);
 
 describe('the pass over all grants of an account', () => {
   const intruder = 'arn:aws:iam::333333333333:role/intruder';
@@ -315,6 +345,26 @@ describe('the pass over all grants of an account', () => {
     expect(await foreignRows()).toMatchObject([{ status: 'GONE' }]);
     expect(await eventsOf('ResourceRepaired')).toMatchObject([{ by: 'OTHERS', foreignGrant: { principal: intruder } }]);
   });
+
+  test('tells of a grant by hand in the governance account also where the consumer grants the same on', async () => {
+    await granted(1);
+    const consumer = { account: '222222222222', region: GOVERNANCE.region };
+    const spec = grantOf('orders', { SELECT: ['id'] }).spec as SpecOf<'LfGrant'>;
+    await declared(owner(), [desire('LfGrant', consumer, spec)]);
+    world.meddleWith(GOVERNANCE.account, grantOf('orders').spec as SpecOf<'LfGrant'>);
+    await look(reconciler);
+    expect(await foreignRows()).toMatchObject([{ principal: ANALYST, account: GOVERNANCE.account }]);
+  });
+
+  test('tells of many, in transactions of bounded size', async () => {
+    await granted(1);
+    for (let n = 0; n < 300; n++) {
+      world.meddleWith(GOVERNANCE.account, { ...foreign(), principal: `${intruder}-${n}` });
+    }
+    await look(reconciler);
+    expect(await foreignRows()).toHaveLength(300);
+    expect(await eventsOf('ResourceDrifted')).toHaveLength(300);
+  }, 30_000);
 
   test('revokes it where the policy says so, unless somebody accepted it', async () => {
     const revoking: Options = {
