@@ -5,7 +5,8 @@ import { build } from '../../scripts/build.mjs';
 
 enableCompileCache();
 // Whoever started this holds the other end: it goes with him, however he ends.
-process.stdin.on('end', () => process.exit(1)).resume();
+for (const over of ['end', 'close', 'error']) process.stdin.on(over, () => process.exit(1));
+process.stdin.resume();
 const { run, times, sandbox } = JSON.parse(process.argv[2]);
 await build();
 if (run === 'sandbox') {
