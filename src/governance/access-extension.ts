@@ -19,8 +19,8 @@ const extendAccessInput = z.object({
 export type ExtendAccessInput = z.input<typeof extendAccessInput>;
 
 /**
- * Moves the end of a grant that still lasts. Who could approve it does so at once, and an
- * earlier end needs nobody's approval; else a request is made, and the grant ends as before until that is approved.
+ * Moves the end of a grant that still lasts. Who could approve it does so at once, and who asked for the access or may revoke it
+ * brings an end nearer; else a request is made, and the grant ends as before until that is approved.
  */
 export async function extendAccess(
   ctx: Context,
@@ -36,12 +36,20 @@ export async function extendAccess(
     if (until.getTime() === grant.expiresAt?.getTime()) {
       throw invalid('expiresAt', `expiresAt: the grant ends ${endText(until)} already.`);
     }
-    if (!isLater(until, grant.expiresAt) || can(ctx.viewer, 'access-request:approve', accessSubject(grant))) {
+    if (mayMove(ctx, grant, until)) {
       await moveEnd(ctx, tx, { grant, until, reason: reason ?? null });
       return { ids: { accessGrantId: id, accessRequestId: '' } };
     }
     return { ids: { accessGrantId: id, accessRequestId: await askForEnd(ctx, tx, { grant, until, reason }) } };
   });
+}
+
+/** Who could approve a later end needs nobody else; an earlier one is for who may revoke, and for who asked for the access. */
+function mayMove({ viewer }: Context, grant: GrantRow, until: Date): boolean {
+  const subject = accessSubject(grant);
+  if (can(viewer, 'access-request:approve', subject)) return true;
+  if (isLater(until, grant.expiresAt)) return false;
+  return viewer.subject === grant.request.requestedBy || can(viewer, 'access-grant:revoke', subject);
 }
 
 interface NewEnd {
@@ -123,6 +131,9 @@ export async function cancelExtensions(
   tx: Tx,
   grant: GrantRow,
 ): Promise<void> {
+  // Whoever decides one of them holds its row: what he decided stays as he decided it.
+  await tx.$queryRaw`
+    SELECT 1 FROM "AccessRequest" WHERE "extendsId" = ${grant.id}::uuid AND "status" = 'PENDING' FOR NO KEY UPDATE`;
   const open = await tx.accessRequest.findMany({ where: { extendsId: grant.id, status: 'PENDING' } });
   for (const request of open) {
     const { product, consumerDomain } = grant;
@@ -130,7 +141,7 @@ export async function cancelExtensions(
   }
 }
 
-/** Closes a request that nobody needs to decide any more. */
+/** Closes a request that nobody needs to decide any more. Its row is locked. */
 export async function closeRequest(
   ctx: { actor: Context['actor']; correlationId: string },
   tx: Tx,

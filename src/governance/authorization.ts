@@ -87,11 +87,11 @@ const RULES = {
   'access-request:reject': decides,
   'access-request:cancel': rule('Access', (viewer, { requestedBy }) => viewer.admin || viewer.subject === requestedBy),
   'access-grant:read': seesAccess,
-  /** Those who may have asked for it, and those who may decide; whether an approval is needed besides depends on the end asked for. */
+  /** Those who may ask for it now, and those who may decide; whether an approval is needed besides depends on the end asked for. */
   'access-grant:extend': rule(
     'Access',
-    (viewer, { requestedBy, productDomainId, consumerDomainId }) =>
-      viewer.subject === requestedBy || belongs(viewer, consumerDomainId) || steers(viewer, productDomainId),
+    (viewer, { productDomainId, consumerDomainId }) =>
+      belongs(viewer, consumerDomainId) || steers(viewer, productDomainId),
   ),
   /** The consumer's owner may give a grant up. */
   'access-grant:revoke': rule(
@@ -180,7 +180,7 @@ const REFUSALS: Record<Action, string> = {
   'access-request:cancel': 'You may not cancel this request: only the requester and platform admins may.',
   'access-grant:read': 'You may not see this access grant.',
   'access-grant:extend':
-    "You may not extend this grant: only who asked for it, members of the consumer's domain, owners and stewards of the product's domain and platform admins may.",
+    "You may not extend this grant: only members of the consumer's domain, owners and stewards of the product's domain and platform admins may.",
   'access-grant:revoke':
     "You may not revoke this grant: only owners and stewards of the product's domain, owners of the consumer's domain and platform admins may.",
   'resource:read': 'You may not see this resource.',

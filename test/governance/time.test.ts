@@ -89,12 +89,51 @@ test('an approval may shorten what an extension asks; a rejected or cancelled on
   expect(await grantOf(id)).toMatchObject({ expiresAt: end });
 });
 
-test('an earlier end needs nobody: who may ask for access may give some of it back', async () => {
+test('an earlier end needs nobody where it is who asked for the access, or who may revoke it; another member asks', async () => {
   const id = await granted(10);
   const end = inDays(2);
   const { accessRequestId } = await extendAccess(await mesh.as('finance-member'), { accessGrant: id, expiresAt: end });
   expect(accessRequestId).toBe('');
   expect(await grantOf(id)).toMatchObject({ expiresAt: end });
+  await mesh.database.prisma.domainMember.create({
+    data: { domainId: finance, subject: 'finance-other', role: 'MEMBER', createdBy: 'admin' },
+  });
+  const sooner = { accessGrant: id, expiresAt: inDays(1) };
+  const asked = await extendAccess(await mesh.as('finance-other'), sooner);
+  expect(asked.accessRequestId).not.toBe('');
+  expect(await grantOf(id)).toMatchObject({ expiresAt: end });
+});
+
+test('who asked for access and has left the domain since extends nothing', async () => {
+  const id = await granted(10);
+  const left = await mesh.as('finance-member');
+  await mesh.database.pool.query(`DELETE FROM "DomainMember" WHERE "subject" = 'finance-member'`);
+  try {
+    expect(await refusal(extendAccess(left, { accessGrant: id, expiresAt: inDays(40) }))).toMatchObject({
+      code: 'FORBIDDEN',
+    });
+  } finally {
+    await mesh.database.prisma.domainMember.create({
+      data: { domainId: finance, subject: 'finance-member', role: 'MEMBER', createdBy: 'admin' },
+    });
+  }
+});
+
+test('a decision that races the end of its grant stays as it was made, 20 pairs', async () => {
+  const steward = await mesh.as('commerce-steward');
+  for (let pair = 0; pair < 20; pair += 1) {
+    const id = await granted(10);
+    const member = await mesh.as('finance-member');
+    const { accessRequestId } = await extendAccess(member, { accessGrant: id, expiresAt: inDays(40) });
+    const [rejected] = await Promise.allSettled([
+      rejectAccessRequest(steward, { accessRequest: accessRequestId, comment: 'No' }),
+      revokeAccess(steward, { accessGrant: id, reason: 'Race' }),
+    ]);
+    const { status } = await requestOf(accessRequestId);
+    expect(status).toBe(rejected.status === 'fulfilled' ? 'REJECTED' : 'CANCELLED');
+    const last = rejected.status === 'fulfilled' ? 'AccessRejected' : 'AccessCancelled';
+    expect(await typesAbout(accessRequestId)).toEqual(['AccessRequested', last]);
+  }
 });
 
 test('what has ended cannot be extended, also where the clock has not come to it, and its open requests are closed', async () => {
@@ -106,10 +145,10 @@ test('what has ended cannot be extended, also where the clock has not come to it
     id,
   ]);
   for (const late of [
-    extendAccess(owner, { accessGrant: id, expiresAt: inDays(40) }),
-    approveAccessRequest(owner, { accessRequest: accessRequestId }),
+    () => extendAccess(owner, { accessGrant: id, expiresAt: inDays(40) }),
+    () => approveAccessRequest(owner, { accessRequest: accessRequestId }),
   ]) {
-    expect(await refusal(late)).toMatchObject({
+    expect(await refusal(late())).toMatchObject({
       code: 'STATE',
       message: expect.stringContaining('The grant ended at'),
     });
