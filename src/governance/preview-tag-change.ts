@@ -3,13 +3,13 @@ import type { DesiredResource } from '../provisioning/resource.js';
 import { tablesOfWorld } from './access-facts.js';
 import { assertCan } from './authorization.js';
 import type { Context } from './context.js';
-import { desiredAccess } from './desired-access.js';
 import { desiredDataProduct } from './desired-data-product.js';
 import { desiredDomain } from './desired-domain.js';
 import { invalid } from './error.js';
 import { type AccessWorld, accessOf, type HeldClaim, worldOf } from './explain.js';
 import { changing, showChanges } from './plan-product.js';
 import { readOnly, type ShownPlan } from './planned.js';
+import { grantResources } from './product-claims.js';
 import {
   type GrantRow,
   type ProductWithTables,
@@ -141,9 +141,7 @@ function wantedWorld({ mesh }: Context, product: ProductWithTables, grants: Gran
     claims: [
       ...claimed('DOMAIN', product.domainId, desiredDomain(mesh, product.domain)),
       ...claimed('DATA_PRODUCT', product.id, desiredDataProduct(mesh, product)),
-      ...grants.flatMap(({ id, request, consumerDomain: consumer }) =>
-        claimed('ACCESS_GRANT', id, desiredAccess(mesh, { request, product, consumer })),
-      ),
+      ...grants.flatMap((grant) => claimed('ACCESS_GRANT', grant.id, grantResources(mesh, grant, product))),
     ],
     closedShares: new Set(),
     delegated: {
