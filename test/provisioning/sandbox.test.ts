@@ -162,6 +162,30 @@ test('what somebody revokes, deletes or adds behind our back is put right within
   expect(calls.filter(({ operation }) => !/^(Get|List|Describe|Assume)/.test(operation))).toEqual([]);
 });
 
+test('a grant to the account that is narrowed cuts what the account granted on: what others still have is given anew', async () => {
+  const viaAccount = (principal: string, permissions: PermissionMap): DesiredResource[] => [
+    at(G, 'LfGrant', { principal: C, resource: mesh.orders, permissions, grantable: permissions }),
+    at(C, 'ShareAcceptance', { principal: C, resource: mesh.orders }),
+    at(C, 'TableLink', mesh.ordersLink),
+    at(C, 'LfGrant', { principal, resource: mesh.orders, permissions, grantable: {} }),
+    ...[mesh.localResource, mesh.linkResource].map((resource) =>
+      at(C, 'LfGrant', { principal, resource, permissions: { DESCRIBE: 'ALL_COLUMNS' }, grantable: {} }),
+    ),
+  ];
+  const [wide, narrow] = [owner(), owner()];
+  const other = `${mesh.analyst}-other`;
+  await declared(wide, viaAccount(other, { SELECT: 'ALL_COLUMNS', DESCRIBE: 'ALL_COLUMNS' }));
+  await declared(narrow, viaAccount(mesh.intern, { SELECT: ['id'] }));
+  await settled('granted');
+  expect([await reads('id', mesh.intern), await reads('email', other)]).toEqual([true, true]);
+  await declared(wide, []);
+  await settled('narrowed');
+  await eventually(async () => await reads('id', mesh.intern), 'given anew');
+  expect(await reads('email', other)).toBe(false);
+  await declared(narrow, []);
+  await settled('revoked');
+}, 40_000);
+
 test('when everybody leaves, AWS holds nothing of it any more', async () => {
   for (const who of [access, product]) await declared(who, []);
   await settled('removed');
