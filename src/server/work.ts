@@ -7,6 +7,7 @@ import { startPublisher } from '../events/publisher.js';
 import type { PutEvents } from '../events/put-events.js';
 import { aboutResource } from '../governance/about-resource.js';
 import type { Context } from '../governance/context.js';
+import { declareDomains } from '../governance/declare-domains.js';
 import { driftPolicies, foreignGrants } from '../governance/drift.js';
 import { expireDueGrants } from '../governance/expire.js';
 import { followUp } from '../governance/follow-up.js';
@@ -47,6 +48,8 @@ const expireEvery = 1_000;
 const followUpEvery = 1_000;
 const remindEvery = 60_000;
 const tidyEvery = 3_600_000;
+/** Once at the start, in fact: a version does not change while it runs. */
+const declareEvery = 86_400_000;
 
 /** Starts reconciler, publisher and clock. */
 export async function startWork(options: WorkOptions): Promise<Work> {
@@ -110,6 +113,15 @@ export async function startWork(options: WorkOptions): Promise<Work> {
     idleMs: remindEvery,
     run: async () => (await remindOfEnds(system, config.reminderDays)) >= 200,
   });
+  const domains = startLoop({
+    name: 'what domains need of this version',
+    log,
+    idleMs: declareEvery,
+    run: async () => {
+      await declareDomains(system);
+      return false;
+    },
+  });
   const tidying = startLoop({
     name: 'idempotency keys',
     log,
@@ -131,6 +143,7 @@ export async function startWork(options: WorkOptions): Promise<Work> {
         clock.stop(),
         followUps.stop(),
         reminders.stop(),
+        domains.stop(),
         tidying.stop(),
         publisher.stop(),
         reconciler.stop(),

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { declareDomains } from '../../src/governance/declare-domains.js';
 import { addDomainMember, registerDomain, removeDomainMember, updateDomain } from '../../src/governance/domain.js';
 import { retryResource } from '../../src/governance/resource.js';
-import { domainInput, openMesh, refusal, seedDomain, type TestMesh } from './mesh.js';
+import { domainInput, MESH, openMesh, refusal, seedDomain, type TestMesh } from './mesh.js';
 
 let mesh: TestMesh;
 let commerce: string;
@@ -247,4 +248,19 @@ test('the role that Meshgate assumes is changed by admins alone, within the acco
   await updateDomain(admin, { domain: commerce, roleArn });
   const after = await mesh.database.prisma.resource.findUniqueOrThrow({ where: { id: bus.id } });
   expect(after).toMatchObject({ status: 'PENDING', attempts: 0 });
+});
+
+test('what an earlier version did not ask of a domain is declared when a worker starts, and no more than that', async () => {
+  const id = await seedDomain(mesh, 'veteran', 8);
+  await mesh.agree();
+  const system = { db: mesh.database.prisma, mesh: MESH, committed: () => undefined };
+  expect(await declareDomains(system)).toBe(0);
+  const before = await mesh.database.prisma.resourceClaim.count({ where: { ownerId: id } });
+  await mesh.database.pool.query(
+    `DELETE FROM "ResourceClaim" WHERE "ownerId" = $1 AND "resourceId" IN (SELECT "id" FROM "Resource" WHERE "kind" = 'DatabaseLink')`,
+    [id],
+  );
+  expect(await mesh.database.prisma.resourceClaim.count({ where: { ownerId: id } })).toBe(before - 1);
+  await declareDomains(system);
+  expect(await mesh.database.prisma.resourceClaim.count({ where: { ownerId: id } })).toBe(before);
 });
