@@ -313,6 +313,31 @@ test('what stands on an object that was changed is observed anew, without being 
   expect(await eventsOf('ResourceDrifted')).toEqual([]);
 });
 
+test('what an account granted on is observed anew when the grant to the account was changed, through its share', async () => {
+  const [a, b] = [owner(), owner()];
+  const reconciler = start();
+  const target = { type: 'TABLE', catalogId: GOVERNANCE.account, database: 'sales', table: 'orders' } as const;
+  const grantedOn = desire('LfGrant', CONSUMER, {
+    principal: ANALYST,
+    resource: target,
+    permissions: { SELECT: ['x'] },
+    grantable: {},
+  });
+  const share = desire('ShareAcceptance', CONSUMER, { principal: CONSUMER.account, resource: target });
+  await declared(a, [grantOf('orders', { SELECT: ['x'] }, CONSUMER.account), share, grantedOn]);
+  reconciler.wake((await declared(b, [grantOf('orders', { SELECT: ['y'] }, CONSUMER.account)])).changedLanes);
+  await eventually(allAre('READY'), 'granted');
+  // AWS takes the grant away that was made from the one which is narrowed.
+  world.meddle = ({ operation, account }) => {
+    if (operation === 'apply' && account === GOVERNANCE.account)
+      world.objects.delete(`${CONSUMER.account} LfGrant ${grantedOn.key}`);
+  };
+  reconciler.wake((await released(b)).changedLanes);
+  await eventually(async () => (await claimsOf(b)) === 0, 'narrowed');
+  await eventually(async () => world.objects.has(`${CONSUMER.account} LfGrant ${grantedOn.key}`), 'given anew');
+  expect(await eventsOf('ResourceDrifted')).toEqual([]);
+});
+
 test('what failed for an object that was changed since is tried anew, with all its tries', async () => {
   const [a, b] = [owner(), owner()];
   const reconciler = start();
