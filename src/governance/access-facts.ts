@@ -1,6 +1,7 @@
-import type { AccessGrantStatus, PrismaClient } from '../generated/prisma/client.js';
+import { type AccessGrantStatus, Prisma, type PrismaClient } from '../generated/prisma/client.js';
 import type { Kind, SpecOf } from '../provisioning/kinds.js';
-import type { Mesh } from './context.js';
+import { leavingInAccount } from './account-revocation.js';
+import type { Context, Mesh } from './context.js';
 import { type AccessWorld, accountOf, type HeldClaim, shareKey, worldOf } from './explain.js';
 import { centralDatabase } from './names.js';
 
@@ -30,6 +31,8 @@ export interface GrantFact {
   purpose: string;
   decidedBy: string | null;
   decidedAt: string | null;
+  /** It was taken back, and AWS still holds permissions of it. */
+  lingers: boolean;
 }
 
 /** A resource's row with the claims that concern the product. */
@@ -68,12 +71,19 @@ export async function readExplained(db: PrismaClient, productId: string): Promis
 }
 
 /** What the access of these principals to a product follows from: one statement, however many grants and tables. */
-export async function readFacts(db: PrismaClient, productId: string, principals: string[]): Promise<Facts> {
+export async function readFacts(
+  { db, mesh }: Pick<Context, 'db' | 'mesh'>,
+  productId: string,
+  principals: string[],
+): Promise<Facts> {
   const grantees = [...principals, ...new Set(principals.map(accountOf))];
   const [facts] = await db.$queryRaw<Facts[]>`
     WITH named AS (
       SELECT g."id", g."status", g."expiresAt", g."reason", g."revokedAt", g."revokedBy", q."id" AS "requestId", q."principals",
-        q."purpose", q."decidedBy", q."decidedAt", coalesce(g."expiresAt" <= now(), false) AS "over"
+        q."purpose", q."decidedBy", q."decidedAt", coalesce(g."expiresAt" <= now(), false) AS "over",
+        g."status" = 'REVOKING' AND EXISTS (SELECT FROM "ResourceClaim" claim JOIN "Resource" resource ON resource."id" = claim."resourceId"
+          WHERE claim."ownerType" = 'ACCESS_GRANT' AND claim."ownerId" = g."id" AND ${givesStill(mesh)}
+            AND resource."spec" ->> 'principal' = ANY (${grantees}::text[])) AS "lingers"
       FROM "AccessGrant" g JOIN "AccessRequest" q ON q."id" = g."requestId"
       WHERE g."productId" = ${productId}::uuid AND q."principals" && ${principals}::text[]
       ORDER BY g."status" IN ('REVOKED', 'EXPIRED'), g."createdAt" DESC LIMIT 1000
@@ -157,10 +167,7 @@ function isChanging({ desired, status, observed, failing }: RowFact): boolean {
   return desired === 'PRESENT' && (status === 'PENDING' || status === 'APPLYING') && observed && !failing;
 }
 
-/** The grants whose permissions AWS still holds although they were taken back. */
-export function lingering(mesh: Mesh, { rows }: Facts): Set<string> {
-  const released = rows
-    .filter(({ kind, account }) => kind === 'LfGrant' && account === mesh.governanceAccount)
-    .flatMap(({ claims }) => claims.filter((claim) => claim.released));
-  return new Set(released.map(({ id }) => id));
-}
+/** Permissions that were released and still give access: those in G, and in an account those that G's grant to the account keeps up. */
+const givesStill = ({ governanceAccount }: Mesh): Prisma.Sql =>
+  Prisma.sql`((claim."releasedAtGeneration" IS NOT NULL AND resource."kind" = 'LfGrant' AND resource."account" = ${governanceAccount})
+    OR ${leavingInAccount(governanceAccount)})`;

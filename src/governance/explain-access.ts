@@ -3,13 +3,12 @@ import {
   type ExplainedProduct,
   type Facts,
   type GrantFact,
-  lingering,
   readExplained,
   readFacts,
   worldInForce,
 } from './access-facts.js';
 import { can } from './authorization.js';
-import type { Context, Mesh, Viewer } from './context.js';
+import type { Context, Viewer } from './context.js';
 import { notFound } from './error.js';
 import { type AccessWorld, accessOf, accountOf, type TableAccess, type Way } from './explain.js';
 import { POLICY_VERSION } from './planned.js';
@@ -62,8 +61,8 @@ export async function explainAccess(ctx: Context, principal: string, productId: 
   if (product === null) throw notFound('The data product');
   const account = accountOf(principal);
   if (!seesAll(ctx.viewer, product) && !(await accountsOf(ctx)).includes(account)) throw notFound('The data product');
-  const facts = await readFacts(ctx.db, productId, [principal]);
-  return explainedFor({ mesh: ctx.mesh, product, facts, world: worldInForce(ctx.mesh, product, facts) }, principal);
+  const facts = await readFacts(ctx, productId, [principal]);
+  return explainedFor({ product, facts, world: worldInForce(ctx.mesh, product, facts) }, principal);
 }
 
 /** The principals with a way to a product or on their way to one, page by page in order of ARN, each with what he may read. */
@@ -78,8 +77,8 @@ export async function whoCanAccess(
   if (accounts?.length === 0) throw notFound('The data product');
   const principals = await readPrincipals(ctx, product, { ...page, accounts });
   const shown = principals.slice(0, page.first);
-  const facts = await readFacts(ctx.db, productId, shown);
-  const subject = { mesh: ctx.mesh, product, facts, world: worldInForce(ctx.mesh, product, facts) };
+  const facts = await readFacts(ctx, productId, shown);
+  const subject = { product, facts, world: worldInForce(ctx.mesh, product, facts) };
   return {
     explanations: shown.map((principal) => explainedFor(subject, principal)),
     more: principals.length > shown.length,
@@ -130,7 +129,6 @@ async function readPrincipals(
 }
 
 interface Subject {
-  mesh: Mesh;
   product: ExplainedProduct;
   facts: Facts;
   world: AccessWorld;
@@ -228,15 +226,14 @@ function closedReason(
 }
 
 /** What names the principal and gives nothing now: on its way, on its way out, over, or not decided. */
-function notCounted({ mesh, facts }: Subject, principal: string): NotCounted[] {
-  const still = lingering(mesh, facts);
+function notCounted({ facts }: Subject, principal: string): NotCounted[] {
   const grants = facts.grants
     .filter((grant) => grant.principals.includes(principal) && !counts(grant))
     .map((grant) => ({
       accessGrantId: grant.id,
       accessRequestId: grant.requestId,
       status: grant.status,
-      reason: whyNot(grant, still.has(grant.id)),
+      reason: whyNot(grant),
     }));
   const requests = facts.requests
     .filter(({ principals }) => principals.includes(principal))
@@ -249,7 +246,7 @@ function notCounted({ mesh, facts }: Subject, principal: string): NotCounted[] {
   return [...grants, ...requests];
 }
 
-function whyNot({ status, over, expiresAt, revokedAt, revokedBy, reason }: GrantFact, lingers: boolean): string {
+function whyNot({ status, over, lingers, expiresAt, revokedAt, revokedBy, reason }: GrantFact): string {
   const why = reason === null ? '' : `: ${reason}`;
   switch (status) {
     case 'PROVISIONING':

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { revokeAccess } from '../../src/governance/access-grant.js';
 import { alarmUnconfirmed, restoreCutAccounts } from '../../src/governance/account-revocation.js';
+import { explainAccess } from '../../src/governance/explain-access.js';
 import { settled, unsettledOwners } from '../../src/governance/settled.js';
 import { inTransaction } from '../../src/governance/transaction.js';
 import { MESH, openMesh, seedDomain, seedGrant, seedProduct, type TestMesh } from './mesh.js';
@@ -74,6 +75,9 @@ test('while others need the grant to the account, a revoke waits for the account
   await revoke(ended);
   await governanceAgrees();
   expect(await statusOf(ended)).toBe('REVOKING');
+  const explained = async () =>
+    explainAccess(await mesh.as('commerce-owner'), `arn:aws:iam::${CONSUMER}:role/ended`, orders);
+  expect((await explained()).reason).toContain('may still be able to read');
   expect(await alarmUnconfirmed(system())).toBe(0);
   expect(await alarmUnconfirmed(system(), 0)).toBe(1);
   expect(await alarmUnconfirmed(system(), 0)).toBe(0);
@@ -83,6 +87,7 @@ test('while others need the grant to the account, a revoke waits for the account
   expect(await statusOf(kept)).toBe('ACTIVE');
   await mesh.agree();
   expect(await statusOf(ended)).toBe('REVOKED');
+  expect((await explained()).reason).toMatch(/^A grant was revoked by commerce-owner/);
   await revoke(kept);
   await mesh.agree();
 });
