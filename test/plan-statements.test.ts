@@ -2,9 +2,11 @@ import pg from 'pg';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { RequestAccessInput } from '../src/governance/access-request.input.js';
 import { requestAccess } from '../src/governance/access-request.js';
+import { updateDomain } from '../src/governance/domain.js';
 import { explainAccess, whoCanAccess } from '../src/governance/explain-access.js';
 import { planAccess, planRequests } from '../src/governance/plan-access.js';
-import { accessInput, openMesh, seedDomain, seedProduct, type TestMesh } from './governance/mesh.js';
+import { planRetire } from '../src/governance/plan-product.js';
+import { accessInput, openMesh, seedDomain, seedGrant, seedProduct, type TestMesh } from './governance/mesh.js';
 
 let mesh: TestMesh;
 let input: RequestAccessInput;
@@ -30,6 +32,25 @@ async function statementsOf(work: () => Promise<unknown>): Promise<number> {
   return sent.length;
 }
 
+/** A domain with a product to which there is a grant, and after it with five more of them. */
+async function growing(number: number): Promise<{ id: string; products: string[]; grow(): Promise<void> }> {
+  const name = `shop-${number}`;
+  const id = await seedDomain(mesh, name, number);
+  const products: string[] = [];
+  const add = async () => {
+    const dataProduct = await seedProduct(mesh, { id, name }, `product-${products.length}`);
+    const asked = accessInput({ dataProduct, consumerDomain: input.consumerDomain, account: 2 });
+    await seedGrant(mesh, { requester: 'finance-member', decider: `${name}-owner`, input: asked });
+    products.push(dataProduct);
+  };
+  await add();
+  const grow = async () => {
+    for (let more = 0; more < 5; more += 1) await add();
+    await mesh.agree();
+  };
+  return { id, products, grow };
+}
+
 test('plans and explanations cost a fixed number of statements, however many requests, grants and principals there are', async () => {
   const requester = await mesh.as('finance-member');
   const ids: string[] = [];
@@ -47,4 +68,32 @@ test('plans and explanations cost a fixed number of statements, however many req
   expect(await statementsOf(() => explainAccess(owner, principal, product))).toBe(2);
   expect(await statementsOf(() => explainAccess(requester, principal, product))).toBe(3);
   expect(await statementsOf(() => whoCanAccess(owner, product, { first: 100, after: null }))).toBe(3);
+});
+
+test('a plan to retire costs a fixed number of statements, however many products and grants there are', async () => {
+  const { products, grow } = await growing(3);
+  const owner = await mesh.as('shop-3-owner');
+  const one = await statementsOf(() => planRetire(owner, products));
+  await grow();
+  const plans = planRetire(owner, products);
+  expect([...(await plans).values()].map(({ warnings }) => warnings)).toEqual(
+    products.map(() => [expect.stringContaining('1 live grants would be revoked')]),
+  );
+  expect(await statementsOf(() => planRetire(owner, products))).toBe(one);
+});
+
+test("a domain's new roles cost at most six statements a product, and none where products have nothing of them", async () => {
+  const { id, grow } = await growing(4);
+  const admin = await mesh.admin();
+  const roleArn = (name: string) => `arn:aws:iam::${'4'.repeat(12)}:role/${name}`;
+  const change = (name: string) => ({
+    ours: () => statementsOf(() => updateDomain(admin, { domain: id, roleArn: roleArn(`ours-${name}`) })),
+    workflow: () => statementsOf(() => updateDomain(admin, { domain: id, workflowRoleArn: roleArn(name) })),
+  });
+  const first = change('first');
+  await first.workflow();
+  const [ours, workflow] = [await change('second').ours(), await change('second').workflow()];
+  await grow();
+  expect(await change('third').ours()).toBe(ours);
+  expect(await change('third').workflow()).toBeLessThanOrEqual(workflow + 5 * 6);
 });

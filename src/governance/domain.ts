@@ -5,6 +5,7 @@ import { announceDomain, changes } from './announce.js';
 import { assertCan } from './authorization.js';
 import { claim, lockClaims } from './claims.js';
 import type { Context } from './context.js';
+import { desiredDataProduct } from './desired-data-product.js';
 import { desiredDomain } from './desired-domain.js';
 import {
   type AddDomainMemberInput,
@@ -18,8 +19,7 @@ import {
   updateDomain as updateDomainInput,
 } from './domain.input.js';
 import { conflict, notFound } from './error.js';
-import { claimProduct } from './product-claims.js';
-import { domainSubject, lockDomain, lockProduct, type ProductWithTables, readTables } from './rows.js';
+import { domainSubject, lockDomain, type ProductWithTables, readProducts } from './rows.js';
 import { mutate, type Tx } from './transaction.js';
 import { liesUnder, read } from './validation.js';
 
@@ -84,9 +84,7 @@ export async function updateDomain(ctx: Context, input: UpdateDomainInput): Prom
     const newRole = 'roleArn' in difference.after;
     if (newRole) assertCan(ctx.viewer, 'domain:update-role', domainSubject(domain));
     const after = await tx.domain.update({ where: { id: domain.id }, data: change });
-    const lanes = Object.keys(difference.after).some((field) => IN_AWS.has(field))
-      ? await declareAnew(ctx, tx, after)
-      : [];
+    const lanes = await declareAnew(ctx, tx, { domain: after, changed: Object.keys(difference.after) });
     if (newRole) lanes.push(...(await retryAccount(tx, after.awsAccountId)));
     const { before, after: became } = difference;
     const data = { changed: Object.keys(became), before: shown(before), after: shown(became) };
@@ -95,31 +93,50 @@ export async function updateDomain(ctx: Context, input: UpdateDomainInput): Prom
   });
 }
 
-/** What AWS objects are made of. */
-const IN_AWS: ReadonlySet<string> = new Set([
-  'manageSettings',
-  'roleArn',
-  'eventTargetRoleArn',
-  'workflowRoleArn',
-  'crawlerRoleArn',
-]);
+/** What the AWS objects of a domain's products are made of, and what those of the domain are. */
+const IN_PRODUCTS = ['workflowRoleArn', 'crawlerRoleArn'];
+const IN_AWS = ['manageSettings', 'roleArn', 'eventTargetRoleArn', ...IN_PRODUCTS];
 /** Everybody hears of a change: of what only members see, its name alone. */
 const shown = (fields: Record<string, unknown>) =>
   Object.fromEntries(Object.entries(fields).filter(([field]) => !field.endsWith('Arn')));
 
-/** Declares what the domain and its products need. Their rows are locked, so that none is published meanwhile by the old roles. */
-async function declareAnew(ctx: Context, tx: Tx, domain: Domain): Promise<LaneKey[]> {
-  const ids = await tx.$queryRaw<{ id: string }[]>`
-    SELECT "id"::text FROM "DataProduct" WHERE "domainId" = ${domain.id}::uuid ORDER BY "id" FOR NO KEY UPDATE`;
-  const products: ProductWithTables[] = [];
-  for (const { id } of ids) products.push(await readTables(tx, await lockProduct(tx, id)));
-  const inAws = products.filter(({ status }) => status !== 'DRAFT' && status !== 'RETIRED');
-  const owner = { type: 'DOMAIN' as const, id: domain.id };
-  await lockClaims(tx, [owner, ...inAws.map(({ id }) => ({ type: 'DATA_PRODUCT' as const, id }))]);
-  const resources = desiredDomain(ctx.mesh, domain);
-  const lanes = await claim(tx, { owner, resources, correlationId: ctx.correlationId });
-  for (const product of inAws) lanes.push(...(await claimProduct(ctx, tx, product)));
+/**
+ * Declares what the domain needs, and its products where a role of theirs changed: a few statements for each, as all that is read and
+ * locked comes in one. The products' rows are locked, so that none is published meanwhile by the old roles. What stands was publishable
+ * when it was published, and is not judged again.
+ */
+async function declareAnew(
+  ctx: Context,
+  tx: Tx,
+  { domain, changed }: { domain: Domain; changed: string[] },
+): Promise<LaneKey[]> {
+  if (!changed.some((field) => IN_AWS.includes(field))) return [];
+  const products = changed.some((field) => IN_PRODUCTS.includes(field)) ? await lockStanding(tx, domain) : [];
+  const claims = [
+    { owner: { type: 'DOMAIN' as const, id: domain.id }, resources: desiredDomain(ctx.mesh, domain) },
+    ...products.map((product) => ({
+      owner: { type: 'DATA_PRODUCT' as const, id: product.id },
+      resources: desiredDataProduct(ctx.mesh, product),
+    })),
+  ];
+  await lockClaims(
+    tx,
+    claims.map(({ owner }) => owner),
+  );
+  const lanes: LaneKey[] = [];
+  for (const each of claims) lanes.push(...(await claim(tx, { ...each, correlationId: ctx.correlationId })));
   return lanes;
+}
+
+/** The domain's products that are in AWS, with their tables. All of its products are locked, in order of id. */
+async function lockStanding(tx: Tx, { id }: Domain): Promise<ProductWithTables[]> {
+  const locked = await tx.$queryRaw<{ id: string }[]>`
+    SELECT "id"::text FROM "DataProduct" WHERE "domainId" = ${id}::uuid ORDER BY "id" FOR NO KEY UPDATE`;
+  const products = await readProducts(
+    tx,
+    locked.map((row) => row.id),
+  );
+  return [...products.values()].filter(({ status }) => status !== 'DRAFT' && status !== 'RETIRED');
 }
 
 /** Makes somebody a member, or changes the role that he has. */

@@ -1,3 +1,4 @@
+import { groupBy } from '../provisioning/group.js';
 import { readUsed } from '../provisioning/headroom.js';
 import { type Declaring, planAlternatives } from '../provisioning/plan.js';
 import { can } from './authorization.js';
@@ -6,7 +7,7 @@ import { withCrawls } from './crawl.js';
 import { GovernanceError } from './error.js';
 import { readOnly, type ShownPlan, shownPlan } from './planned.js';
 import { grantResources, productResources } from './product-claims.js';
-import { type GrantRow, type ProductWithTables, productSubject, readLiveGrants, readProducts } from './rows.js';
+import { type GrantRow, type ProductWithTables, productSubject, readLiveGrantIds, readProducts } from './rows.js';
 import type { Tx } from './transaction.js';
 import { canStep, DATA_PRODUCT } from './transitions.js';
 
@@ -20,7 +21,7 @@ export interface Change {
  * What publishing would do, by product: for those that are drafts and that the viewer may publish. One read-only transaction.
  */
 export function planPublish(ctx: Context, ids: string[]): Promise<Map<string, ShownPlan>> {
-  return planProducts(ctx, ids, async (tx, product) => {
+  return planProducts(ctx, ids, async (tx) => async (product) => {
     if (!canStep(DATA_PRODUCT, product.status, 'publish')) return null;
     if (!can(ctx.viewer, 'data-product:publish', productSubject(product))) return null;
     return publishing(ctx, tx, withCrawls(product, { all: false }));
@@ -29,17 +30,20 @@ export function planPublish(ctx: Context, ids: string[]): Promise<Map<string, Sh
 
 /** What retiring would do, live grants revoked, by product: for those that the viewer may retire. */
 export function planRetire(ctx: Context, ids: string[]): Promise<Map<string, ShownPlan>> {
-  return planProducts(ctx, ids, async (tx, product) => {
-    if (!canStep(DATA_PRODUCT, product.status, 'retire')) return null;
-    if (!can(ctx.viewer, 'data-product:retire', productSubject(product))) return null;
-    const grants = await readLiveGrants(tx, product.id);
-    const warnings =
-      grants.length > 0 ? [`${grants.length} live grants would be revoked: retire it with revokeGrants: true.`] : [];
-    const owners: Declaring['owner'][] = [
-      ...grants.map(({ id }) => ({ type: 'ACCESS_GRANT' as const, id })),
-      { type: 'DATA_PRODUCT', id: product.id },
-    ];
-    return { declarations: owners.map((owner) => ({ owner, resources: [] })), refusals: [], warnings };
+  return planProducts(ctx, ids, async (tx) => {
+    const live = groupBy(await readLiveGrantIds(tx, ids), ({ productId }) => productId);
+    return (product) => {
+      if (!canStep(DATA_PRODUCT, product.status, 'retire')) return null;
+      if (!can(ctx.viewer, 'data-product:retire', productSubject(product))) return null;
+      const grants = live.get(product.id) ?? [];
+      const warnings =
+        grants.length > 0 ? [`${grants.length} live grants would be revoked: retire it with revokeGrants: true.`] : [];
+      const owners: Declaring['owner'][] = [
+        ...grants.map(({ id }) => ({ type: 'ACCESS_GRANT' as const, id })),
+        { type: 'DATA_PRODUCT', id: product.id },
+      ];
+      return { declarations: owners.map((owner) => ({ owner, resources: [] })), refusals: [], warnings };
+    };
   });
 }
 
@@ -68,15 +72,19 @@ async function publishing(ctx: Context, tx: Tx, product: ProductWithTables): Pro
   }
 }
 
+type Found = (Change & { warnings?: string[] }) | null;
+
+/** `prepare` reads what concerns all of the products, and says of each what would become of it. */
 async function planProducts(
   ctx: Context,
   ids: string[],
-  change: (tx: Tx, product: ProductWithTables) => Promise<(Change & { warnings?: string[] }) | null>,
+  prepare: (tx: Tx) => Promise<(product: ProductWithTables) => Found | Promise<Found>>,
 ): Promise<Map<string, ShownPlan>> {
   return readOnly(ctx.db, async (tx) => {
     const changes: (Change & { product: ProductWithTables; warnings?: string[] })[] = [];
+    const changeOf = await prepare(tx);
     for (const product of (await readProducts(tx, ids)).values()) {
-      const found = await change(tx, product);
+      const found = await changeOf(product);
       if (found) changes.push({ ...found, product });
     }
     const plans = await showChanges(ctx, tx, changes);

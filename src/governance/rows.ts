@@ -109,12 +109,17 @@ export async function lockLiveGrants(tx: Tx, productId: string): Promise<GrantRo
   );
 }
 
+/** The ids of the same grants, of several products; nothing is locked. One statement. */
+export function readLiveGrantIds(tx: Tx, productIds: string[]): Promise<{ id: string; productId: string }[]> {
+  return tx.accessGrant.findMany({
+    where: { productId: { in: productIds }, status: { in: ['PROVISIONING', 'ACTIVE', 'FAILED'] } },
+    select: { id: true, productId: true },
+  });
+}
+
 /** The same grants; nothing is locked. */
 export async function readLiveGrants(tx: Tx, productId: string): Promise<GrantRow[]> {
-  const live = await tx.accessGrant.findMany({
-    where: { productId, status: { in: ['PROVISIONING', 'ACTIVE', 'FAILED'] } },
-    select: { id: true },
-  });
+  const live = await readLiveGrantIds(tx, [productId]);
   return grantsOf(
     tx,
     productId,
