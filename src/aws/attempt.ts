@@ -37,21 +37,34 @@ export async function gone(call: () => Promise<unknown>): Promise<void> {
   }
 }
 
+/** The first call that changes something for an item: where AWS refuses it for sure, nothing of the item was done. */
+export async function firstCall(call: () => Promise<unknown>): Promise<void> {
+  try {
+    await call();
+  } catch (error) {
+    const definite = isAwsFailure(error) && (existsAlready(error) || classify(error).treatment !== 'OBSERVE');
+    throw definite ? untouched(error) : error;
+  }
+}
+
+const existsAlready = (error: unknown): boolean =>
+  isNamed(error, 'AlreadyExistsException', 'EntityAlreadyExistsException', 'ResourceAlreadyExistsException');
+
+const untouched = (error: unknown): ProviderFailure => new ProviderFailure({ ...classify(error), untouched: true });
+
 /** Creates something; what exists already is compared: equal is success, a difference is a conflict that only a person can settle. */
 export async function createOrCompare(create: () => Promise<unknown>, read: () => Promise<Observation>): Promise<void> {
   try {
-    await create();
+    await firstCall(create);
   } catch (error) {
-    if (!isNamed(error, 'AlreadyExistsException', 'EntityAlreadyExistsException', 'ResourceAlreadyExistsException'))
-      throw error;
+    if (!existsAlready(error)) throw error;
     const found = await look(read);
     if (found.state === 'AGREES') return;
-    if (found.state === 'FAILED') throw new ProviderFailure(found.error);
+    if (found.state === 'FAILED') throw untouched(new ProviderFailure(found.error));
     // Not seen yet, or still on its way: nothing is known of it, so AWS's own answer has it read again.
     if (found.state !== 'DIFFERS') throw error;
-    throw new PermanentFailure(
-      'Conflict',
-      `${(error as Error).message.replace(/\.?$/, '')}, and it is not what is wanted: ${found.differences.join('; ')}.`,
+    throw untouched(
+      new PermanentFailure('Conflict', `It exists already and is not what is wanted: ${found.differences.join('; ')}.`),
     );
   }
 }

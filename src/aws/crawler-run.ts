@@ -11,7 +11,7 @@ import {
 } from '@aws-sdk/client-glue';
 import type { SpecOf } from '../provisioning/kinds.js';
 import type { Observation } from '../provisioning/provider.js';
-import { differs, gone, oneByOne } from './attempt.js';
+import { differs, firstCall, gone, oneByOne } from './attempt.js';
 import { isNamed, PermanentFailure } from './errors.js';
 import type { AwsProvider, AwsSession } from './session.js';
 
@@ -39,7 +39,7 @@ export const crawlerRun: AwsProvider<'CrawlerRun'> = oneByOne<'CrawlerRun'>({
       if (failure) throw new PermanentFailure('CrawlFailed', failure);
       await removeCrawler(session, spec);
     }
-    if (seen.state !== 'WAITING') await session.glue.send(new CreateCrawlerCommand(createInput(spec)));
+    if (seen.state !== 'WAITING') await firstCall(() => session.glue.send(new CreateCrawlerCommand(createInput(spec))));
     await startCrawler(session, spec);
   },
   remove: (session, { spec }) => gone(() => removeCrawler(session, spec)),

@@ -10,7 +10,7 @@ import {
   type Target,
 } from '@aws-sdk/client-eventbridge';
 import type { SpecOf } from '../provisioning/kinds.js';
-import { compared, differs, gone, oneByOne } from './attempt.js';
+import { compared, differs, firstCall, gone, oneByOne } from './attempt.js';
 import { PartialFailure } from './errors.js';
 import type { AwsSession } from './session.js';
 
@@ -34,7 +34,7 @@ export const eventRule = oneByOne<'EventRule'>({
   },
   async apply(session, { item, observation }) {
     const { spec } = item;
-    await session.eventBridge.send(new PutRuleCommand(ruleInput(spec)));
+    await firstCall(() => session.eventBridge.send(new PutRuleCommand(ruleInput(spec))));
     // Targets that must go, go first: a rule takes five.
     const held = observation.state === 'MISSING' ? [] : await readTargets(session, spec);
     const wanted = new Set(spec.targets.map(({ id }) => id));

@@ -2,7 +2,7 @@ import { Prisma } from '../generated/prisma/client.js';
 import type { DueRow } from './due.js';
 import type { Kind } from './kinds.js';
 import { specText } from './merge.js';
-import type { Observation, ProviderError } from './provider.js';
+import type { Observation } from './provider.js';
 import { unsettled, type Verdict, type VerdictOptions } from './verdict.js';
 
 /** What is done about an object that was changed or removed out of band: put right at once, or told and left for somebody to decide. */
@@ -50,9 +50,9 @@ export function isNothingOfOurs(row: DueRow): boolean {
   return row.desired === 'ABSENT' && !row.ours && WHOLLY_OURS.has(row.kind);
 }
 
-/** Whether AWS refused to make the object, as one came to stand under the name after it was looked for. */
-export function isTakenMeanwhile(row: DueRow, { code }: ProviderError): boolean {
-  return !row.ours && WHOLLY_OURS.has(row.kind) && /AlreadyExists|^Conflict$/.test(code);
+/** Whether an object is as little ours after a try as before it, in which nothing was made. */
+export function staysAnothers(row: DueRow): boolean {
+  return row.desired === 'PRESENT' && !row.ours && WHOLLY_OURS.has(row.kind);
 }
 
 /** The name is taken by another's object with other content: nothing is changed. */

@@ -4,9 +4,9 @@ import {
   drifted,
   isAccepted,
   isAnothers,
-  isTakenMeanwhile,
   landedLate,
   reported,
+  staysAnothers,
 } from './drift.js';
 import type { DueRow } from './due.js';
 import { covers } from './merge.js';
@@ -94,10 +94,16 @@ export function refused(run: Judging, { row, observation }: Omit<Judged, 'policy
   const neverThere = row.desired === 'ABSENT' && observation.state === 'MISSING' && refusedAsAbsent(row, error);
   if (neverThere) return agreed(row, {}, run.verdicts);
   const verdict = failed(row, error, run.verdicts);
-  return isTakenMeanwhile(row, error) ? { ...verdict, refusedByName: true } : verdict;
+  return error.untouched && staysAnothers(row) ? { ...verdict, untouched: true } : verdict;
 }
 
 /** The verdict where no call was made, as the process stops or AWS does not answer. */
 export function notTried(run: Judging, row: DueRow): Verdict {
   return run.stopping() ? leftOver(row) : postponed(row, run.verdicts);
+}
+
+/** As `notTried`, for a row that was marked as in flight: nothing of it was sent. */
+export function notSent(run: Judging, row: DueRow): Verdict {
+  const verdict = notTried(run, row);
+  return staysAnothers(row) ? { ...verdict, untouched: true } : verdict;
 }

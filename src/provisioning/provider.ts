@@ -40,6 +40,8 @@ export interface ProviderError {
   /** What happened and what to do about it, in a sentence. */
   message: string;
   awsRequestId: string | null;
+  /** AWS refused the first call that would have changed the object: nothing of it was done. */
+  untouched?: true;
   /** PROPAGATION alone: retried once, after this many milliseconds, in place of several times. */
   retryAfterMs?: number;
   /** The grants that the resource stands on have to be taken away and given anew: done once, then the treatment counts. */

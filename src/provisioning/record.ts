@@ -165,7 +165,7 @@ async function writeVerdicts(tx: Tx, verdicts: Verdict[], driftPeriodMs: number)
       drift,
       keepsDrift: drift === undefined,
       seen: verdict.agrees || verdict.observed !== null,
-      confirmed: (verdict.agrees && !verdict.keepsUnconfirmed) || verdict.refusedByName === true,
+      confirmed: (verdict.agrees && !verdict.keepsUnconfirmed) || verdict.untouched === true,
       unhealthy: isUnhealthy({ ...verdict, drift: drift === undefined ? row.drift : drift }),
     })),
   );

@@ -2,7 +2,7 @@ import { isNothingOfOurs } from './drift.js';
 import { type DueRow, dueRows } from './due.js';
 import { isPassDue, passOverGrants } from './grants-pass.js';
 import { groupBy } from './group.js';
-import { asksForPolicy, judge, judgeAfter, notTried, refused } from './judge.js';
+import { asksForPolicy, judge, judgeAfter, notSent, notTried, refused } from './judge.js';
 import { type Kind, REMOVED_WITHOUT_CALL } from './kinds.js';
 import { ensureLease, FenceLost, type Lease } from './lane.js';
 import type { Provider } from './provider.js';
@@ -148,7 +148,7 @@ async function change<Session>(run: Run<Session>, provider: Provider<Session>, p
       batch.forEach((each, index) => {
         const { row } = each;
         const outcome = outcomes?.[index];
-        if (!outcome) verdicts.push(notTried(run, row));
+        if (!outcome) verdicts.push(notSent(run, row));
         else if (!outcome.ok) verdicts.push(refused(run, each, outcome.error));
         else if (step === 'REISSUE') reissued.add(row);
         else succeeded.push(row);

@@ -30,8 +30,8 @@ export interface Verdict {
   reissue: boolean;
   /** AWS agrees, but what was sent and never seen is remembered until it was looked at once more. */
   keepsUnconfirmed?: true;
-  /** Nothing of what was sent took effect, as another's object stands under the name. */
-  refusedByName?: true;
+  /** Nothing was made in this run, nor before it: what comes to stand under the name is another's. */
+  untouched?: true;
   /** What is now to be changed takes something away: it never ends as FAILED. */
   narrows?: true;
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { attempt, createOrCompare, inParallel } from '../../src/aws/attempt.js';
+import { attempt, createOrCompare, firstCall, inParallel } from '../../src/aws/attempt.js';
 import type { Observation } from '../../src/provisioning/provider.js';
 
 const awsError = (name: string) =>
@@ -26,7 +26,10 @@ test('a reading that is throttled after AlreadyExists is retried as a throttled 
     message: 'Rate exceeded',
     awsRequestId: 'r',
   } as const;
-  expect(await outcomeWhere(async () => ({ state: 'FAILED', error }))).toEqual({ ok: false, error });
+  expect(await outcomeWhere(async () => ({ state: 'FAILED', error }))).toEqual({
+    ok: false,
+    error: { ...error, untouched: true },
+  });
   expect(
     await outcomeWhere(async () => {
       throw awsError('ThrottlingException');
@@ -46,6 +49,26 @@ test('a reading that is stale or still waits after AlreadyExists is read again',
       throw awsError('EntityNotFoundException');
     }),
   ).toMatchObject({ error: { treatment: 'OBSERVE', code: 'AlreadyExistsException' } });
+});
+
+test('a refusal for sure of the first call says that nothing was done; what may have been done does not', async () => {
+  const refusedWith = (name: string) =>
+    attempt(() =>
+      firstCall(async () => {
+        throw awsError(name);
+      }),
+    );
+  for (const name of [
+    'AccessDeniedException',
+    'ThrottlingException',
+    'AlreadyExistsException',
+    'ValidationException',
+  ]) {
+    expect(await refusedWith(name)).toMatchObject({ ok: false, error: { code: name, untouched: true } });
+  }
+  for (const name of ['InternalServiceException', 'TimeoutError', 'OperationTimeoutException']) {
+    expect(await refusedWith(name)).not.toHaveProperty('error.untouched');
+  }
 });
 
 test('where one call throws, the others under way end before it is thrown on, and no further one begins', async () => {

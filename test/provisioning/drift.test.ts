@@ -231,13 +231,46 @@ describe("another's object under the name that is wanted", () => {
     world.refuse = ({ kind, operation }, key) => {
       if (kind !== 'GlueTable' || operation !== 'apply') return null;
       world.objects.set(`${GOVERNANCE.account} GlueTable ${key}`, 'made at the same moment');
-      return new AwsFailure('AlreadyExistsException', 'OBSERVE');
+      return new AwsFailure('AlreadyExistsException', 'OBSERVE', { untouched: true });
     };
     const reconciler = start();
     reconciler.wake((await declared(owner(), tableInGovernance('orders'))).changedLanes);
     await eventually(async () => (await row(table)).status === 'FAILED', 'refused');
     expect(await errorOf(table)).toMatchObject({ code: 'AlreadyExists' });
     expect(world.objects.get(nameOf(table))).toBe('made at the same moment');
+  });
+
+  test.each([
+    ['AccessDeniedException', 'PROPAGATION'],
+    ['ThrottlingException', 'RETRY'],
+    ['ValidationException', 'PERMANENT'],
+  ] as const)('is not ours as AWS had refused to make ours: %s', async (code, treatment) => {
+    world.refuse = ({ kind, operation }) =>
+      kind === 'GlueTable' && operation === 'apply' ? new AwsFailure(code, treatment, { untouched: true }) : null;
+    const who = owner();
+    const reconciler = start();
+    reconciler.wake((await declared(who, tableInGovernance('orders'))).changedLanes);
+    await eventually(async () => (await errorOf(table))?.code === code, 'refused');
+    world.objects.set(nameOf(table), 'made since by somebody else');
+    world.refuse = () => null;
+    reconciler.wake([(await db.prisma.$transaction((tx) => retryResource(tx, resourceId(table))))!]);
+    await eventually(async () => (await errorOf(table))?.code === 'AlreadyExists', 'left alone');
+    reconciler.wake((await declared(who, [])).changedLanes);
+    await eventually(async () => (await row(table)).status === 'REMOVED', 'let go');
+    expect(world.objects.get(nameOf(table))).toBe('made since by somebody else');
+  });
+
+  test('is not ours as the process stopped before ours was sent', async () => {
+    let stopped: Promise<void> | undefined;
+    world.meddle = ({ kind, operation }) => {
+      if (kind === 'GlueDatabase' && operation === 'observe') stopped ??= reconciler.stop();
+    };
+    const database = tableInGovernance('orders').find(({ kind }) => kind === 'GlueDatabase')!;
+    const reconciler = start();
+    reconciler.wake((await declared(owner(), tableInGovernance('orders'))).changedLanes);
+    await eventually(async () => stopped !== undefined, 'stopped');
+    await stopped;
+    expect(await row(database)).toMatchObject({ status: 'PENDING', unconfirmedSpec: null, ours: false });
   });
 
   test('is not ours any more once ours was removed', async () => {

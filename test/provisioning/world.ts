@@ -37,7 +37,7 @@ export class AwsFailure extends Error {
   constructor(
     readonly code: string,
     readonly treatment: ProviderError['treatment'],
-    readonly rest: Pick<ProviderError, 'retryAfterMs'> = {},
+    readonly rest: Pick<ProviderError, 'retryAfterMs' | 'untouched'> = {},
   ) {
     super(code);
   }
