@@ -22,6 +22,8 @@ interface Due {
 }
 
 const PAGE = 200;
+/** Lanes are woken this often while a list is worked on, in milliseconds: a worker woken by each grant would run ahead of the list, a call a grant. */
+const WAKE_MS = 1_000;
 
 /**
  * Ends all grants whose time has come by the database's clock, one transaction each, so that a long list blocks no revoke and those
@@ -29,21 +31,30 @@ const PAGE = 200;
  */
 export async function expireDueGrants(ctx: SystemContext, { failed, signal }: Expiry): Promise<number> {
   let ended = 0;
+  let asleep: LaneKey[] = [];
+  let wokenAt = Date.now();
+  const wake = () => {
+    if (asleep.length > 0) ctx.committed(asleep);
+    asleep = [];
+    wokenAt = Date.now();
+  };
   let page = await dueGrants(ctx, null);
-  while (page.length > 0) {
+  while (page.length > 0 && !signal?.aborted) {
     for (const { id } of page) {
-      if (signal?.aborted) return ended;
+      if (signal?.aborted) break;
       try {
         const lanes = await expire(ctx, id);
         if (lanes === null) continue;
-        ctx.committed(lanes);
+        asleep.push(...lanes);
         ended += 1;
       } catch (error) {
         failed(id, error);
       }
+      if (Date.now() - wokenAt >= WAKE_MS) wake();
     }
     page = page.length < PAGE ? [] : await dueGrants(ctx, page.at(-1) as Due);
   }
+  wake();
   return ended;
 }
 
