@@ -23,7 +23,7 @@ import {
   tagValues,
 } from './desired-grants.js';
 import { filterName } from './names.js';
-import { columnsOfFilter } from './row-filter.js';
+import { misfitOf } from './row-filter.js';
 import type { ProductWithTables } from './rows.js';
 
 /** What of a request decides which AWS objects it needs. */
@@ -41,7 +41,8 @@ interface Access {
 
 /**
  * What an approved request needs of AWS (design: provisioning.md, Access by name, Access by tag), in the product's access mode, and in
- * the one that it comes from while that changes. What the product no longer has is left out.
+ * the one that it comes from while that changes. What the product no longer has is left out, and what a mode would open beyond the
+ * request is not given in it.
  */
 export function desiredAccess(mesh: Mesh, access: Access): DesiredResource[] {
   const { request, product, consumer } = access;
@@ -69,12 +70,11 @@ export function askedTables(
 ): AskedTable[] {
   const opened = approvedValues(request, product);
   if (!opened.includes(confidentiality(product.classification))) return [];
-  const filtered = request.rowFilter === null ? [] : columnsOfFilter(request.rowFilter);
   return (
     product.tables
       .filter(({ name }) => request.tables.length === 0 || request.tables.includes(name))
-      // Without a column that decides which rows are open, none is.
-      .filter(({ columns }) => filtered.every((column) => columns.some(({ name }) => name === column)))
+      // Where a column that decides which rows are open is gone, or is of another type, no row is.
+      .filter(({ columns }) => request.rowFilter === null || misfitOf(request.rowFilter, columns) === null)
       .flatMap((table): AskedTable[] => {
         const asked = request.columns.filter((column) => column.startsWith(`${table.name}.`));
         const open = table.columns
@@ -99,10 +99,13 @@ export function givenByNameAlone(
   return !all || !reads || columns.length > 0 || rowFilter !== null;
 }
 
+/** What of a column decides whether a request comes to it. */
+export type AskableColumn = 'name' | 'type' | 'partition' | 'pii' | 'classification';
+
 /** What of a product's table decides what of it a request comes to. */
 interface AskableTable {
   name: string;
-  columns: Pick<ProductWithTables['tables'][number]['columns'][number], 'name' | 'pii' | 'classification'>[];
+  columns: Pick<ProductWithTables['tables'][number]['columns'][number], AskableColumn>[];
 }
 
 /** Grants by name: in G to each principal directly, or to his account, and in the account the share, the link and DESCRIBE on both. */
@@ -156,10 +159,11 @@ function permissions({ permissions }: AskedAccess, { columns, rowFilter }: Asked
 }
 
 /**
- * Grants by tag: in G to the consumer's account with grant option, on the tags, on the domain's database and on the product's tables;
+ * Grants by tag, never for what is less than the product: in G to the consumer's account with grant option, on the tags, on the domain's database and on the product's tables;
  * in the account the link to the database, and to each principal the very same expressions, as Lake Formation takes no others.
  */
 function desiredByTag(mesh: Mesh, { request, product, consumer }: Access): DesiredResource[] {
+  if (givenByNameAlone(request, product)) return [];
   const at = inAccount(consumer);
   const { link, resource: linked } = desireDatabaseLink(mesh, consumer, product.domain);
   const database = domainByTag(mesh, product.domain, 'DATABASE');

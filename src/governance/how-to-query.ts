@@ -1,6 +1,6 @@
-import type { AccessMode, Classification, ProvisioningMode } from '../generated/prisma/client.js';
+import type { AccessMode, Classification, ProductColumn, ProvisioningMode } from '../generated/prisma/client.js';
 import type { Mesh } from './context.js';
-import { type AskedAccess, type AskedTable, askedTables } from './desired-access.js';
+import { type AskableColumn, type AskedAccess, type AskedTable, askedTables } from './desired-access.js';
 import {
   centralDatabase,
   databaseLinkName,
@@ -21,7 +21,7 @@ export interface Readable {
     accessMode: AccessMode;
     /** The mode that it comes from: its names hold until all of the new one stands. */
     previousAccessMode: AccessMode | null;
-    tables: { name: string; columns: { name: string; pii: boolean; classification: Classification | null }[] }[];
+    tables: { name: string; columns: Pick<ProductColumn, AskableColumn>[] }[];
   };
   consumer: { awsAccountId: string; provisioning: ProvisioningMode };
   request: Pick<AskedAccess, 'tables' | 'columns' | 'rowFilter' | 'accessMode' | 'approvedAs'>;

@@ -4,11 +4,12 @@ import { WRITE_RULE, writePermissionsAllowed } from './asked-scope.js';
 import { claim, lockClaims } from './claims.js';
 import { approvedValues, confidentiality } from './confidentiality.js';
 import type { ActingContext, Mesh } from './context.js';
-import { askedTables, desiredAccess } from './desired-access.js';
+import { askedTables, desiredAccess, givenByNameAlone } from './desired-access.js';
 import { desiredDataProduct } from './desired-data-product.js';
 import { conflict } from './error.js';
 import type { Declarations } from './planned.js';
 import { beginRevoke } from './revoke.js';
+import { misfitOf } from './row-filter.js';
 import type { GrantRow, ProductWithTables } from './rows.js';
 import { settled } from './settled.js';
 import { assertPublishable } from './tables.js';
@@ -116,12 +117,23 @@ export function grantResources(mesh: Mesh, grant: GrantRow, product: ProductWith
 /** Why a grant cannot go on with the product as it is now; null where it can. */
 function whyItEnds({ request, consumerDomain }: GrantRow, product: ProductWithTables): string | null {
   if (!writePermissionsAllowed(request, product, consumerDomain)) return `Permissions to write are ${WRITE_RULE}.`;
+  if (product.accessMode === 'LF_TBAC' && givenByNameAlone(request, product)) {
+    return 'The product is given by tag, as a whole, and has more now than was granted by name: ask anew.';
+  }
   if (askedTables(request, product).length > 0) return null;
   const sensitive = confidentiality(product.classification);
   if (!approvedValues(request, product).includes(sensitive)) {
     return `The product is ${product.classification} now, and access was approved while it was ${request.approvedAs}: ask anew.`;
   }
+  const misfit = misfitIn(request, product);
+  if (misfit !== null) return `The row filter does not fit the product any more: ${misfit}`;
   return 'The contract in force has nothing left of what was granted.';
+}
+
+function misfitIn({ rowFilter, tables }: GrantRow['request'], product: ProductWithTables): string | null {
+  if (rowFilter === null) return null;
+  const table = product.tables.find(({ name }) => tables.includes(name));
+  return table === undefined ? null : misfitOf(rowFilter, table.columns);
 }
 
 const grantOwner = (id: string) => ({ type: 'ACCESS_GRANT' as const, id });

@@ -1,4 +1,4 @@
-import { invalid } from './error.js';
+import { GovernanceError, invalid } from './error.js';
 
 /**
  * Row filters in the part of PartiQL that Lake Formation takes (developer guide, partiql-support): columns compared with constants of
@@ -47,11 +47,15 @@ function checkLength(text: string): void {
     throw invalid('rowFilter', `rowFilter: Lake Formation takes fewer than ${LIMIT} characters.`);
 }
 
-/** The columns that a stored filter names. */
-export function columnsOfFilter(text: string): string[] {
-  const tokens = tokensOf(text);
-  const columns = tokens.filter(({ kind }, index) => kind === 'QUOTED' && tokens[index - 1]?.text !== '.');
-  return [...new Set(columns.map(nameIn))].sort();
+/** Why a stored filter does not fit a table as it is now; null where it does. */
+export function misfitOf(text: string, columns: readonly FilterColumn[]): string | null {
+  try {
+    readRowFilter(text, columns);
+    return null;
+  } catch (error) {
+    if (error instanceof GovernanceError) return error.message;
+    throw error;
+  }
 }
 
 function tokensOf(text: string): Token[] {

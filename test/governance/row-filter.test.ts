@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { GovernanceError } from '../../src/governance/error.js';
-import { columnsOfFilter, readRowFilter } from '../../src/governance/row-filter.js';
+import { misfitOf, readRowFilter } from '../../src/governance/row-filter.js';
 
 const columns = [
   { name: 'country', type: 'string', partition: false },
@@ -76,7 +76,7 @@ test.each([
 });
 
 test('a field of a struct is of its column', () => {
-  expect(columnsOfFilter(written("address.city = 'Bonn' or id = 1"))).toEqual(['address', 'id']);
+  expect(readRowFilter("address.city = 'Bonn' or id = 1", columns).columns).toEqual(['address', 'id']);
 });
 
 const column = fc.constantFrom('country', 'id', 'vip', 'order');
@@ -112,7 +112,7 @@ test('what was written is read as itself, with the same columns', () => {
       fc.pre(text.length < 1_000);
       const read = readRowFilter(text, columns);
       expect(readRowFilter(read.text, columns)).toEqual(read);
-      expect(columnsOfFilter(read.text)).toEqual(read.columns);
+      expect(misfitOf(read.text, columns)).toBeNull();
     }),
     { numRuns: 300 },
   );

@@ -40,7 +40,8 @@ export const accessGrantShape: Shape = {
         'product', json_build_object('name', p."name", 'classification', p."classification", 'accessMode', p."accessMode",
           'previousAccessMode', p."previousAccessMode", 'tables', (
           SELECT coalesce(json_agg(json_build_object('name', x."name", 'columns', (
-            SELECT coalesce(json_agg(json_build_object('name', c."name", 'pii', c."pii", 'classification', c."classification")
+            SELECT coalesce(json_agg(json_build_object('name', c."name", 'type', c."type",
+              'partition', c."partition", 'pii', c."pii", 'classification', c."classification")
               ORDER BY c."position"), '[]') FROM "ProductColumn" c WHERE c."tableId" = x."id"
           )) ORDER BY x."position"), '[]') FROM "ProductTable" x WHERE x."productId" = p."id")))
       FROM "AccessRequest" q JOIN "DataProduct" p ON p."id" = q."productId" JOIN "Domain" d ON d."id" = p."domainId"
