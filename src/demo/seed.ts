@@ -127,7 +127,7 @@ export async function seedDemo({ graphql: url, tokenOf, progress }: SeedOptions)
   const domainIds = new Map<string, string>();
   progress('registering four domains');
   for (const { name } of DEMO_DOMAINS) domainIds.set(name, await seedDomain(admin, name));
-  progress('publishing a dozen products with their contracts');
+  progress('publishing thirteen products with their contracts');
   const owners = new Map<string, Execute>();
   for (const { name } of DEMO_DOMAINS) owners.set(name, await as(userOf('owner', name)));
   for (const product of DEMO_PRODUCTS) {

@@ -18,9 +18,7 @@ import { AccessGrant, AccessGrantConnection, AccessGrantFilter } from '../schema
 import { AccessRequestConnection, AccessRequestFilter } from '../schema/access-request.js';
 import { DataContract } from '../schema/data-contract.js';
 import {
-  DataProduct,
   DataProductBy,
-  DataProductConnection,
   DataProductFilter,
   DataProductOrder,
   DeprecateDataProductInput,
@@ -29,7 +27,8 @@ import {
   ReportProvisioningInput,
   RetireDataProductInput,
   UpdateDataProductInput,
-} from '../schema/data-product.js';
+} from '../schema/data-product.input.js';
+import { DataProduct, DataProductConnection } from '../schema/data-product.js';
 import { Domain } from '../schema/domain.js';
 import {
   DeprecateDataProductResult,

@@ -9,14 +9,13 @@ import { readOne, sql } from '../governance/read/select.js';
 import { DataProductConnection } from '../schema/data-product.js';
 import {
   AddDomainMemberInput,
-  Domain,
   DomainBy,
-  DomainConnection,
   DomainFilter,
   RegisterDomainInput,
   RemoveDomainMemberInput,
   UpdateDomainInput,
-} from '../schema/domain.js';
+} from '../schema/domain.input.js';
+import { Domain, DomainConnection } from '../schema/domain.js';
 import { DomainRole } from '../schema/enums.js';
 import {
   AddDomainMemberResult,

@@ -33,7 +33,7 @@ export function planOf<Plan extends ShownPlan>(plan: Plan) {
   }
   return {
     ...plan,
-    resources: seesResources ? resources : resources.map(({ kind, action }) => ({ kind, action })),
+    resources: seesResources ? resources : resources.map(({ kind, action, repair }) => ({ kind, action, repair })),
     counts: [...counts.values()].sort((a, b) => (`${a.kind} ${a.action}` < `${b.kind} ${b.action}` ? -1 : 1)),
     quotas: seesResources ? quotas : null,
   };
@@ -44,6 +44,11 @@ const isShown = (resource: Partial<PlannedOutcome>): resource is PlannedOutcome 
 
 @Resolver(() => PlannedResource)
 export class PlannedResourceResolver {
+  @FieldResolver(() => Boolean)
+  repairs(@Root() { repair }: Pick<PlannedOutcome, 'repair'>) {
+    return repair !== null;
+  }
+
   @FieldResolver(() => [String], { nullable: true })
   diff(@Root() root: Partial<PlannedOutcome>) {
     return isShown(root) ? diffLines(root) : null;

@@ -29,6 +29,12 @@ export class PlannedResource {
   @Field(() => PlanAction, { description: 'What would be done.' })
   action!: string;
 
+  @Field(() => Boolean, {
+    description:
+      'What is wanted stays (NOOP), yet AWS is called to bring it about: it had FAILED, or was left as somebody changed it. Follows from how things stand, so it is no part of the digest.',
+  })
+  repairs!: boolean;
+
   @Field(() => AwsAccountId, { nullable: true, description: 'The account that would be called.' })
   account!: string | null;
 
@@ -50,7 +56,10 @@ export class PlannedResource {
   })
   diff!: string[] | null;
 
-  @Field(() => [PlannedAwsCall], { nullable: true, description: 'The AWS calls; none where nothing changes.' })
+  @Field(() => [PlannedAwsCall], {
+    nullable: true,
+    description: 'The AWS calls; none where nothing changes or is repaired.',
+  })
   awsCalls!: PlannedAwsCall[] | null;
 }
 
