@@ -16,6 +16,7 @@ let admin: Execute;
 let owner: Execute;
 let steward: Execute;
 let member: Execute;
+let consumer: Execute;
 let job: MainJob;
 let grant: string;
 
@@ -46,8 +47,8 @@ const SetPolicies = graphql(`
   }
 `);
 const LookAgain = graphql(`
-  mutation LookAgain($resource: ID!) {
-    retryResource(input: { resource: $resource }) {
+  mutation LookAgain($resource: ID!, $takeOver: Boolean) {
+    retryResource(input: { resource: $resource, takeOver: $takeOver }) {
       __typename
       ... on RetryResourcePayload { resource { id } }
       ... on UserError { code message }
@@ -88,14 +89,19 @@ const OwnersHealth = graphql(`
     }
   }
 `);
+const SharedObjects = graphql(`
+  query SharedObjects {
+    resources(first: 50, filter: { kinds: ["DataLakeSettings", "CatalogPolicy", "LfTag"] }) { nodes { id kind account key } }
+  }
+`);
 const Unhealthy = graphql(`
   query Unhealthy { resources(first: 50, filter: { unhealthy: true }) { nodes { id kind } } }
 `);
 
 beforeAll(async () => {
-  [admin, owner, steward, member] = (await Promise.all(
-    ['ada.admin', 'lena.fischer', 'tomasz.nowak', 'elif.kaya'].map((who) => product.as(who)),
-  )) as [Execute, Execute, Execute, Execute];
+  [admin, owner, steward, member, consumer] = (await Promise.all(
+    ['ada.admin', 'lena.fischer', 'tomasz.nowak', 'elif.kaya', 'pierre.laurent'].map((who) => product.as(who)),
+  )) as [Execute, Execute, Execute, Execute, Execute];
   job = mainJob({ requester: await product.as('oskar.lind'), decider: steward });
   grant = await job.grant({ principals: [principal], tables: ['shipments'] });
 }, 60_000);
@@ -206,6 +212,10 @@ test('a domain of which changes are only told: what was revoked by hand degrades
   expect((await steward(Unhealthy)).resources.nodes).toContainEqual({ id: given.id, kind: 'LfGrant' });
 
   expect((await member(Accept, { resource: given.id })).acknowledgeDrift).toMatchObject({ code: 'NOT_FOUND' });
+  // Who reads sees it too, and may not decide that his access stays as somebody has made it.
+  expect((await consumer(Accept, { resource: given.id })).acknowledgeDrift).toMatchObject({ code: 'FORBIDDEN' });
+  const takenOver = await consumer(LookAgain, { resource: given.id, takeOver: true });
+  expect(takenOver.retryResource).toMatchObject({ code: 'FORBIDDEN' });
   const accepted = { acknowledgedBy: 'tomasz.nowak', reason: 'It is known' };
   expect((await steward(Accept, { resource: given.id })).acknowledgeDrift).toMatchObject({
     resource: { drift: accepted },
@@ -225,6 +235,21 @@ test('a domain of which changes are only told: what was revoked by hand degrades
   expect((await steward(Accept, { resource: given.id })).acknowledgeDrift).toMatchObject({ code: 'STATE' });
 }, 90_000);
 
+test('what the whole mesh shares in the governance account is for admins to accept and to take over', async () => {
+  const { nodes } = (await admin(SharedObjects)).resources;
+  const shared = nodes.filter(
+    ({ account, kind, key }) => account === GOVERNANCE_ACCOUNT && (kind !== 'LfTag' || key === 'confidentiality'),
+  );
+  expect(shared.map(({ kind }) => kind).sort()).toEqual(['CatalogPolicy', 'DataLakeSettings', 'LfTag']);
+  for (const { id } of shared) {
+    expect((await owner(Accept, { resource: id })).acknowledgeDrift).toMatchObject({ code: 'FORBIDDEN' });
+    const takenOver = await owner(LookAgain, { resource: id, takeOver: true });
+    expect(takenOver.retryResource).toMatchObject({ code: 'FORBIDDEN' });
+    // There is nothing to accept, and who may is told so.
+    expect((await admin(Accept, { resource: id })).acknowledgeDrift).toMatchObject({ code: 'STATE' });
+  }
+}, 30_000);
+
 test('a grant that nothing in the mesh asked for is listed for its owners, accepted, or revoked where they want it so', async () => {
   expect((await admin(Foreign, { status: ['OPEN'] })).foreignGrants.nodes).toEqual([]);
   const [known, intruder] = [reader('known'), reader('intruder')];
@@ -238,6 +263,7 @@ test('a grant that nothing in the mesh asked for is listed for its owners, accep
     object: { kind: 'GlueTable', key: 'logistics_nrac/shipments' },
   });
   expect((await member(Foreign, { status: ['OPEN'] })).foreignGrants).toMatchObject({ totalCount: 0, nodes: [] });
+  expect((await consumer(Accept, { resource: found!.id })).acknowledgeDrift).toMatchObject({ code: 'NOT_FOUND' });
   expect((await steward(Accept, { resource: found!.id })).acknowledgeDrift).toMatchObject({
     foreignGrant: { status: 'ACKNOWLEDGED', acknowledgedBy: 'tomasz.nowak' },
   });

@@ -23,8 +23,8 @@ export interface Subjects {
   DataProduct: { type: 'DataProduct'; domainId: string; status: DataProductStatus };
   /** A request or the grant that came of it. */
   Access: { type: 'Access'; requestedBy: string; productDomainId: string; consumerDomainId: string };
-  /** `domainIds`: the domains that claim it; of a grant, both. */
-  Resource: { type: 'Resource'; domainIds: readonly string[] };
+  /** `domainIds`: the domains that claim it; of a grant, both. `deciderIds`: those whose word counts where it is not as it must be. */
+  Resource: { type: 'Resource'; domainIds: readonly string[]; deciderIds?: readonly string[] };
 }
 
 type Rule<S extends keyof Subjects> = { on: S; may: (viewer: Viewer, subject: Subjects[S]) => boolean };
@@ -53,6 +53,11 @@ const seesAccess = rule(
 const steersResource = rule(
   'Resource',
   (viewer, { domainIds }) => viewer.admin || domainIds.some((id) => steers(viewer, id)),
+);
+/** Who has access never decides that it may be wider than was granted. */
+const decidesResource = rule(
+  'Resource',
+  (viewer, { deciderIds }) => viewer.admin || (deciderIds ?? []).some((id) => steers(viewer, id)),
 );
 
 const RULES = {
@@ -101,8 +106,10 @@ const RULES = {
   ),
   'resource:read': steersResource,
   'resource:retry': steersResource,
+  /** What somebody else made under its name is changed. */
+  'resource:take-over': decidesResource,
   /** Also for a grant that no claim explains, on the object that it is on. */
-  'resource:acknowledge-drift': steersResource,
+  'resource:acknowledge-drift': decidesResource,
 };
 
 /** The closed list of actions. */
@@ -185,6 +192,8 @@ const REFUSALS: Record<Action, string> = {
     "You may not revoke this grant: only owners and stewards of the product's domain, owners of the consumer's domain and platform admins may.",
   'resource:read': 'You may not see this resource.',
   'resource:retry': 'You may not retry this resource: only owners and stewards of its domain and platform admins may.',
+  'resource:take-over':
+    'You may not have it taken over: only owners and stewards of the domain that it is decided by, and platform admins, may; what several domains share is for admins.',
   'resource:acknowledge-drift':
-    'You may not accept this difference: only owners and stewards of the domain and platform admins may.',
+    'You may not accept this difference: only owners and stewards of the domain that it is decided by, and platform admins, may; what several domains share is for admins.',
 };

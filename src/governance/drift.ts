@@ -8,11 +8,11 @@ import { assertCan } from './authorization.js';
 import type { Context } from './context.js';
 import { notFound, wrongState } from './error.js';
 import { globalId } from './global-id.js';
-import { domainsOf, resourceKey } from './resource.js';
+import { resourceKey, subjectOf, WHOSE_POLICY } from './resource.js';
 import { mutate, type Tx } from './transaction.js';
 import { idempotencyKey, read, text, uuid } from './validation.js';
 
-/** What is done about changes out of band: each domain decides for what is its own, and anybody may accept what he steers. */
+/** What is done about changes out of band: each domain decides for what is its own, and accepts it. */
 
 interface Policies {
   id: string;
@@ -21,21 +21,15 @@ interface Policies {
 }
 
 /**
- * The policies that count for resources. An object in a domain's account is that domain's; one in the governance account is of the
- * domains that claim it, by themselves, by a product or by a grant to it. Of several, one that says REPAIR is enough, so that nobody has
- * to live with another's broken settings; grants of others are revoked only where all say REVOKE.
+ * The policies that count for resources. Of several, one that says REPAIR is enough, so that nobody has to live with another's broken
+ * settings; grants of others are revoked only where all say REVOKE.
  */
 function policiesOf(db: PrismaClient, ids: string[]): Promise<Policies[]> {
   return db.$queryRaw<Policies[]>`
     SELECT r."id",
       CASE WHEN bool_and(d."driftPolicy" = 'REPORT') THEN 'REPORT' ELSE 'REPAIR' END AS drift,
       CASE WHEN bool_and(d."foreignGrantPolicy" = 'REVOKE') THEN 'REVOKE' ELSE 'REPORT' END AS foreign
-    FROM "Resource" r
-    LEFT JOIN "Domain" own ON own."awsAccountId" = r."account"
-    LEFT JOIN "ResourceClaim" c ON own."id" IS NULL AND c."resourceId" = r."id" AND c."releasedAtGeneration" IS NULL
-    LEFT JOIN "AccessGrant" g ON c."ownerType" = 'ACCESS_GRANT' AND g."id" = c."ownerId"
-    LEFT JOIN "DataProduct" p ON c."ownerType" <> 'DOMAIN' AND p."id" = coalesce(g."productId", c."ownerId")
-    LEFT JOIN "Domain" d ON d."id" = coalesce(own."id", p."domainId", c."ownerId")
+    FROM ${WHOSE_POLICY}
     WHERE r."id" = ANY (${ids}::text[]) GROUP BY r."id"`;
 }
 
@@ -75,7 +69,7 @@ async function acceptDrift(ctx: Context, tx: Tx, { resource: id, reason }: z.out
   const [row] = await tx.$queryRaw<{ status: string; drift: Drift | null }[]>`
     SELECT "status"::text, "drift" FROM "Resource" WHERE "id" = ${id} FOR UPDATE`;
   if (row === undefined) throw notFound('The resource');
-  assertCan(ctx.viewer, 'resource:acknowledge-drift', { type: 'Resource', domainIds: await domainsOf(tx, id) });
+  assertCan(ctx.viewer, 'resource:acknowledge-drift', await subjectOf(tx, id));
   const { drift, status } = row;
   if (drift === null) {
     throw wrongState(status, `The resource is ${status} and has no difference that was told and left alone.`);
@@ -95,7 +89,7 @@ async function acceptForeignGrant(ctx: Context, tx: Tx, given: z.output<typeof a
   const row = await tx.foreignGrant.findUnique({ where: { id } });
   if (row === null) throw notFound('The foreign grant');
   const { resourceId, status, principal, resource, permissions } = row;
-  assertCan(ctx.viewer, 'resource:acknowledge-drift', { type: 'Resource', domainIds: await domainsOf(tx, resourceId) });
+  assertCan(ctx.viewer, 'resource:acknowledge-drift', await subjectOf(tx, resourceId));
   if (status === 'GONE') throw wrongState(status, 'The foreign grant is gone: there is nothing to accept.');
   const ids = { resourceId, foreignGrantId: id };
   if (status === 'ACKNOWLEDGED') return { ids };

@@ -1,7 +1,10 @@
 import { z } from 'zod';
+import { Prisma } from '../generated/prisma/client.js';
 import { retryResource as retry } from '../provisioning/declare.js';
-import { assertCan } from './authorization.js';
+import { assertCan, type Subjects } from './authorization.js';
+import { CONFIDENTIALITY } from './confidentiality.js';
 import type { Context } from './context.js';
+import { LOB } from './desired-grants.js';
 import { notFound, wrongState } from './error.js';
 import { mutate, type Tx } from './transaction.js';
 import { idempotencyKey, read } from './validation.js';
@@ -22,15 +25,46 @@ export async function retryResource(ctx: Context, input: RetryResourceInput): Pr
     const [resource] = await tx.$queryRaw<{ status: string }[]>`
       SELECT "status"::text FROM "Resource" WHERE "id" = ${id} FOR UPDATE`;
     if (resource === undefined) throw notFound('The resource');
-    assertCan(ctx.viewer, 'resource:retry', { type: 'Resource', domainIds: await domainsOf(tx, id) });
+    assertCan(ctx.viewer, takeOver ? 'resource:take-over' : 'resource:retry', await subjectOf(tx, id));
     const lane = await retry(tx, id, { takeOver: takeOver === true });
     if (lane === null) throw wrongState(resource.status, 'The resource is REMOVED: there is nothing to look at again.');
     return { ids: { resourceId: id }, lanes: [lane] };
   });
 }
 
+/** A resource as what something is done to. */
+export async function subjectOf(tx: Tx, resourceId: string): Promise<Subjects['Resource']> {
+  const [domainIds, deciderIds] = [await domainsOf(tx, resourceId), await decidersOf(tx, resourceId)];
+  return { type: 'Resource', domainIds, deciderIds };
+}
+
+/**
+ * Whose policy counts for resources `r`, as `d`: an object in a domain's account is that domain's; one in the governance account is of
+ * the domains that claim it, by themselves, by a product or by a grant to it, and never of who reads.
+ */
+export const WHOSE_POLICY = Prisma.sql`"Resource" r
+  LEFT JOIN "Domain" own ON own."awsAccountId" = r."account"
+  LEFT JOIN "ResourceClaim" c ON own."id" IS NULL AND c."resourceId" = r."id" AND c."releasedAtGeneration" IS NULL
+  LEFT JOIN "AccessGrant" g ON c."ownerType" = 'ACCESS_GRANT' AND g."id" = c."ownerId"
+  LEFT JOIN "DataProduct" p ON c."ownerType" <> 'DOMAIN' AND p."id" = coalesce(g."productId", c."ownerId")
+  LEFT JOIN "Domain" d ON d."id" = coalesce(own."id", p."domainId", c."ownerId")`;
+
+/** What is the whole mesh's in the governance account, whoever claims it so far. */
+const THE_MESHS = Prisma.sql`(r."kind" IN ('DataLakeSettings', 'CatalogPolicy', 'EventBus', 'BusPermission')
+  OR r."kind" = 'LfTag' AND r."key" = ANY (${[CONFIDENTIALITY, LOB]}::text[])
+  OR r."kind" = 'LfGrant' AND r."spec" #>> '{resource,type}' = 'LF_TAG'
+    AND r."spec" #>> '{resource,key}' = ANY (${[CONFIDENTIALITY, LOB]}::text[]))`;
+
+/** The domain that decides what is done about a difference of a resource; none where it is the mesh's or several domains', thus for admins. */
+async function decidersOf(tx: Tx, resourceId: string): Promise<string[]> {
+  const rows = await tx.$queryRaw<{ domainId: string }[]>`
+    SELECT DISTINCT d."id"::text AS "domainId" FROM ${WHOSE_POLICY}
+    WHERE r."id" = ${resourceId} AND d."id" IS NOT NULL AND (own."id" IS NOT NULL OR NOT ${THE_MESHS})`;
+  return rows.length === 1 ? rows.map(({ domainId }) => domainId) : [];
+}
+
 /** The domains that a resource belongs to: who claims it, by itself, by a product, or by a grant that it gives or has. */
-export async function domainsOf(tx: Tx, resourceId: string): Promise<string[]> {
+async function domainsOf(tx: Tx, resourceId: string): Promise<string[]> {
   const rows = await tx.$queryRaw<{ domainId: string }[]>`
     WITH claimed AS (SELECT "ownerType", "ownerId" FROM "ResourceClaim" WHERE "resourceId" = ${resourceId})
     SELECT "ownerId"::text AS "domainId" FROM claimed WHERE "ownerType" = 'DOMAIN'

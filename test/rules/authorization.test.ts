@@ -42,6 +42,9 @@ const domain: Subjects['Domain'] = { type: 'Domain', id: OWN as string };
 const given = access(OWN as string, OTHER as string);
 const got = access(OTHER as string, OWN as string);
 
+const decided: Subjects['Resource'] = { type: 'Resource', domainIds: [OWN as string], deciderIds: [OWN as string] };
+const needed: Subjects['Resource'] = { ...decided, deciderIds: [OTHER as string] };
+
 /** security.md, "Who may do what": action, what it is done to, who may. */
 const MATRIX: [Action, string, Subjects[keyof Subjects], Who[]][] = [
   ['domain:register', 'the mesh', { type: 'Mesh' }, ['admin']],
@@ -83,7 +86,10 @@ const MATRIX: [Action, string, Subjects[keyof Subjects], Who[]][] = [
   ['resource:read', 'one of his domain', { type: 'Resource', domainIds: [OTHER as string, OWN as string] }, STEERS],
   ['resource:read', "another domain's", { type: 'Resource', domainIds: [OTHER as string] }, ['admin']],
   ['resource:retry', 'one of his domain', { type: 'Resource', domainIds: [OWN as string] }, STEERS],
-  ['resource:acknowledge-drift', 'one of his domain', { type: 'Resource', domainIds: [OWN as string] }, STEERS],
+  ['resource:take-over', 'one that his domain decides on', decided, STEERS],
+  ['resource:take-over', 'one that his domain only needs', needed, ['admin']],
+  ['resource:acknowledge-drift', 'one that his domain decides on', decided, STEERS],
+  ['resource:acknowledge-drift', 'one that his domain only needs', needed, ['admin']],
 ];
 
 test.each(MATRIX)('%s on %s', (action, _, subject, may) => {
