@@ -75,7 +75,7 @@ export function shownPlan({ outcomes, used, refusals, warnings, seesResources }:
       ({ name, account, limit, headroom }) =>
         `${name} in account ${account}: ${-headroom} more than AWS's default limit of ${limit}.`,
     );
-  const idle = outcomes.length > 0 && outcomes.every(({ action }) => action === 'NOOP');
+  const idle = outcomes.length > 0 && outcomes.every(({ action, repair }) => action === 'NOOP' && repair === null);
   return {
     digest: planDigest(outcomes, POLICY_VERSION),
     resources: outcomes,

@@ -51,7 +51,7 @@ export async function declare(tx: Tx, { owner, resources, correlationId }: Decla
     reckonings.filter((reckoning) => !inserted.has(reckoning.id)),
     correlationId,
   );
-  const revived = reckonings.filter(({ revives }) => revives);
+  const revived = reckonings.filter(({ repair }) => repair !== null);
   await tryAnew(tx, revived);
   const changed = reckonings.filter(({ action }) => action !== 'NOOP');
   return {

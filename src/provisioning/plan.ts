@@ -9,6 +9,7 @@ import {
   type ClaimRow,
   type Owner,
   type Reckoning,
+  type Repair,
   type ResourceRow,
   reckon,
   type Wish,
@@ -22,6 +23,8 @@ export interface Outcome extends ResourceIdentity {
   action: Action;
   before: SpecOf<Kind> | null;
   after: SpecOf<Kind> | null;
+  /** Wanted as before, yet AWS is called: it had FAILED, or was left as somebody changed it. Follows from status, so no part of a digest. */
+  repair: Repair | null;
 }
 
 /** What one owner is to claim in place of what he claims so far. */
@@ -65,7 +68,7 @@ function readConcerned(tx: Tx, declarations: { owner: Owner; wishes: Wish[] }[])
   const ids = declarations.flatMap(({ wishes }) => wishes.map(({ id }) => id));
   const owners = declarations.map(({ owner }) => owner.id);
   return tx.$queryRaw<ResourceRow[]>`
-    SELECT "id", "kind", "account", "region", "key", "spec", "desired", "generation", "status" FROM "Resource"
+    SELECT "id", "kind", "account", "region", "key", "spec", "desired", "generation", "status", "drift" FROM "Resource"
     WHERE "id" = ANY (${ids}::text[]) OR "id" IN (
       SELECT "resourceId" FROM "ResourceClaim" WHERE "ownerId" = ANY (${owners}::uuid[]) AND "releasedAtGeneration" IS NULL)`;
 }
@@ -88,7 +91,8 @@ function reckonInTurn(declarations: { owner: Owner; wishes: Wish[] }[], { rows, 
       rows: [...concerned].flatMap((id) => known.get(id) ?? []),
       claims: held.filter(({ resourceId }) => concerned.has(resourceId)),
     });
-    for (const { id, resource, after, generation } of reckonings) {
+    for (const { id, resource, action, after, generation, repair } of reckonings) {
+      if (action === 'NOOP' && repair === null) continue;
       const desired = after ? 'PRESENT' : 'ABSENT';
       known.set(id, { ...resource, id, desired, generation, status: 'PENDING', drift: null });
     }
@@ -116,11 +120,12 @@ function isOf(claim: ClaimRow, owner: Owner): boolean {
  */
 export function outcomesOf(declared: Reckoning[][]): Outcome[] {
   const outcomes = new Map<string, Outcome>();
-  for (const { id, resource, before, after, wished, claim } of declared.flat()) {
+  for (const { id, resource, before, after, wished, claim, repair } of declared.flat()) {
     if (!wished && claim.state === 'UNTOUCHED') continue;
     const { kind, account, region, key } = resource;
-    const first = outcomes.get(id) ?? { id, kind, account, region, key, before };
-    outcomes.set(id, { ...first, after, action: actionOf(first.before, after) });
+    const first = outcomes.get(id) ?? { id, kind, account, region, key, before, repair };
+    const action = actionOf(first.before, after);
+    outcomes.set(id, { ...first, after, action, repair: action === 'NOOP' ? (first.repair ?? repair) : null });
   }
   return [...outcomes.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
 }
@@ -135,10 +140,16 @@ export function planDigest(outcomes: Outcome[], policyVersion: string): string {
   return hash.digest('hex');
 }
 
-/** The AWS calls that bring an outcome about where AWS holds what was wanted before; none where nothing changes. */
-export function callsFor({ id, kind, account, key, before, after, action }: Outcome, callsOf: CallsOf): AwsCall[] {
+/**
+ * The AWS calls that bring an outcome about where AWS holds what was wanted before, or what was last seen of what is repaired; none
+ * where nothing changes.
+ */
+export function callsFor(outcome: Outcome, callsOf: CallsOf): AwsCall[] {
+  const { id, kind, account, key, after, repair } = outcome;
+  const action = repair?.action ?? outcome.action;
+  const before = repair ? repair.held : outcome.before;
   const spec = after ?? before;
-  if (action === 'NOOP' || spec === null) return [];
+  if (action === 'NOOP' || !spec) return [];
   return callsOf(account, kind, { id, key, spec, ...(after && before ? { before } : {}) }, action);
 }
 

@@ -38,6 +38,14 @@ export interface ClaimRow {
 
 export type Action = 'CREATE' | 'UPDATE' | 'DELETE' | 'NOOP';
 
+/** How something comes to be what was wanted of it all along. */
+export interface Repair {
+  /** CREATE where nothing of it is known to stand. */
+  action: 'CREATE' | 'UPDATE';
+  /** What AWS was last seen to hold of it, where that can be told. */
+  held?: SpecOf<Kind>;
+}
+
 /** What an owner's new set of claims means for one resource. */
 export interface Reckoning {
   id: string;
@@ -52,8 +60,8 @@ export interface Reckoning {
   generation: number;
   /** Wanted still, but something that it gave is taken away. */
   narrows: boolean;
-  /** A new claim on what had FAILED, or was left as somebody changed it, and stays as it is: it is tried anew. */
-  revives: boolean;
+  /** A new claim on what had FAILED, or was left as somebody changed it, and is wanted as before: it is tried anew. */
+  repair: Repair | null;
   /** Among what the owner wishes now. */
   wished: boolean;
   /** The owner's own claim: HELD with this spec, RELEASED until AWS agrees, or GONE as it made no difference. */
@@ -140,10 +148,27 @@ function reckonOne({ id, owner, wish, row, claims }: Case): Reckoning {
     dependsOn: dependenciesOf({ ...resource, spec }).map(resourceId),
     generation: row ? row.generation + (action === 'NOOP' ? 0 : 1) : 1,
     narrows: before !== null && after !== null && !covers(resource.kind, after, before),
-    revives: action === 'NOOP' && (row?.status === 'FAILED' || row?.drift != null) && claim.state === 'HELD',
+    repair: action === 'NOOP' && row && claim.state === 'HELD' ? repairOf(row, claim.spec) : null,
     wished: wish !== undefined,
     claim,
   };
+}
+
+/**
+ * What a new claim has put right: what FAILED, and a difference that was told and left. One that somebody accepted stays, unless what
+ * the claim needs is missing.
+ */
+function repairOf({ kind, spec, status, drift }: ResourceRow, needed: SpecOf<Kind>): Repair | null {
+  if (drift === null) return status === 'FAILED' ? { action: 'CREATE' } : null;
+  if (drift.observed === null) return { action: 'CREATE' };
+  const held = kind === 'LfGrant' ? heldOf(spec as SpecOf<'LfGrant'>, drift.observed) : undefined;
+  if (drift.acknowledgedAt !== null && held && covers(kind, held, needed)) return null;
+  return { action: 'UPDATE', ...(held && { held }) };
+}
+
+/** The permissions that AWS showed; of other kinds what is held cannot be told from what is missing. */
+function heldOf(spec: SpecOf<'LfGrant'>, { permissions, grantable }: Record<string, unknown>) {
+  return specSchema('LfGrant').safeParse({ ...spec, permissions, grantable }).data as SpecOf<'LfGrant'> | undefined;
 }
 
 function identityOf(row: ResourceRow): DesiredResource {

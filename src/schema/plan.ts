@@ -58,7 +58,7 @@ export class PlannedResource {
 
   @Field(() => [PlannedAwsCall], {
     nullable: true,
-    description: 'The AWS calls; none where nothing changes or is repaired.',
+    description: 'The AWS calls; none where nothing changes and nothing is repaired.',
   })
   awsCalls!: PlannedAwsCall[] | null;
 }

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Prisma } from '../../src/generated/prisma/client.js';
 import { ClaimConflict, declare, release, retryResource } from '../../src/provisioning/declare.js';
+import type { Drift } from '../../src/provisioning/drift.js';
 import { desire, type PermissionMap } from '../../src/provisioning/kinds.js';
 import { type CallsOf, callsFor, diffLines, plan, planDigest } from '../../src/provisioning/plan.js';
 import type { Owner } from '../../src/provisioning/reckon.js';
@@ -230,6 +231,73 @@ describe('plan', () => {
     expect(planDigest(await planned(a, wishes), 'v2')).not.toBe(first);
     await declared(b, [grantOf('digest', { SELECT: ['z'] })]);
     expect(await digestOf(a, wishes)).not.toBe(first);
+  });
+});
+
+describe('what somebody new needs, and is not as it should be', () => {
+  const providers = new World().providers;
+  const callsOf: CallsOf = (account, kind, item, action) => [
+    { service: kind, operation: action, parameters: { before: item.before } },
+    ...providers[kind].calls(account, item as never, action).slice(1),
+  ];
+  const SELECT_X = { SELECT: ['x'] };
+
+  /** A grant of x and y that stands otherwise; `repaired` says what a new claim's plan shows of it, and holds declare to that. */
+  async function standingAs(table: string, change: { status?: 'FAILED'; drift?: Partial<Drift> }) {
+    const wish = (permissions: PermissionMap) => grantOf(table, permissions);
+    await declared(owner(), [wish({ SELECT: ['x', 'y'] })]);
+    const difference = { differences: ['x'], observed: null, foundAt: 'now', acknowledgedBy: null, reason: null };
+    const drift = change.drift && { ...difference, acknowledgedAt: null, ...change.drift };
+    const id = resourceId(wish({}));
+    await db.prisma.resource.update({
+      where: { id },
+      data: { status: change.status ?? 'READY', ...(drift && { drift: drift as Prisma.InputJsonValue }) },
+    });
+    return async (needed: PermissionMap) => {
+      const who = owner();
+      const [foreseen] = await inTransaction((tx) => plan(tx, [{ owner: who, resources: [wish(needed)] }]));
+      expect(foreseen).toMatchObject({ action: 'NOOP' });
+      const { changedLanes } = await declared(who, [wish(needed)]);
+      expect(changedLanes).toHaveLength(foreseen?.repair ? 1 : 0);
+      const { status, drift: left } = await row(wish({}));
+      expect({ status, left: left !== null }).toEqual(
+        foreseen?.repair ? { status: 'PENDING', left: false } : { status: 'READY', left: drift !== undefined },
+      );
+      return foreseen && callsFor(foreseen, callsOf).map(({ operation, parameters }) => [operation, parameters.before]);
+    };
+  }
+  const accepted = { acknowledgedBy: 'ann', acknowledgedAt: '2026-01-01T00:00:00.000Z', reason: 'It is known' };
+
+  test('is made anew where it FAILED or is missing, and left alone where it stands', async () => {
+    expect(await (await standingAs('stands', {}))(SELECT_X)).toEqual([]);
+    expect(await (await standingAs('failed', { status: 'FAILED' }))(SELECT_X)).toEqual([['CREATE', undefined]]);
+    expect(await (await standingAs('missing', { drift: {} }))(SELECT_X)).toEqual([['CREATE', undefined]]);
+    expect(await (await standingAs('gone', { drift: accepted }))(SELECT_X)).toEqual([['CREATE', undefined]]);
+  });
+
+  test('is put right from what AWS holds; what somebody accepted only where the new claim lacks something', async () => {
+    const observed = { permissions: SELECT_X, grantable: {}, rows: [] };
+    const held = { ...grantOf('told').spec, permissions: SELECT_X };
+    expect(await (await standingAs('told', { drift: { observed } }))(SELECT_X)).toEqual([['UPDATE', held]]);
+    const known = await standingAs('known', { drift: { observed, ...accepted } });
+    expect(await known(SELECT_X)).toEqual([]);
+    expect(await known({ SELECT: ['y'] })).toHaveLength(1);
+    const wider = { ...observed, permissions: { SELECT: 'ALL_COLUMNS', INSERT: 'ALL_COLUMNS' } };
+    expect(await (await standingAs('wider', { drift: { observed: wider, ...accepted } }))(SELECT_X)).toEqual([]);
+  });
+
+  test('changes no digest', async () => {
+    const repaired = await standingAs('digest_of_failed', {});
+    const digest = async () =>
+      planDigest(
+        await inTransaction((tx) => plan(tx, [{ owner: owner(), resources: [grantOf('digest_of_failed', SELECT_X)] }])),
+        'v1',
+      );
+    const before = await digest();
+    const id = resourceId(grantOf('digest_of_failed'));
+    await db.prisma.resource.update({ where: { id }, data: { status: 'FAILED' } });
+    expect(await digest()).toBe(before);
+    expect(await repaired(SELECT_X)).toHaveLength(1);
   });
 });
 
