@@ -29,6 +29,7 @@ const PlanAccess = graphql(`
       resources {
         kind
         action
+        repairs
         account
         region
         key
@@ -211,6 +212,39 @@ describe('planAccess', () => {
     expect(made.map(({ operation, parameters }) => ({ operation, parameters }))).toEqual(
       update?.awsCalls?.map(({ operation, parameters }) => ({ operation, parameters })),
     );
+  });
+
+  test('shows what is wanted already and does not stand: it is tried anew for whoever asks', async () => {
+    const published = await publish();
+    await mesh.approve(await mesh.request(published, { principals: [readerRole('first')] }));
+    await mesh.quiet();
+    const become = (status: string) =>
+      mesh.query(
+        `UPDATE "Resource" SET "status" = '${status}' WHERE "kind" = 'TableLink' AND "account" = '${CONSUMER.account}'
+         AND "key" LIKE '%__${published.name}_heads'`,
+      );
+    const requester = await mesh.as('pierre.laurent');
+    const input = await inputFor(published.id, [readerRole('second')]);
+    const links = async () => {
+      const { planAccess } = await requester(PlanAccess, { input });
+      const shown = planAccess.resources.filter(({ kind }) => kind === 'TableLink');
+      const calls = shown.map(({ action, repairs, awsCalls }) => [action, repairs, awsCalls?.map((x) => x.operation)]);
+      return { digest: planAccess.digest, calls: calls.sort() };
+    };
+    const standing = await links();
+    expect(standing.calls).toEqual([
+      ['NOOP', false, []],
+      ['NOOP', false, []],
+    ]);
+    await become('FAILED');
+    expect(await links()).toEqual({
+      digest: standing.digest,
+      calls: [
+        ['NOOP', false, []],
+        ['NOOP', true, ['CreateTable']],
+      ],
+    });
+    await become('READY');
   });
 
   test('writes nothing, and calls nothing', async () => {
