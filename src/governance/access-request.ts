@@ -13,6 +13,7 @@ import {
   rejectAccessRequest as rejectAccessRequestInput,
   requestAccess as requestAccessInput,
 } from './access-request.input.js';
+import { accountsCutOff, CUT_OFF, unlessCutOff } from './account-revocation.js';
 import { announceAccess } from './announce.js';
 import { filterFor, judgeScope, refuseWrites } from './asked-scope.js';
 import { assertCan } from './authorization.js';
@@ -130,11 +131,15 @@ export async function approveAccessRequest(
     refuseVanished(request, product);
     const end = grantedUntil(request, { expiresAt: expiresAt ?? null, now: await databaseNow(tx) });
     await decide(ctx, tx, { request, status, comment, approvedAs: product.classification });
+    const consumer = request.consumerDomain;
+    const needed = desiredAccess(ctx.mesh, { request, product, consumer });
+    const cutOff = await accountsCutOff(ctx, tx, [product.id]);
+    const resources = unlessCutOff(ctx, needed, { cutOff, product, consumer });
+    const waits = resources === needed ? {} : { accountCutAt: new Date(), reason: CUT_OFF };
     const grant = await tx.accessGrant.create({
-      data: { requestId: id, productId: product.id, consumerDomainId: request.consumerDomainId, expiresAt: end },
+      data: { requestId: id, productId: product.id, consumerDomainId: consumer.id, expiresAt: end, ...waits },
     });
     const owner = { type: 'ACCESS_GRANT' as const, id: grant.id };
-    const resources = desiredAccess(ctx.mesh, { request, product, consumer: request.consumerDomain });
     const declared: Declarations = [];
     const lanes = await claim(tx, { owner, resources, correlationId: ctx.correlationId, declared });
     assertPlanned(declared, looked, request.status);

@@ -1,7 +1,8 @@
 import { append } from '../events/append.js';
 import { SYSTEM_ACTOR } from '../events/types.js';
-import { Prisma } from '../generated/prisma/client.js';
+import { type Domain, Prisma } from '../generated/prisma/client.js';
 import type { LaneKey } from '../provisioning/lane.js';
+import type { DesiredResource } from '../provisioning/resource.js';
 import { aboutResource } from './about-resource.js';
 import { announceAccess } from './announce.js';
 import { claim, lockClaims } from './claims.js';
@@ -32,19 +33,74 @@ export function leavingInAccount(governanceAccount: string): Prisma.Sql {
         AND above."key" = resource."account" || ' on ' || split_part(resource."key", ' on ', 2)), false))`;
 }
 
+/** The generation of a claim that no generation lets go of: it ends with the resource itself. */
+const NEVER = 2_147_483_647;
+
+/**
+ * Claims of ended grants on G's grants to the account of a domain that provisions for itself, while others keep those up: nobody can see
+ * what that account granted on, so that access is left until G's grant goes.
+ */
+export const leftWithAccount = Prisma.sql`(claim."releasedAtGeneration" = ${NEVER}
+  AND (resource."desired" = 'PRESENT' OR resource."status" <> 'REMOVED'))`;
+
+/** Claims that were released and still give access: those of G, and those that G's grant to an account keeps up. */
+export const leaving = (governanceAccount: string): Prisma.Sql =>
+  Prisma.sql`((claim."releasedAtGeneration" < ${NEVER} AND resource."account" = ${governanceAccount})
+    OR ${leftWithAccount} OR ${leavingInAccount(governanceAccount)})`;
+
+/**
+ * Lets a grant's claims go by `release`, and keeps those of them released on which others keep the account of a domain that provisions
+ * for itself. In its own product's domain the account has the data anyway.
+ */
+export async function releasingAccount<T>(
+  { mesh }: Pick<ActingContext, 'mesh'>,
+  tx: Tx,
+  grant: GrantRow,
+  release: () => Promise<T>,
+): Promise<T> {
+  const { consumerDomain: consumer, product } = grant;
+  if (consumer.provisioning === 'DIRECT' || consumer.id === product.domainId) return release();
+  const held = await tx.$queryRaw<{ id: string; spec: unknown }[]>`
+    SELECT resource."id", claim."spec" FROM "ResourceClaim" claim JOIN "Resource" resource ON resource."id" = claim."resourceId"
+    WHERE claim."ownerType" = 'ACCESS_GRANT' AND claim."ownerId" = ${grant.id}::uuid AND claim."releasedAtGeneration" IS NULL
+      AND resource."kind" = 'LfGrant' AND resource."account" = ${mesh.governanceAccount}
+      AND resource."spec"->>'principal' = ${consumer.awsAccountId}
+      AND (resource."spec"->'resource'->>'type' IN ('TABLE', 'DATA_FILTER') OR resource."spec"->'resource'->>'on' = 'TABLE')`;
+  const released = await release();
+  if (held.length === 0) return released;
+  await tx.$executeRaw`
+    INSERT INTO "ResourceClaim" ("resourceId", "ownerType", "ownerId", "spec", "releasedAtGeneration")
+    SELECT resource."id", 'ACCESS_GRANT', ${grant.id}::uuid, held."spec", ${NEVER}
+    FROM jsonb_to_recordset(${JSON.stringify(held)}::jsonb) AS held("id" text, "spec" jsonb)
+    JOIN "Resource" resource ON resource."id" = held."id" AND resource."desired" = 'PRESENT'
+    ON CONFLICT ("resourceId", "ownerType", "ownerId") DO UPDATE SET "releasedAtGeneration" = ${NEVER}`;
+  return released;
+}
+
+/** Forgets what kept an ended grant, once that is gone too. */
+export async function forgetLeft(tx: Tx, id: string): Promise<void> {
+  await tx.resourceClaim.deleteMany({
+    where: { ownerType: 'ACCESS_GRANT', ownerId: id, releasedAtGeneration: NEVER },
+  });
+}
+
 interface Unconfirmed {
   id: string;
   productId: string;
 }
 
-/** Acts upon ends that the consumer's account has not confirmed in time, by the database's clock; returns how many. */
+/**
+ * Acts upon ends that the consumer's account has not confirmed in time, by the database's clock, and at once where it never confirms
+ * anything; returns how many.
+ */
 export async function alarmUnconfirmed(ctx: SystemContext, withinMs = CONFIRM_WITHIN_MS): Promise<number> {
   const overdue = await ctx.db.$queryRaw<Unconfirmed[]>`
     SELECT "id"::text, "productId"::text FROM "AccessGrant" access
-    WHERE "status" = 'REVOKING' AND "alarmedAt" IS NULL AND "endingSince" <= now() - ${withinMs} * interval '1 millisecond'
+    WHERE "status" = 'REVOKING' AND "alarmedAt" IS NULL
       AND EXISTS (SELECT FROM "ResourceClaim" claim JOIN "Resource" resource ON resource."id" = claim."resourceId"
         WHERE claim."ownerType" = 'ACCESS_GRANT' AND claim."ownerId" = access."id"
-          AND ${leavingInAccount(ctx.mesh.governanceAccount)})
+          AND (${leftWithAccount} OR ("endingSince" <= now() - ${withinMs} * interval '1 millisecond'
+            AND ${leavingInAccount(ctx.mesh.governanceAccount)})))
     LIMIT 50`;
   return oneByOne(overdue, async (one) => {
     ctx.committed(await inTransaction(ctx.db, (tx) => alarm(actingOf(ctx), tx, one)));
@@ -65,7 +121,8 @@ async function alarm(ctx: ActingContext, tx: Tx, { id, productId }: Unconfirmed)
   const ending = await tx.accessGrant.findUniqueOrThrow({ where: { id } });
   if (ending.status !== 'REVOKING' || ending.alarmedAt !== null) return [];
   const product = await lockProduct(tx, productId);
-  const cuts = product.domain.accountRevocation === 'CUT_ACCOUNT';
+  // In its own product's domain the product itself needs the grant to the account: it cannot be cut.
+  const cuts = product.domain.accountRevocation === 'CUT_ACCOUNT' && ending.consumerDomainId !== product.domainId;
   const now = new Date();
   await tx.accessGrant.update({ where: { id }, data: { alarmedAt: now, ...(cuts ? { accountCutAt: now } : {}) } });
   await tellUnconfirmed(ctx, tx, { id, cuts });
@@ -83,7 +140,7 @@ async function tellUnconfirmed(ctx: ActingContext, tx: Tx, { id, cuts }: { id: s
   const left = await tx.$queryRaw<{ id: string }[]>`
     SELECT resource."id" FROM "ResourceClaim" claim JOIN "Resource" resource ON resource."id" = claim."resourceId"
     WHERE claim."ownerType" = 'ACCESS_GRANT' AND claim."ownerId" = ${id}::uuid
-      AND ${leavingInAccount(ctx.mesh.governanceAccount)} ORDER BY resource."id"`;
+      AND (${leftWithAccount} OR ${leavingInAccount(ctx.mesh.governanceAccount)}) ORDER BY resource."id"`;
   for (const { id: resourceId } of left) {
     const resource = await tx.resource.findUniqueOrThrow({ where: { id: resourceId } });
     const about = await aboutResource(tx, resource as never);
@@ -112,11 +169,11 @@ async function sharingAccount(
     FROM "ResourceClaim" claim JOIN "Resource" resource ON resource."id" = claim."resourceId"
     JOIN "Resource" above ON above."kind" = 'LfGrant' AND above."account" = ${mesh.governanceAccount}
       AND above."region" = resource."region"
-      AND above."key" = resource."account" || ' on ' || split_part(resource."key", ' on ', 2)
+      AND (above."id" = resource."id" OR above."key" = resource."account" || ' on ' || split_part(resource."key", ' on ', 2))
     JOIN "ResourceClaim" other ON other."resourceId" = above."id" AND other."ownerType" = 'ACCESS_GRANT'
       AND other."releasedAtGeneration" IS NULL
     WHERE claim."ownerType" = 'ACCESS_GRANT' AND claim."ownerId" = ${id}::uuid
-      AND ${leavingInAccount(mesh.governanceAccount)}`;
+      AND (${leftWithAccount} OR ${leavingInAccount(mesh.governanceAccount)})`;
   const ids = new Set(rows.map((row) => row.id));
   return live.filter((grant) => ids.has(grant.id));
 }
@@ -124,12 +181,47 @@ async function sharingAccount(
 async function cut(ctx: ActingContext, tx: Tx, grant: GrantRow): Promise<LaneKey[]> {
   const { id } = grant;
   const lanes = await claim(tx, { owner: ownerOf(grant), resources: [], correlationId: ctx.correlationId });
-  const reason = "The consumer's account is cut off until it has confirmed the end of another grant.";
   const status = canStep(ACCESS_GRANT, grant.status, 'fail') ? step(ACCESS_GRANT, grant.status, 'fail') : grant.status;
-  await tx.accessGrant.update({ where: { id }, data: { accountCutAt: new Date(), status, reason } });
-  const data = { before: { status: grant.status }, after: { status }, reason, failures: [] };
+  await tx.accessGrant.update({ where: { id }, data: { accountCutAt: new Date(), status, reason: CUT_OFF } });
+  const data = { before: { status: grant.status }, after: { status }, reason: CUT_OFF, failures: [] };
   await announceAccess(tx, ctx, { type: 'AccessFailed', access: grant, data });
   return lanes;
+}
+
+/** The reason of a grant that waits for its consumer's account. */
+export const CUT_OFF = "The consumer's account is cut off until it has confirmed the end of another grant.";
+
+/**
+ * Of these products, those with a consuming domain whose account is cut off, as `product/domain`: what goes through that account waits
+ * until it has confirmed.
+ */
+export async function accountsCutOff(
+  { mesh }: Pick<ActingContext, 'mesh'>,
+  tx: Tx,
+  productIds: string[],
+): Promise<Set<string>> {
+  const rows = await tx.$queryRaw<{ pair: string }[]>`
+    SELECT DISTINCT access."productId"::text || '/' || access."consumerDomainId"::text AS "pair" FROM "AccessGrant" access
+    WHERE access."productId" = ANY (${productIds}::uuid[]) AND access."accountCutAt" IS NOT NULL
+      AND (access."status" IN ('PROVISIONING', 'ACTIVE', 'FAILED') OR EXISTS (
+        SELECT FROM "ResourceClaim" claim JOIN "Resource" resource ON resource."id" = claim."resourceId"
+        WHERE claim."ownerType" = 'ACCESS_GRANT' AND claim."ownerId" = access."id" AND claim."releasedAtGeneration" IS NOT NULL
+          AND resource."kind" = 'LfGrant' AND resource."spec"->'resource'->>'catalogId' = ${mesh.governanceAccount}))`;
+  return new Set(rows.map(({ pair }) => pair));
+}
+
+/** What a new grant claims at once: nothing where it goes through an account that is cut off. */
+export function unlessCutOff(
+  { mesh }: Pick<ActingContext, 'mesh'>,
+  resources: DesiredResource[],
+  { cutOff, product, consumer }: { cutOff: Set<string>; product: { id: string }; consumer: Domain },
+): DesiredResource[] {
+  if (!cutOff.has(`${product.id}/${consumer.id}`)) return resources;
+  const through = resources.some(
+    ({ kind, account, key }) =>
+      kind === 'LfGrant' && account === mesh.governanceAccount && key.startsWith(`${consumer.awsAccountId} on `),
+  );
+  return through ? [] : resources;
 }
 
 /** Gives back what was cut, once the account has confirmed all ends; returns for how many products. */

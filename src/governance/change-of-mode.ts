@@ -3,12 +3,12 @@ import type { AccessMode } from '../generated/prisma/client.js';
 import { resourceId } from '../provisioning/resource.js';
 import { announceProduct } from './announce.js';
 import type { ActingContext, SystemContext } from './context.js';
-import { desiredAccess, givenByNameAlone } from './desired-access.js';
+import { givenByNameAlone } from './desired-access.js';
 import { desiredDataProduct } from './desired-data-product.js';
 import { conflict } from './error.js';
 import { globalId } from './global-id.js';
 import { oneByOne } from './one-by-one.js';
-import { claimAnew } from './product-claims.js';
+import { claimAnew, grantResources } from './product-claims.js';
 import {
   type GrantRow,
   lockLiveGrants,
@@ -90,9 +90,7 @@ async function allReady(
 ): Promise<boolean> {
   const needed = [
     ...desiredDataProduct(mesh, product),
-    ...grants.flatMap(({ request, consumerDomain }) =>
-      desiredAccess(mesh, { request, product, consumer: consumerDomain }),
-    ),
+    ...grants.flatMap((grant) => grantResources(mesh, grant, product)),
   ];
   const ids = [...new Set(needed.map(resourceId))];
   return (await tx.resource.count({ where: { id: { in: ids }, status: 'READY', desired: 'PRESENT' } })) === ids.length;

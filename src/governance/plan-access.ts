@@ -3,6 +3,7 @@ import { readUsed } from '../provisioning/headroom.js';
 import { type Declaring, planAlternatives } from '../provisioning/plan.js';
 import { type RequestAccessInput, requestAccess as requestAccessInput } from './access-request.input.js';
 import { judgeRequest, refuseVanished } from './access-request.js';
+import { accountsCutOff, unlessCutOff } from './account-revocation.js';
 import { can } from './authorization.js';
 import type { Context } from './context.js';
 import { type AskedAccess, desiredAccess } from './desired-access.js';
@@ -92,10 +93,12 @@ interface Planned {
 }
 
 async function planAll(ctx: Context, tx: Tx, planned: Planned[]): Promise<AccessPlan[]> {
+  const cutOff = await accountsCutOff(ctx, tx, [...new Set(planned.map(({ request }) => request.product.id))]);
   const alternatives = planned.map(({ request }): Declaring[] => {
     const { product, consumerDomain: consumer } = request;
     if (request.extendsId) return [];
-    return [{ owner: NEW_GRANT, resources: desiredAccess(ctx.mesh, { request, product, consumer }) }];
+    const needed = desiredAccess(ctx.mesh, { request, product, consumer });
+    return [{ owner: NEW_GRANT, resources: unlessCutOff(ctx, needed, { cutOff, product, consumer }) }];
   });
   const found = await planAlternatives(tx, alternatives);
   const outcomes = found.map((each) => (each instanceof Error ? [] : each));

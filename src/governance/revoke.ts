@@ -1,6 +1,7 @@
 import type { AccessGrantStatus } from '../generated/prisma/client.js';
 import type { LaneKey } from '../provisioning/lane.js';
 import { cancelExtensions } from './access-extension.js';
+import { releasingAccount } from './account-revocation.js';
 import { claim } from './claims.js';
 import type { Context } from './context.js';
 import type { Declarations } from './planned.js';
@@ -34,7 +35,10 @@ export async function beginRevoke(
   });
   await cancelExtensions(ctx, tx, grant);
   const owner = { type: 'ACCESS_GRANT' as const, id: grant.id };
-  const lanes = await claim(tx, { owner, resources: [], correlationId: ctx.correlationId, declared });
+  const { correlationId } = ctx;
+  const lanes = await releasingAccount(ctx, tx, grant, () =>
+    claim(tx, { owner, resources: [], correlationId, declared }),
+  );
   await settled(ctx.mesh, tx, owner);
   return lanes;
 }

@@ -1,7 +1,7 @@
 import { SYSTEM_ACTOR } from '../events/types.js';
-import { type ClaimOwner, Prisma, type PrismaClient } from '../generated/prisma/client.js';
+import type { ClaimOwner, PrismaClient } from '../generated/prisma/client.js';
 import { resourceId } from '../provisioning/resource.js';
-import { leavingInAccount } from './account-revocation.js';
+import { forgetLeft, leaving } from './account-revocation.js';
 import { type Author, announceAccess, announceDomain, announceProduct } from './announce.js';
 import type { Mesh } from './context.js';
 import { desiredAccess } from './desired-access.js';
@@ -87,9 +87,9 @@ export function tableArns(mesh: Mesh, product: ProductWithTables, names?: string
 async function settleGrant(mesh: Mesh, tx: Tx, owner: Owner): Promise<void> {
   const grant = await lockGrant(tx, owner.id);
   if (grant.status === 'REVOKED' || grant.status === 'EXPIRED') return;
-  const { ready, failures, leaving } = await standing(mesh, tx, owner);
+  const { ready, failures, leaving: left } = await standing(mesh, tx, owner);
   if (grant.status === 'REVOKING') {
-    if (leaving === 0) await confirmGone(mesh, tx, grant);
+    if (left === 0) await confirmGone(mesh, tx, grant);
   } else if (failures.length > 0 && canStep(ACCESS_GRANT, grant.status, 'fail')) {
     await fail(mesh, tx, { grant, failures });
   } else if (ready && canStep(ACCESS_GRANT, grant.status, 'settle')) {
@@ -139,6 +139,7 @@ async function confirmGone(mesh: Mesh, tx: Tx, grant: GrantRow): Promise<void> {
   const expired = grant.endsAs === 'EXPIRED';
   const status = step(ACCESS_GRANT, grant.status, expired ? 'confirmExpired' : 'confirmRevoked');
   await tx.accessGrant.update({ where: { id: grant.id }, data: { status, revokedAt: new Date() } });
+  await forgetLeft(tx, grant.id);
   const { author } = await aboutGrant(mesh, tx, grant);
   await announceAccess(tx, author, {
     type: expired ? 'AccessExpired' : 'AccessRevoked',
@@ -177,11 +178,6 @@ const system = (correlationId: string | null): Author => ({
   correlationId: correlationId ?? crypto.randomUUID(),
 });
 
-/** Claims that were released and still give access: those of G, and in an account those that G's grant to the account keeps up. */
-const leaving = ({ governanceAccount }: Mesh): Prisma.Sql =>
-  Prisma.sql`((claim."releasedAtGeneration" IS NOT NULL AND resource."account" = ${governanceAccount})
-    OR ${leavingInAccount(governanceAccount)})`;
-
 async function standing(mesh: Mesh, tx: Tx, { type, id }: Owner): Promise<Standing> {
   const [row] = await tx.$queryRaw<Standing[]>`
     SELECT
@@ -189,7 +185,7 @@ async function standing(mesh: Mesh, tx: Tx, { type, id }: Owner): Promise<Standi
       coalesce(jsonb_agg(jsonb_build_object('kind', resource."kind", 'key', resource."key", 'account', resource."account",
           'error', resource."lastError") ORDER BY resource."id")
         FILTER (WHERE claim."releasedAtGeneration" IS NULL AND resource."status" = 'FAILED'), '[]') AS failures,
-      count(*) FILTER (WHERE ${leaving(mesh)})::int AS leaving,
+      count(*) FILTER (WHERE ${leaving(mesh.governanceAccount)})::int AS leaving,
       (array_agg(resource."correlationId" ORDER BY resource."updatedAt" DESC))[1] AS "correlationId"
     FROM "ResourceClaim" claim JOIN "Resource" resource ON resource."id" = claim."resourceId"
     WHERE claim."ownerType" = ${type}::"ClaimOwner" AND claim."ownerId" = ${id}::uuid`;
@@ -226,7 +222,7 @@ export function unsettledOwners(mesh: Mesh, db: PrismaClient | Tx): Promise<Owne
       SELECT 'ACCESS_GRANT'::"ClaimOwner" AS type, "id" FROM "AccessGrant" WHERE "status" = 'REVOKING' AND NOT EXISTS (
         SELECT FROM "ResourceClaim" claim JOIN "Resource" resource ON resource."id" = claim."resourceId"
         WHERE claim."ownerType" = 'ACCESS_GRANT' AND claim."ownerId" = "AccessGrant"."id"
-          AND ${leaving(mesh)}
+          AND ${leaving(mesh.governanceAccount)}
       )
     )
     SELECT type::text, "id"::text FROM ready UNION SELECT type::text, "id"::text FROM failed

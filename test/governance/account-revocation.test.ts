@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { revokeAccess } from '../../src/governance/access-grant.js';
 import { alarmUnconfirmed, restoreCutAccounts } from '../../src/governance/account-revocation.js';
+import { registerDomain } from '../../src/governance/domain.js';
 import { explainAccess } from '../../src/governance/explain-access.js';
 import { settled, unsettledOwners } from '../../src/governance/settled.js';
 import { inTransaction } from '../../src/governance/transaction.js';
-import { MESH, openMesh, seedDomain, seedGrant, seedProduct, type TestMesh } from './mesh.js';
+import { domainInput, MESH, openMesh, seedDomain, seedGrant, seedProduct, type TestMesh } from './mesh.js';
 
 const CONSUMER = '222222222222';
 
@@ -27,18 +28,23 @@ const statusOf = async (id: string) =>
   (await mesh.database.prisma.accessGrant.findUniqueOrThrow({ where: { id } })).status;
 const eventsOf = async (type: string) => (await mesh.events()).filter((event) => event.type === type);
 
-async function grantTo(role: string): Promise<string> {
+async function approve(role: string, account = CONSUMER, consumer = { id: finance, name: 'finance' }): Promise<string> {
   const { accessGrantId } = await seedGrant(mesh, {
-    requester: 'finance-member',
+    requester: `${consumer.name}-owner`,
     decider: 'commerce-steward',
     input: {
       dataProduct: orders,
-      consumerDomain: finance,
-      principals: [`arn:aws:iam::${CONSUMER}:role/${role}`],
+      consumerDomain: consumer.id,
+      principals: [`arn:aws:iam::${account}:role/${role}`],
       purpose: 'x',
       grantTo: 'ACCOUNT',
     },
   });
+  return accessGrantId;
+}
+
+async function grantTo(...asked: Parameters<typeof approve>): Promise<string> {
+  const accessGrantId = await approve(...asked);
   await mesh.agree();
   return accessGrantId;
 }
@@ -48,7 +54,7 @@ async function governanceAgrees(): Promise<void> {
   const { pool, prisma: db } = mesh.database;
   await pool.query(
     `DELETE FROM "ResourceClaim" c USING "Resource" r WHERE r."id" = c."resourceId" AND r."account" <> $1
-     AND c."releasedAtGeneration" IS NOT NULL`,
+     AND c."releasedAtGeneration" <= r."generation"`,
     [CONSUMER],
   );
   await pool.query(
@@ -106,7 +112,13 @@ test('where the policy says so the account is cut off for all, and comes back on
   expect(await statusOf(kept)).toBe('FAILED');
   expect(await toAccount()).toEqual([{ desired: 'ABSENT' }, { desired: 'ABSENT' }]);
   expect(await statusOf(ended)).toBe('REVOKING');
+  const approved = await approve('new');
   await governanceAgrees();
+  expect(await toAccount()).toEqual([{ desired: 'ABSENT' }, { desired: 'ABSENT' }]);
+  expect(await mesh.database.prisma.accessGrant.findUnique({ where: { id: approved } })).toMatchObject({
+    status: 'PROVISIONING',
+    reason: expect.stringContaining('cut off until it has confirmed'),
+  });
   expect(await statusOf(ended)).toBe('REVOKED');
   expect(await restoreCutAccounts(system())).toBe(0);
   await mesh.agree();
@@ -114,7 +126,50 @@ test('where the policy says so the account is cut off for all, and comes back on
   expect(await toAccount()).toEqual([{ desired: 'PRESENT' }, { desired: 'PRESENT' }]);
   await mesh.agree();
   expect(await statusOf(kept)).toBe('ACTIVE');
+  expect(await statusOf(approved)).toBe('ACTIVE');
   expect((await eventsOf('AccessFailed')).map(({ data }) => data.reason)).toEqual([
     expect.stringContaining('cut off until it has confirmed'),
   ]);
+});
+
+test("in the product's own domain nothing is cut off, and nothing is said to be", async () => {
+  const own = { id: commerce, name: 'commerce' };
+  const [ended, kept] = [await grantTo('a', '111111111111', own), await grantTo('b', '111111111111', own)];
+  await revoke(ended);
+  const { pool, prisma } = mesh.database;
+  await pool.query(`DELETE FROM "ResourceClaim" c USING "Resource" r WHERE r."id" = c."resourceId"
+    AND r."account" <> '111111111111' AND c."releasedAtGeneration" IS NOT NULL`);
+  const before = (await eventsOf('ResourceStuck')).length;
+  expect(await alarmUnconfirmed(system(), 0)).toBe(1);
+  const told = (await eventsOf('ResourceStuck')).slice(before);
+  expect(told.map(({ data }) => data.message).join()).not.toContain('cut off');
+  expect(told).not.toHaveLength(0);
+  expect(await statusOf(kept)).toBe('ACTIVE');
+  expect((await prisma.accessGrant.findUniqueOrThrow({ where: { id: ended } })).accountCutAt).toBeNull();
+  await mesh.agree();
+});
+
+test('an account that provisions for itself never confirms: its end is told at once, and waits for the grant to the account', async () => {
+  const account = '333333333333';
+  const input = { ...domainInput('own', 3), provisioning: 'DELEGATED' as const };
+  const { domainId: id } = await registerDomain(await mesh.admin(), input);
+  await mesh.agree();
+  const consumer = { id, name: 'own' };
+  for (const policy of ['ALARM', 'CUT_ACCOUNT'] as const) {
+    await mesh.database.prisma.domain.update({ where: { id: commerce }, data: { accountRevocation: policy } });
+    const [ended, kept] = [await grantTo('a', account, consumer), await grantTo('b', account, consumer)];
+    await revoke(ended);
+    await governanceAgrees();
+    expect(await statusOf(ended)).toBe('REVOKING');
+    expect(await alarmUnconfirmed(system())).toBe(1);
+    expect(await alarmUnconfirmed(system())).toBe(0);
+    if (policy === 'ALARM') await revoke(kept);
+    else expect(await statusOf(kept)).toBe('FAILED');
+    expect(await statusOf(ended)).toBe('REVOKING');
+    await governanceAgrees();
+    expect(await statusOf(ended)).toBe('REVOKED');
+    expect(await restoreCutAccounts(system())).toBe(policy === 'ALARM' ? 0 : 1);
+    await governanceAgrees();
+    expect(await statusOf(kept)).toBe(policy === 'ALARM' ? 'REVOKED' : 'ACTIVE');
+  }
 });
