@@ -21,10 +21,45 @@ export const RegisterProduct = graphql(`
 `);
 
 export const PublishProduct = graphql(`
-  mutation FaultsPublishProduct($dataProduct: ID!) {
-    publishDataProduct(input: { dataProduct: $dataProduct }) {
+  mutation FaultsPublishProduct($input: PublishDataProductInput!) {
+    publishDataProduct(input: $input) {
       __typename
       ... on UserError { code message }
+    }
+  }
+`);
+
+export const UpdateProduct = graphql(`
+  mutation FaultsUpdateProduct($input: UpdateDataProductInput!) {
+    updateDataProduct(input: $input) {
+      __typename
+      ... on UserError { code message }
+    }
+  }
+`);
+
+export const UpdateDomain = graphql(`
+  mutation FaultsUpdateDomain($input: UpdateDomainInput!) {
+    updateDomain(input: $input) {
+      __typename
+      ... on UserError { code message }
+    }
+  }
+`);
+
+export const RetryResource = graphql(`
+  mutation FaultsRetryResource($input: RetryResourceInput!) {
+    retryResource(input: $input) {
+      __typename
+      ... on UserError { code message }
+    }
+  }
+`);
+
+export const Explain = graphql(`
+  query FaultsExplain($principal: Arn!, $dataProduct: ID!) {
+    explainAccess(principal: $principal, dataProduct: $dataProduct) {
+      tables { name columns { name allowed } }
     }
   }
 `);

@@ -20,7 +20,12 @@ export interface Wish {
   principals: string[];
   tables?: string[];
   columns?: string[];
+  rowFilter?: string;
+  grantTo?: 'PRINCIPALS' | 'ACCOUNT';
+  permissions?: ('SELECT' | 'DESCRIBE' | 'INSERT')[];
   product?: string;
+  /** Whose principals these are; research's where nothing is said. */
+  of?: 'sales' | 'research';
 }
 
 /** Two domains, sales that produces and research that consumes, and clients that go on asking whatever becomes of the servers. */
@@ -61,8 +66,8 @@ export async function openMarket(mesh: ProcessMesh, apis: MeshProcess[]): Promis
   ]);
   const publish = async (name: string): Promise<string> => {
     const product = await registerProduct(ask, { domain: sales, name });
-    await ask('owner-sales', async (execute) =>
-      payload((await execute(PublishProduct, { dataProduct: product })).publishDataProduct),
+    await ask('owner-sales', async (execute, idempotencyKey) =>
+      payload((await execute(PublishProduct, { input: { dataProduct: product, idempotencyKey } })).publishDataProduct),
     );
     await until(`${name} is published`, async () => {
       const rows = await mesh.query(`SELECT 1 FROM "DataProduct" WHERE "id" = $1 AND "status" = 'PUBLISHED'`, [
@@ -78,9 +83,11 @@ export async function openMarket(mesh: ProcessMesh, apis: MeshProcess[]): Promis
     domains: { sales, research },
     ask,
     publish,
-    request: ({ product: asked = product, ...wish }) =>
-      ask('owner-research', async (execute, idempotencyKey) => {
-        const input = { dataProduct: asked, consumerDomain: research, purpose: 'A test', idempotencyKey, ...wish };
+    request: ({ product: asked = product, of = 'research', ...wish }) =>
+      // Nobody approves what he asked for himself.
+      ask(`second-owner-${of}`, async (execute, idempotencyKey) => {
+        const consumerDomain = { sales, research }[of];
+        const input = { dataProduct: asked, consumerDomain, purpose: 'A test', idempotencyKey, ...wish };
         const answer = payload((await execute(RequestAccess, { input })).requestAccess);
         return idOf('accessRequest' in answer && answer.accessRequest);
       }),
@@ -141,7 +148,7 @@ async function registerDomain(ask: Ask, { name, account }: { name: string; accou
       roleArn: `arn:aws:iam::${account}:role/meshgate`,
       dataLocation: `s3://faults-${name}/data`,
       manageSettings: true,
-      owners: [`owner-${name}`],
+      owners: [`owner-${name}`, `second-owner-${name}`],
       idempotencyKey,
     };
     const answer = payload((await execute(RegisterDomain, { input })).registerDomain);

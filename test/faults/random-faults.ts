@@ -22,6 +22,8 @@ const AWS_FAULTS = [
   { kind: 'partial', rate: 0.3 },
   { kind: 'concurrent', rate: 0.2 },
   { kind: 'latency', rate: 0.5, latencyMs: 100 },
+  { kind: 'outage', rate: 0.3 },
+  { kind: 'access-denied', rate: 0.05 },
 ];
 
 const FAULTS: Record<string, Fault> = {
@@ -33,6 +35,10 @@ const FAULTS: Record<string, Fault> = {
     ({ mesh }) =>
     () =>
       mesh.sandbox.clearFaults(),
+  'listings lag behind': ({ mesh, dice }) => {
+    const visibilityMs = 200 + dice.upTo(1_500);
+    return () => mesh.sandbox.changeSettings({ visibilityMs });
+  },
   'a worker is killed': ({ workers, dice }) => restart(dice.one(workers)),
   'an API is killed': ({ apis, dice }) => restart(dice.one(apis)),
   'a worker sleeps past its lease': ({ workers, dice }) => {

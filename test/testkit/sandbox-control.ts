@@ -1,3 +1,5 @@
+import type { SandboxSettings } from '../../src/sandbox/settings.js';
+
 /** One call as the sandbox logged it. */
 export interface LoggedCall {
   n: number;
@@ -40,6 +42,9 @@ export interface SandboxControl {
   fired(): Promise<number[]>;
   clearFaults(): Promise<void>;
   addAccounts(...accounts: string[]): Promise<void>;
+  changeSettings(settings: Partial<SandboxSettings>): Promise<void>;
+  /** Whether RAM shares within the organization need nobody to accept them. */
+  shareInOrganization(ramSharing: boolean): Promise<void>;
   /** One call as an administrator of the account; answers its output. */
   asAdministrator<Output>(account: string, operation: `${string}:${string}`, parameters: object): Promise<Output>;
 }
@@ -69,6 +74,8 @@ export function sandboxControl(url: string): SandboxControl {
     fired: async () => (await ask<{ fired: number }[]>('/faults')).map(({ fired }) => fired),
     clearFaults: async () => void (await ask('/faults', { method: 'DELETE' })),
     addAccounts: async (...accounts) => void (await ask('/accounts', { body: accounts })),
+    changeSettings: async (settings) => void (await ask('/settings', { body: settings })),
+    shareInOrganization: async (ramSharing) => void (await ask('/organization', { body: { ramSharing } })),
     asAdministrator: async <Output>(account: string, name: string, parameters: object) => {
       const [service, operation] = name.split(':');
       const calls = [{ service, operation, account, parameters }];
