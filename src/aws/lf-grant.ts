@@ -73,10 +73,11 @@ async function observe(session: AwsSession, items: GrantItem[]): Promise<Observa
         ...(tagLists.length > 0 ? { tagLists } : {}),
         ...(shares.length > 0 ? { resourceShares: shares } : {}),
       };
-      return compared(observed, [
+      const found = compared(observed, [
         ...missing.map((row) => `lacks ${describeRow(row)}`),
         ...excess.map((row) => `holds ${describeRow(row)}, which nobody asked for`),
       ]);
+      return found.state === 'DIFFERS' && excess.length > 0 ? { ...found, excess: true } : found;
     }),
   );
 }

@@ -5,7 +5,9 @@ import type { Drift } from '../provisioning/drift.js';
 import type { ForeignPolicies } from '../provisioning/foreign-grants.js';
 import { aboutResource } from './about-resource.js';
 import { assertCan } from './authorization.js';
+import { CONFIDENTIALITY } from './confidentiality.js';
 import type { Context } from './context.js';
+import { LOB } from './desired-grants.js';
 import { notFound, wrongState } from './error.js';
 import { globalId } from './global-id.js';
 import { resourceKey, subjectOf, WHOSE_POLICY } from './resource.js';
@@ -43,6 +45,7 @@ export function foreignGrants(db: PrismaClient): ForeignPolicies {
   return {
     policies: async (ids) => new Map((await policiesOf(db, ids)).map(({ id, foreign }) => [id, foreign])),
     publicId: (id) => globalId('ForeignGrant', id),
+    breadthOf: (tag) => [LOB, CONFIDENTIALITY].indexOf(tag),
   };
 }
 

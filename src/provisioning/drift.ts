@@ -50,6 +50,11 @@ export function isNothingOfOurs(row: DueRow): boolean {
   return row.desired === 'ABSENT' && !row.ours && WHOLLY_OURS.has(row.kind);
 }
 
+/** Whether it is a run that has succeeded: what its crawler does afterwards is no change of it. */
+export function isOver(row: DueRow): boolean {
+  return row.desired === 'PRESENT' && row.kind === 'CrawlerRun' && row.status === 'READY';
+}
+
 /** Whether an object is as little ours after a try as before it, in which nothing was made. */
 export function staysAnothers(row: DueRow): boolean {
   return row.desired === 'PRESENT' && !row.ours && WHOLLY_OURS.has(row.kind);

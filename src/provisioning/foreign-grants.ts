@@ -17,6 +17,8 @@ export interface ForeignPolicies {
   policies: (objectIds: string[]) => Promise<Map<string, ForeignGrantPolicy>>;
   /** The id by which the API names a foreign grant. */
   publicId: (id: string) => string;
+  /** How much of the mesh a tag is on: a grant on several tags counts as one on the tag that is on least. Default: all are alike. */
+  breadthOf?: (tag: string) => number;
 }
 
 /** A grant on an object of the mesh that no claim explains. */
@@ -70,7 +72,10 @@ function chunksOf<T>(all: T[]): T[][] {
 /** What the listing holds on objects of the mesh beyond claims, Meshgate's own role, and what it took away a moment ago. */
 async function findForeign<Session>(run: Run<Session>, listing: ListedGrant[]): Promise<Foreign[]> {
   const { account, region } = run.lease;
-  const candidates = listing.map((grant) => ({ grant, objects: objectsOf(grant.resource, region) }));
+  const candidates = listing.map((grant) => ({
+    grant,
+    objects: objectsOf(grant.resource, region, run.foreign.breadthOf),
+  }));
   const ids = [...new Set(candidates.flatMap(({ objects }) => objects))];
   const objects = await run.db.$queryRaw<{ id: string }[]>`
     SELECT "id" FROM "Resource" WHERE "id" = ANY (${ids}::text[]) AND "desired" = 'PRESENT'`;
@@ -107,7 +112,7 @@ export function keyOf({ principal, resource }: Pick<ListedGrant, 'principal' | '
 }
 
 /** The rows that may stand for what a grant is on, nearest first. A filter and a wildcard are of their table and database. */
-function objectsOf(resource: LfResource, region: string): string[] {
+function objectsOf(resource: LfResource, region: string, breadthOf = (_tag: string) => 0): string[] {
   const at = (kind: Kind, key: string) => resourceId({ kind, account: resource.catalogId, region, key });
   switch (resource.type) {
     case 'CATALOG':
@@ -128,7 +133,10 @@ function objectsOf(resource: LfResource, region: string): string[] {
     case 'LF_TAG':
       return [at('LfTag', resource.key)];
     case 'LF_TAG_POLICY':
-      return resource.expression.map(({ key }) => at('LfTag', key));
+      return resource.expression
+        .map(({ key }) => key)
+        .sort((a, b) => breadthOf(a) - breadthOf(b))
+        .map((key) => at('LfTag', key));
   }
 }
 

@@ -18,7 +18,8 @@ export interface Item<K extends Kind = Kind> {
 /** What AWS holds for an item. `waiting`: it is on its way (a share that has not arrived); says what is missing. */
 export type Observation =
   | { state: 'AGREES'; observed: Record<string, unknown> }
-  | { state: 'DIFFERS'; observed: Record<string, unknown>; differences: string[] }
+  /** `excess`: LfGrant alone, more is held than was asked for. */
+  | { state: 'DIFFERS'; observed: Record<string, unknown>; differences: string[]; excess?: true }
   | { state: 'MISSING' }
   | {
       state: 'WAITING';

@@ -137,7 +137,7 @@ async function reissueBelow(tx: Tx, reissuers: string[]): Promise<LaneKey[]> {
 /**
  * Rows that stand on a changed object have to be observed anew; the new generation voids what a worker saw of them before. One that
  * had FAILED may have done so for what was changed now: it is tried anew, with all its tries. What had drifted still counts as such.
- * What was told and left alone stays so, but for a share: it was replaced together with its grant.
+ * What was told and left alone stays so, but for a share: it was replaced together with its grant. A crawl that has succeeded is over.
  */
 async function doubtAbove(tx: Tx, changes: string[]): Promise<void> {
   if (changes.length === 0) return;
@@ -147,7 +147,7 @@ async function doubtAbove(tx: Tx, changes: string[]): Promise<void> {
         WHEN "lastError" -> 'drifted' IS NOT NULL THEN jsonb_set("lastError", '{tries}', '0') END,
       "drift" = CASE WHEN "kind" <> 'ShareAcceptance' THEN "drift" END,
       "status" = CASE WHEN "status" = 'STUCK' THEN "status" ELSE 'PENDING' END
-    WHERE ${standsOn(changes)} AND "desired" = 'PRESENT'`;
+    WHERE ${standsOn(changes)} AND "desired" = 'PRESENT' AND NOT ("kind" = 'CrawlerRun' AND "status" = 'READY')`;
 }
 
 /** What stands on changed objects, and on a share of theirs: a grant to an account that is made anew cuts what the account had granted on. */

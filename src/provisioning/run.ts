@@ -1,4 +1,4 @@
-import { isNothingOfOurs } from './drift.js';
+import { isNothingOfOurs, isOver } from './drift.js';
 import { type DueRow, dueRows } from './due.js';
 import { isPassDue, passOverGrants } from './grants-pass.js';
 import { groupBy } from './group.js';
@@ -84,9 +84,9 @@ async function reconcileGroup<Session>(run: Run<Session>, kind: Kind, rows: DueR
   const verdicts: Verdict[] = [];
   const changes: Pending[] = [];
   const uncalled = rows.filter(
-    (row) => (row.desired === 'ABSENT' && REMOVED_WITHOUT_CALL.has(kind)) || isNothingOfOurs(row),
+    (row) => (row.desired === 'ABSENT' && REMOVED_WITHOUT_CALL.has(kind)) || isNothingOfOurs(row) || isOver(row),
   );
-  for (const row of uncalled) verdicts.push(agreed(row, {}, run.verdicts));
+  for (const row of uncalled) verdicts.push(agreed(row, isOver(row) ? null : {}, run.verdicts));
   const looked = rows.filter((row) => !uncalled.includes(row));
   const seen = await observe(run, provider, looked);
   const policies = await policiesFor(run, seen);
@@ -114,12 +114,22 @@ async function keep<Session>(run: Run<Session>, verdicts: Verdict[]): Promise<vo
   run.recorded(recorded);
 }
 
-/** What is to be done about those that were changed out of band; nothing is asked where none was. */
+/**
+ * What is to be done about those that were changed out of band; nothing is asked where none was. More than was granted is what others
+ * granted: it is taken away also where only the policy about that says so.
+ */
 async function policiesFor<Session>(run: Run<Session>, seen: Seen[]): ReturnType<Run<Session>['driftPolicies']> {
   const asking = seen.flatMap(({ row, observation }) =>
     observation && asksForPolicy(row, observation) ? [row.id] : [],
   );
-  return asking.length === 0 ? new Map() : run.driftPolicies(asking);
+  if (asking.length === 0) return new Map();
+  const policies = await run.driftPolicies(asking);
+  const wider = seen.flatMap(({ row, observation }) =>
+    observation?.state === 'DIFFERS' && observation.excess && policies.get(row.id) === 'REPORT' ? [row.id] : [],
+  );
+  if (wider.length === 0) return policies;
+  const revoked = [...(await run.foreign.policies(wider))].filter(([, policy]) => policy === 'REVOKE');
+  return new Map([...policies, ...revoked.map(([id]) => [id, 'REPAIR'] as const)]);
 }
 
 /** Marks, removes and applies in batches, and observes what went well once more: READY means that AWS was seen to agree. */

@@ -3,6 +3,7 @@ import { declare, release, retryResource } from '../../src/provisioning/declare.
 import type { Drift } from '../../src/provisioning/drift.js';
 import type { LastError } from '../../src/provisioning/due.js';
 import { desire, type SpecOf } from '../../src/provisioning/kinds.js';
+import { tagPolicy } from '../../src/provisioning/lake-resource.js';
 import { specText } from '../../src/provisioning/merge.js';
 import type { Owner } from '../../src/provisioning/reckon.js';
 import type { Reconciler } from '../../src/provisioning/reconcile.js';
@@ -142,6 +143,20 @@ describe('a domain that wants to be told, and nothing repaired', () => {
     await look(reconciler);
     expect(await driftOf(grant)).toMatchObject({ differences: ['it is something else'], acknowledgedBy: null });
     expect(await eventsOf('ResourceDrifted')).toHaveLength(2);
+  });
+
+  test('has taken away what somebody else granted beside it where foreign grants are revoked', async () => {
+    await reconciler.stop();
+    const wider = grantOf('orders', { SELECT: 'ALL_COLUMNS', DROP: 'ALL_COLUMNS' });
+    const foreign = { policies: async (ids: string[]) => new Map(ids.map((id) => [id, 'REVOKE'] as const)) };
+    reconciler = start({ ...reporting, foreign: { ...foreign, publicId: (id) => id } });
+    world.objects.delete(nameOf(grant));
+    await look(reconciler);
+    expect(world.changes()).toEqual([]);
+    world.objects.set(nameOf(grant), specText(wider.spec));
+    await look(reconciler);
+    await eventually(async () => world.objects.get(nameOf(grant)) === specText(grant.spec), 'narrowed');
+    await eventually(async () => (await eventsOf('ResourceRepaired')).length === 1, 'told');
   });
 
   test('has it repaired where somebody new needs it', async () => {
@@ -287,6 +302,23 @@ describe("another's object under the name that is wanted", () => {
   });
 });
 
+test('a crawl that has succeeded is over, whatever its crawler does by hand', async () => {
+  const link = { database: 'local', table: 'orders' };
+  const target = { catalogId: GOVERNANCE.account, database: 'sales', table: 'orders' };
+  const names = { name: 'meshgate-orders', run: '1', roleArn: 'arn:aws:iam::111111111111:role/crawler' };
+  const crawl = desire('CrawlerRun', GOVERNANCE, { ...names, link, target });
+  const reconciler = start();
+  reconciler.wake((await declared(owner(), [crawl])).changedLanes);
+  await eventually(allReady, 'crawled');
+  const { observed } = await row(crawl);
+  world.objects.set(nameOf(crawl), 'it is running');
+  world.calls.length = 0;
+  await look(reconciler);
+  expect(await row(crawl)).toMatchObject({ status: 'READY', drift: null, observed });
+  expect(world.calls).toEqual([]);
+  expect(await eventsOf('ResourceDrifted')).toEqual([]);
+});
+
 test.each(['one by one', 'in a pass over all'])(
   'a wider grant that takes effect after a narrower one was confirmed is taken away like a revoke, looked at %s',
   async (how) => {
@@ -387,6 +419,21 @@ describe('the pass over all grants of an account', () => {
     world.meddleWith(GOVERNANCE.account, grantOf('orders').spec as SpecOf<'LfGrant'>);
     await look(reconciler);
     expect(await foreignRows()).toMatchObject([{ principal: ANALYST, account: GOVERNANCE.account }]);
+  });
+
+  test('counts a grant by tags as one on the tag that is on least of the mesh', async () => {
+    const breadthOf = (tag: string) => (tag === 'confidentiality' ? 1 : 0);
+    await granted(1, { foreign: { policies: async () => new Map(), publicId: (id) => id, breadthOf } });
+    const tags = ['confidentiality', 'product-sales'].map((key) =>
+      desire('LfTag', GOVERNANCE, { key, values: ['orders'] }),
+    );
+    reconciler.wake((await declared(owner(), tags)).changedLanes);
+    await eventually(allReady, 'tagged');
+    const expression = tags.map(({ key }) => ({ key, values: ['orders'] }));
+    const resource = tagPolicy(GOVERNANCE.account, 'TABLE', expression);
+    world.meddleWith(GOVERNANCE.account, { ...foreign(), resource });
+    await look(reconciler);
+    expect(await foreignRows()).toMatchObject([{ resourceId: resourceId(tags[1]!) }]);
   });
 
   test('tells of many, in transactions of bounded size', async () => {

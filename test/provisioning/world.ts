@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { resourceSubjectId } from '../../src/governance/global-id.js';
 import { KINDS, type Kind, type SpecOf } from '../../src/provisioning/kinds.js';
 import { lfResourceText } from '../../src/provisioning/lake-resource.js';
-import { specText } from '../../src/provisioning/merge.js';
+import { covers, specText } from '../../src/provisioning/merge.js';
 import type {
   Aws,
   Item,
@@ -165,7 +165,10 @@ export class World implements Aws<Session> {
     const text = (this.listed ?? this.objects).get(`${account} ${kind} ${item.key}`);
     if (text === undefined) return { state: 'MISSING' };
     if (text === specText(item.spec)) return { state: 'AGREES', observed: { text } };
-    return { state: 'DIFFERS', observed: { text }, differences: [`it is ${text}`] };
+    const granted = kind === 'LfGrant' && text.startsWith('{') ? (JSON.parse(text) as SpecOf<'LfGrant'>) : null;
+    const wider = granted && !covers('LfGrant', item.spec as SpecOf<'LfGrant'>, granted);
+    const differs = { state: 'DIFFERS' as const, observed: { text }, differences: [`it is ${text}`] };
+    return wider ? { ...differs, excess: true } : differs;
   }
 }
 
