@@ -103,7 +103,10 @@ function columnsFrom({ columns, partitionKeys }: z.output<typeof crawled>): Colu
   return [...columns.map(column(false)), ...partitionKeys.map(column(true))];
 }
 
-/** What was found becomes a schema version, and the columns of tables that had none; what breaks the contract in force is told. */
+/**
+ * What was found becomes a schema version where it is another schema than is known, and the columns of tables that had none; what
+ * breaks the contract in force is told.
+ */
 async function takeOver(
   ctx: ActingContext,
   tx: Tx,
@@ -111,14 +114,20 @@ async function takeOver(
   found: Map<string, ColumnShape[]>,
 ): Promise<void> {
   const before = shapesOf(product.tables);
-  const seen = before.map((table) => ({ ...table, columns: found.get(table.name) ?? table.columns }));
+  const known = await knownColumns(tx, product);
+  const seen = before.map((table) => ({
+    ...table,
+    columns: found.get(table.name) ?? known.get(table.name) ?? table.columns,
+  }));
   const after = before.map((table, index) => (table.columns.length === 0 ? (seen[index] as TableShape) : table));
   const contract = await tx.dataContract.findFirst({ where: { productId: product.id, status: 'ACTIVE' } });
   const promised =
     contract === null ? [] : readContract({ text: contract.document, path: 'dataContract', lenient: true }).tables;
   const violations = brokenBy(promised, found);
   const published = inCatalogue(product);
-  await keepSchemaVersion(tx, { productId: product.id, tables: seen, source: 'CRAWLER', violations });
+  if ([...found].some(([name, columns]) => textOf(columns) !== textOf(known.get(name) ?? []))) {
+    await keepSchemaVersion(tx, { productId: product.id, tables: seen, source: 'CRAWLER', violations });
+  }
   for (const { id, name, columns } of product.tables) {
     const filled = found.get(name);
     if (filled === undefined) continue;
@@ -136,6 +145,17 @@ async function takeOver(
   const data = { version: contract.version, violations };
   await announceProduct(tx, ctx, { type: 'ContractViolated', product, published, data });
 }
+
+/** The columns of the newest schema version, by table: those that the crawls before this one found, or that were stated since. */
+async function knownColumns(tx: Tx, { id }: ProductWithTables): Promise<Map<string, ColumnShape[]>> {
+  const newest = await tx.schemaVersion.findFirst({ where: { productId: id }, orderBy: { number: 'desc' } });
+  const tables = (newest?.tables ?? []) as unknown as TableShape[];
+  return new Map(tables.map(({ name, columns }) => [name, columns]));
+}
+
+/** What a crawler can tell of columns. */
+const textOf = (columns: ColumnShape[]) =>
+  JSON.stringify(columns.map(({ name, type, partition }) => [name, type, partition]));
 
 /** What of the promised tables is not as promised in those that were found: columns that are gone, and types that cannot be read as before. */
 export function brokenBy(promised: TableShape[], found: Map<string, ColumnShape[]>): ContractViolation[] {
