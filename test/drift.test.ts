@@ -76,7 +76,7 @@ const Foreign = graphql(`
   query Foreign($status: [ForeignGrantStatus!]) {
     foreignGrants(first: 20, filter: { status: $status }) {
       totalCount
-      nodes { id principal resource permissions status object { kind key } }
+      nodes { id principal resource permissions status object { kind key } tries lastError { code message } }
     }
   }
 `);
@@ -282,4 +282,19 @@ test('a grant that nothing in the mesh asked for is listed for its owners, accep
     ].sort(),
   );
   expect(await reads()).toBe(true);
+
+  const stays = { code: 'AccessDeniedException', message: 'No', awsRequestId: null, since: '2026-01-01T00:00:00Z' };
+  await pool.query(
+    `UPDATE "ForeignGrant" SET "status" = 'REVOKING', "tries" = 6, "lastError" = $1 WHERE "principal" = $2`,
+    [JSON.stringify(stays), intruder],
+  );
+  const { dataProduct } = await steward(OwnersHealth);
+  expect(dataProduct?.health).toMatchObject({ status: 'DEGRADED', since: '2026-01-01T00:00:00.000Z' });
+  expect(dataProduct?.health?.reasons).toMatchObject([
+    { code: 'ForeignGrantStays', resource: { key: 'logistics_nrac/shipments' } },
+  ]);
+  expect((await steward(Unhealthy)).resources.nodes).toMatchObject([{ kind: 'GlueTable' }]);
+  expect((await steward(Foreign, { status: ['REVOKING'] })).foreignGrants.nodes).toMatchObject([
+    { principal: intruder, tries: 6, lastError: { code: stays.code, message: 'No' } },
+  ]);
 }, 90_000);

@@ -5,7 +5,7 @@ import type { Kind, SpecOf } from './kinds.js';
 import { type LfResource, lfResourceText } from './lake-resource.js';
 import { underFence } from './lane.js';
 import { specText } from './merge.js';
-import type { Item, ListedGrant } from './provider.js';
+import type { Item, ListedGrant, ProviderError } from './provider.js';
 import { resourceId } from './resource.js';
 import { attempt, type Run } from './run-calls.js';
 
@@ -48,7 +48,8 @@ export async function reconcileForeign<Session>(run: Run<Session>, listing: List
   for (const some of chunksOf(found)) {
     revoked.push(...(await underFence(run.db, run.lease, (tx) => keepForeign(run, tx, { found: some, policies }))));
   }
-  const gone = await revoke(run, found, revoked);
+  const { gone, refused } = await revoke(run, found, revoked);
+  for (const some of chunksOf(refused)) await underFence(run.db, run.lease, (tx) => keepRefusals(run, tx, some));
   const listed = new Set(found.map(keyOf));
   const { account, region } = run.lease;
   const standing = await run.db.$queryRaw<ForeignRow[]>`
@@ -186,7 +187,9 @@ async function keepOne<Session>(run: Run<Session>, tx: Tx, { grant, before, poli
       "firstSeenAt" = CASE WHEN f."status" = 'GONE' THEN clock_timestamp() ELSE f."firstSeenAt" END,
       "acknowledgedBy" = CASE WHEN ${accepted} THEN f."acknowledgedBy" END,
       "acknowledgedAt" = CASE WHEN ${accepted} THEN f."acknowledgedAt" END,
-      "reason" = CASE WHEN ${accepted} THEN f."reason" END
+      "reason" = CASE WHEN ${accepted} THEN f."reason" END,
+      "lastError" = CASE WHEN ${status} = 'REVOKING' THEN f."lastError" END,
+      "tries" = CASE WHEN ${status} = 'REVOKING' THEN f."tries" ELSE 0 END
     RETURNING "id"::text, "principal", "resource", "resourceId", "permissions", "status"`;
   if (news) {
     const evidence = { policy, before: before && !same ? before.permissions : null, after: permissions };
@@ -195,8 +198,18 @@ async function keepOne<Session>(run: Run<Session>, tx: Tx, { grant, before, poli
   return row as ForeignRow;
 }
 
-/** Takes away what the policy says; returns the rows of which AWS then shows nothing. What fails is tried again by the next pass. */
-async function revoke<Session>(run: Run<Session>, found: Foreign[], rows: ForeignRow[]): Promise<ForeignRow[]> {
+/** A foreign grant that could not be revoked, and why. */
+interface Refusal {
+  row: ForeignRow;
+  error: ProviderError;
+}
+
+/** Takes away what the policy says; `gone` are the rows of which AWS then shows nothing. What fails is tried again by the next pass. */
+async function revoke<Session>(
+  run: Run<Session>,
+  found: Foreign[],
+  rows: ForeignRow[],
+): Promise<{ gone: ForeignRow[]; refused: Refusal[] }> {
   const provider = run.aws.providers.LfGrant;
   const grants = new Map(found.map((grant) => [keyOf(grant), grant]));
   const items = rows.flatMap((row): (Item<'LfGrant'> & { row: ForeignRow })[] => {
@@ -215,25 +228,47 @@ async function revoke<Session>(run: Run<Session>, found: Foreign[], rows: Foreig
     ];
   });
   const gone: ForeignRow[] = [];
+  const refused: Refusal[] = [];
   for (let start = 0; start < items.length; start += provider.batchSize) {
     const batch = items.slice(start, start + provider.batchSize);
     run.log.info({ kind: 'LfGrant', foreign: batch.map(({ key }) => key) }, 'revoking foreign grants');
     const removed = await attempt(run, () => provider.remove(run.session, batch));
-    if (!removed.ok) break;
+    if (!removed.ok) {
+      refused.push(...batch.map(({ row }) => ({ row, error: removed.error })));
+      continue;
+    }
     const observed = await attempt(run, () => provider.observe(run.session, batch));
     batch.forEach(({ row }, index) => {
       const outcome = removed.value[index];
-      if (outcome?.ok === false) run.log.warn({ foreign: row.id, error: outcome.error.code }, 'foreign grant stays');
+      if (outcome?.ok === false) refused.push({ row, error: outcome.error });
       else if (observed.ok && observed.value[index]?.state === 'MISSING') gone.push(row);
     });
   }
-  return gone;
+  return { gone, refused };
+}
+
+/** So many refused revokes in a row, and its domain is told that the grant stays. */
+const STUCK_TRIES = 6;
+
+/** Keeps why they stay; told once, and seen in the health of those who need the object (governance/read/health.ts). */
+async function keepRefusals<Session>(run: Run<Session>, tx: Tx, refused: Refusal[]): Promise<void> {
+  for (const { row, error } of refused) {
+    const { code, message, awsRequestId } = error;
+    run.log.warn({ foreign: row.id, error: code }, 'foreign grant stays');
+    const since = JSON.stringify({ code, message, awsRequestId, since: new Date().toISOString() });
+    const [kept] = await tx.$queryRaw<{ tries: number }[]>`
+      UPDATE "ForeignGrant" SET "tries" = "tries" + 1, "lastError" = ${since}::jsonb ||
+        CASE WHEN "lastError" IS NULL THEN '{}' ELSE jsonb_build_object('since', "lastError" -> 'since') END
+      WHERE "id" = ${row.id}::uuid RETURNING "tries"`;
+    if (kept?.tries !== STUCK_TRIES) continue;
+    await announce(run, tx, { type: 'ResourceStuck', row, data: { status: 'STUCK', code, message } });
+  }
 }
 
 /** They are gone from AWS. */
 async function letGo<Session>(run: Run<Session>, tx: Tx, rows: ForeignRow[]): Promise<void> {
   await tx.$executeRaw`
-    UPDATE "ForeignGrant" SET "status" = 'GONE', "acknowledgedBy" = NULL, "acknowledgedAt" = NULL, "reason" = NULL
+    UPDATE "ForeignGrant" SET "status" = 'GONE', "lastError" = NULL, "tries" = 0, "acknowledgedBy" = NULL, "acknowledgedAt" = NULL, "reason" = NULL
     WHERE "id" = ANY (${rows.map(({ id }) => id)}::uuid[])`;
   for (const row of rows) {
     const data = { by: row.status === 'REVOKING' ? 'MESHGATE' : 'OTHERS', before: row.permissions, after: null };
@@ -242,7 +277,7 @@ async function letGo<Session>(run: Run<Session>, tx: Tx, rows: ForeignRow[]): Pr
 }
 
 interface News {
-  type: 'ResourceDrifted' | 'ResourceRepaired';
+  type: 'ResourceDrifted' | 'ResourceRepaired' | 'ResourceStuck';
   row: ForeignRow;
   data: Record<string, unknown>;
 }

@@ -169,6 +169,12 @@ export class ForeignGrant extends Node {
 
   @Field(() => String, { nullable: true, description: 'Why it was accepted.' })
   reason!: string | null;
+
+  @Field(() => ResourceError, { nullable: true, description: 'Why AWS does not let it be revoked, where it is to be.' })
+  lastError!: ResourceError | null;
+
+  @Field(() => Int, { description: 'Revokes in a row that AWS refused.' })
+  tries!: number;
 }
 
 export const ForeignGrantConnection = connectionType('ForeignGrant', () => ForeignGrant);

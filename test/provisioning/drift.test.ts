@@ -352,7 +352,7 @@ describe('the pass over all grants of an account', () => {
   const intruder = 'arn:aws:iam::333333333333:role/intruder';
   const foreign = (permissions: SpecOf<'LfGrant'>['permissions'] = { SELECT: 'ALL_COLUMNS' }) =>
     grantOf('orders', permissions, intruder).spec as SpecOf<'LfGrant'>;
-  const foreignRows = () => db.prisma.foreignGrant.findMany();
+  const foreignRows = () => db.prisma.foreignGrant.findMany({ orderBy: { principal: 'asc' } });
   const lists = () => world.calls.filter(({ operation }) => operation === 'list').length;
   let reconciler: Reconciler;
 
@@ -467,6 +467,35 @@ describe('the pass over all grants of an account', () => {
     expect(world.changes()).toEqual([]);
     expect(await foreignRows()).toMatchObject([{ status: 'ACKNOWLEDGED', acknowledgedBy: 'ann' }]);
   });
+
+  test('says of what AWS refuses to revoke why it stays, after six tries as stuck, and revokes the others', async () => {
+    const revoking: Options = {
+      foreign: { policies: async (ids) => new Map(ids.map((id) => [id, 'REVOKE'])), publicId: (id) => id },
+    };
+    await granted(1, revoking);
+    for (let n = 0; n < 25; n++) world.meddleWith(GOVERNANCE.account, { ...foreign(), principal: `${intruder}-${n}` });
+    let failing = true;
+    world.meddle = ({ operation, keys }) => {
+      if (failing && operation === 'remove' && keys.some((key) => key.startsWith(`${intruder}-0 `)))
+        throw new AwsFailure('AccessDeniedException', 'PERMANENT');
+    };
+    await look(reconciler);
+    const stays = async () => (await foreignRows()).filter(({ status }) => status === 'REVOKING');
+    expect(await stays()).toHaveLength(20);
+    expect((await stays())[0]).toMatchObject({ tries: 1, lastError: { code: 'AccessDeniedException' } });
+    const { since } = (await stays())[0]!.lastError as { since: string };
+    for (let n = 0; n < 6; n++) await look(reconciler);
+    expect((await stays())[0]).toMatchObject({ tries: 7, lastError: { since } });
+    const stuck = await eventsOf('ResourceStuck');
+    expect(stuck).toHaveLength(20);
+    expect(stuck[0]).toMatchObject({ kind: 'GlueTable', status: 'STUCK', code: 'AccessDeniedException' });
+    failing = false;
+    await look(reconciler);
+    expect(await foreignRows()).toHaveLength(25);
+    expect(
+      new Set((await foreignRows()).map(({ status, tries, lastError }) => `${status} ${tries} ${lastError}`)),
+    ).toEqual(new Set(['GONE 0 null']));
+  }, 30_000);
 
   test('takes nothing from a listing that breaks off', async () => {
     const revoking: Options = {

@@ -9,7 +9,7 @@ export const foreignGrantShape: Shape = {
   always: ['id'],
   columns: {
     ...plain('id', 'account', 'region', 'principal', 'resource', 'status', 'firstSeenAt', 'lastSeenAt'),
-    ...plain('acknowledgedBy', 'acknowledgedAt', 'reason'),
+    ...plain('acknowledgedBy', 'acknowledgedAt', 'reason', 'lastError', 'tries'),
     permissions: (t) => sql`${t}."permissions" -> 'permissions'`,
     grantable: (t) => sql`${t}."permissions" -> 'grantable'`,
   },

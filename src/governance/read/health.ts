@@ -1,4 +1,4 @@
-import { resourceShape } from './resource.js';
+import { resourceShape, unhealthySince } from './resource.js';
 import { type Relation, raw, type Shape, type Sql, sql } from './select.js';
 import { everybody } from './visible.js';
 
@@ -7,7 +7,7 @@ import { everybody } from './visible.js';
 type OwnerType = 'DOMAIN' | 'DATA_PRODUCT' | 'ACCESS_GRANT';
 
 /** What is known to be wrong, and what nobody knows: it is not done, or was not looked at for two drift periods. */
-const degraded = (x: Sql): Sql => sql`${x}."unhealthySince" IS NOT NULL`;
+const degraded = (x: Sql): Sql => sql`${unhealthySince(x)} IS NOT NULL`;
 const stale = (x: Sql): Sql => sql`(${x}."freshUntil" IS NULL OR ${x}."freshUntil" < now())`;
 const unknown = (x: Sql): Sql => sql`(${x}."status" <> 'READY' OR ${stale(x)})`;
 
@@ -20,7 +20,7 @@ function claims(ownerType: OwnerType, t: Sql, x: Sql): Sql {
 
 /** The worst of what an owner claims; no row where he claims nothing. */
 function worst(ownerType: OwnerType, t: Sql): Sql {
-  return sql`SELECT bool_or(${degraded(sql`x`)}) AS bad, bool_or(${unknown(sql`x`)}) AS dark, min(x."unhealthySince") AS "badSince",
+  return sql`SELECT bool_or(${degraded(sql`x`)}) AS bad, bool_or(${unknown(sql`x`)}) AS dark, min(${unhealthySince(sql`x`)}) AS "badSince",
       min(${darkSince(sql`x`)}) FILTER (WHERE ${unknown(sql`x`)}) AS "darkSince", ${unconfirmed(ownerType, t)} AS unconfirmed
     FROM "Resource" x WHERE EXISTS (SELECT 1 FROM ${claims(ownerType, t, sql`x`)}) HAVING count(*) > 0`;
 }
@@ -42,13 +42,15 @@ const reason: Shape = {
   columns: {
     code: (x) => sql`CASE WHEN ${x}."drift" ->> 'acknowledgedAt' IS NOT NULL THEN 'DriftAcknowledged'
       WHEN ${x}."drift" IS NOT NULL THEN 'Drifted' WHEN ${x}."lastError" IS NOT NULL THEN ${x}."lastError" ->> 'code'
+      WHEN ${x}."status" = 'READY' AND ${degraded(x)} THEN 'ForeignGrantStays'
       WHEN ${x}."status" = 'READY' THEN 'NotObserved' ELSE ${x}."status"::text END`,
     message: (x) => sql`${x}."kind" || ' ' || ${x}."key" || ': ' || CASE
       WHEN ${x}."drift" IS NOT NULL THEN (SELECT string_agg(point, '; ') FROM jsonb_array_elements_text(${x}."drift" -> 'differences') point)
       WHEN ${x}."lastError" IS NOT NULL THEN ${x}."lastError" ->> 'message'
+      WHEN ${x}."status" = 'READY' AND ${degraded(x)} THEN 'AWS does not let a foreign grant on it be revoked; see its foreignGrants.'
       WHEN ${x}."status" = 'READY' THEN 'AWS was last seen to agree at ' || coalesce(${x}."observedAt"::text, 'no time that is known') || '.'
       ELSE 'It is ' || ${x}."status"::text || '.' END`,
-    since: (x) => sql`coalesce(${x}."unhealthySince", ${darkSince(x)})`,
+    since: (x) => sql`coalesce(${unhealthySince(x)}, ${darkSince(x)})`,
   },
   relations: {
     resource: { kind: 'one', shape: () => resourceShape, where: (x, r) => sql`${r}."id" = ${x}."id"` },
@@ -72,7 +74,7 @@ export function health(ownerType: OwnerType): Relation {
         kind: 'many',
         shape: () => reason,
         where: (t, x) => sql`(${degraded(x)} OR ${unknown(x)}) AND EXISTS (SELECT 1 FROM ${claims(ownerType, t, x)})`,
-        order: (x) => sql`${x}."unhealthySince" NULLS LAST, ${x}."kind", ${x}."key"`,
+        order: (x) => sql`${unhealthySince(x)} NULLS LAST, ${x}."kind", ${x}."key"`,
         limit: 100,
       },
     },

@@ -6,6 +6,11 @@ import { foreignGrantShape } from './foreign-grant.js';
 import { type Column, plain, raw, type Shape, type Sql, sql } from './select.js';
 import { seesClaim, seesResource } from './visible.js';
 
+/** Since when something is known to be wrong with a resource: with itself, or a grant on it that is to go stays. NULL: nothing is. */
+export const unhealthySince = (x: Sql): Sql => sql`least(${x}."unhealthySince", (
+  SELECT min((f."lastError" ->> 'since')::timestamptz) FROM "ForeignGrant" f
+  WHERE f."resourceId" = ${x}."id" AND f."status" = 'REVOKING' AND f."tries" >= 6))`;
+
 /** How far an owner's resources are: counts over its claims that hold. */
 export function progress(ownerType: 'DOMAIN' | 'DATA_PRODUCT' | 'ACCESS_GRANT'): Column {
   return (
@@ -54,12 +59,12 @@ export const resourceShape: Shape = {
       'attempts',
       'nextAttemptAt',
       'lastError',
-      'unhealthySince',
       'drift',
       'correlationId',
       'createdAt',
       'updatedAt',
     ),
+    unhealthySince,
   },
   relations: {
     foreignGrants: {
@@ -117,7 +122,7 @@ export const resourceList: ConnectionList = {
     if (filter.kinds) conditions.push(sql`${r}."kind" = ANY(${filter.kinds}::text[])`);
     if (filter.status) conditions.push(sql`${r}."status"::text = ANY(${filter.status}::text[])`);
     if (filter.unhealthy !== undefined && filter.unhealthy !== null)
-      conditions.push(filter.unhealthy ? sql`${r}."unhealthySince" IS NOT NULL` : sql`${r}."unhealthySince" IS NULL`);
+      conditions.push(filter.unhealthy ? sql`${unhealthySince(r)} IS NOT NULL` : sql`${unhealthySince(r)} IS NULL`);
     return conditions;
   },
 };
