@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { heldToPlan } from './planned.js';
 import { idempotencyKey, uuid } from './validation.js';
 
 /** At most 1 MiB: the reader refuses more, with a message. */
@@ -22,6 +23,7 @@ export const activateDataContract = z.object({
   dataContract: uuid,
   /** Activates although consumers of the contract in force may break. */
   acknowledgeBreaking: z.boolean().nullish(),
+  ...heldToPlan,
   idempotencyKey,
 });
 export type ActivateDataContractInput = z.input<typeof activateDataContract>;

@@ -16,6 +16,7 @@ import { conflict, invalid, notFound } from './error.js';
 import { inheritStorage } from './join-tables.js';
 import type { ContractChange } from './odcs/change-kind.js';
 import { type DataContractDiff, diffDataContracts as diffDocuments } from './odcs/diff.js';
+import { assertPlanned, type Declarations } from './planned.js';
 import { claimAnew } from './product-claims.js';
 import {
   accessSubject,
@@ -29,7 +30,7 @@ import {
   productSubject,
   readTables,
 } from './rows.js';
-import { replaceTables, schemaChanges, shapesOf } from './tables.js';
+import { replaceTables, schemaChanges, shapesOf, type TableShape } from './tables.js';
 import { mutate, type Tx } from './transaction.js';
 import { DATA_CONTRACT, DATA_PRODUCT, step } from './transitions.js';
 import { read } from './validation.js';
@@ -158,7 +159,7 @@ async function fillTables(ctx: Context, tx: Tx, about: { product: ProductRow; co
 
 /** Puts a contract version in force: the product's tables become the contract's, and what is published is declared anew. */
 export async function activateDataContract(ctx: Context, input: ActivateDataContractInput): ContractAnswer {
-  const { dataContract: id, acknowledgeBreaking } = read(activateDataContractInput, input);
+  const { dataContract: id, acknowledgeBreaking, ...looked } = read(activateDataContractInput, input);
   return mutate(ctx, { mutation: 'activateDataContract', idempotencyKey: input.idempotencyKey, input }, async (tx) => {
     const found = await tx.dataContract.findUnique({ where: { id }, select: { productId: true } });
     if (found === null) throw notFound('The data contract');
@@ -174,17 +175,20 @@ export async function activateDataContract(ctx: Context, input: ActivateDataCont
     if (active !== null && !acknowledgeBreaking) refuseBreaking(active, contract);
     await enforceContract(ctx, tx, { product, contract, active });
     const changed = await adoptTables(ctx, tx, { product, contract });
+    const declared: Declarations = [];
     const lanes: LaneKey[] =
       changed && product.status !== 'DRAFT'
-        ? await claimAnew(ctx, tx, { product: await readTables(tx, product), grants })
+        ? await claimAnew(ctx, tx, { product: await readTables(tx, product), grants, declared })
         : [];
+    assertPlanned(declared, looked, product.status);
     return { ids: { dataContractId: id, dataProductId: product.id }, lanes };
   });
 }
 
 const ACTIVE: DataContractStatus = 'ACTIVE';
 
-function refuseBreaking(active: DataContract, contract: DataContract): void {
+/** Refuses what breaks what consumers of the contract in force rely on. */
+export function refuseBreaking(active: DataContract, contract: DataContract): void {
   const breaking = diffDocuments(active.parsed, contract.parsed).changes.filter((change) => change.breaking);
   if (breaking.length === 0) return;
   const shown = breaking.slice(0, 20).map(({ message, path }) => `${message} (${path})`);
@@ -200,15 +204,21 @@ async function adoptTables(
   tx: Tx,
   { product, contract }: { product: ProductRow; contract: DataContract },
 ): Promise<boolean> {
-  const stated = readContract({ text: contract.document, path: 'dataContract', lenient: true }).tables;
-  if (stated.length === 0) return false;
   const before = shapesOf((await readTables(tx, product)).tables);
-  const after = inheritStorage(stated, before);
-  if (JSON.stringify(before) === JSON.stringify(after)) return false;
+  const after = tablesUnder(contract, before);
+  if (after === null) return false;
   await replaceTables(tx, { productId: product.id, tables: after, source: 'CONTRACT' });
   const data = { version: contract.version, ...schemaChanges(before, after) };
   await announceProduct(tx, ctx, { type: 'SchemaChanged', product, published: inCatalogue(product), data });
   return true;
+}
+
+/** The tables that a product has once a contract is in force; null where they stay as they are. */
+export function tablesUnder({ document }: DataContract, before: TableShape[]): TableShape[] | null {
+  const stated = readContract({ text: document, path: 'dataContract', lenient: true }).tables;
+  if (stated.length === 0) return null;
+  const after = inheritStorage(stated, before);
+  return JSON.stringify(before) === JSON.stringify(after) ? null : after;
 }
 
 /** How a contract version differs from another of the same product, and the live grants that a breaking change touches. */

@@ -1,12 +1,14 @@
 import type { GraphQLResolveInfo } from 'graphql';
 import { Arg, Ctx, FieldResolver, Info, Query, Resolver, Root } from 'type-graphql';
 import { planAccess, planRequests } from '../governance/plan-access.js';
+import { planActivation } from '../governance/plan-contract.js';
 import { planPublish, planRetire } from '../governance/plan-product.js';
 import { diffLines, plannedCalls, type ShownPlan } from '../governance/planned.js';
 import { type AccessChange as Change, previewTagChange } from '../governance/preview-tag-change.js';
 import { accessGrantShape } from '../governance/read/access-grant.js';
 import { AccessGrant } from '../schema/access-grant.js';
 import { AccessRequest, RequestAccessInput } from '../schema/access-request.js';
+import { DataContract } from '../schema/data-contract.js';
 import { DataProduct } from '../schema/data-product.js';
 import {
   AccessChange,
@@ -100,6 +102,17 @@ export class DataProductPlanResolver {
   })
   retirePlan(@Root() root: DataProduct, @Ctx() rc: RequestContext, @Info() info: GraphQLResolveInfo) {
     return together(rc, info, { id: root.id, load: (ids) => planRetire(rc.ctx, ids) });
+  }
+}
+
+@Resolver(() => DataContract)
+export class DataContractPlanResolver {
+  @FieldResolver(() => DataProductPlan, {
+    nullable: true,
+    description: 'What activating it would bring about; null where it was activated already or you may not.',
+  })
+  activationPlan(@Root() root: DataContract, @Ctx() rc: RequestContext, @Info() info: GraphQLResolveInfo) {
+    return together(rc, info, { id: root.id, load: (ids) => planActivation(rc.ctx, ids) });
   }
 }
 

@@ -12,7 +12,13 @@ import { DomainResolver } from './domain.js';
 import { EventResolver } from './event.js';
 import { ForeignGrantResolver } from './foreign-grant.js';
 import { NodeResolver } from './node.js';
-import { AccessPlanResolver, DataProductPlanResolver, PlannedResourceResolver, TagChangeResolver } from './plan.js';
+import {
+  AccessPlanResolver,
+  DataContractPlanResolver,
+  DataProductPlanResolver,
+  PlannedResourceResolver,
+  TagChangeResolver,
+} from './plan.js';
 import { ResourceResolver } from './resource.js';
 import { ViewerResolver } from './viewer.js';
 
@@ -42,6 +48,7 @@ export async function buildSchema(): Promise<GraphQLSchema> {
       ForeignGrantResolver,
       NodeResolver,
       AccessPlanResolver,
+      DataContractPlanResolver,
       DataProductPlanResolver,
       PlannedResourceResolver,
       TagChangeResolver,

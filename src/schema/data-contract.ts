@@ -190,6 +190,16 @@ export class ActivateDataContractInput {
 
   @Field(() => String, {
     nullable: true,
+    description:
+      '`digest` of the plan that was looked at: where it would come to something else by now, it is refused as StateError.',
+  })
+  planDigest?: string;
+
+  @Field(() => Boolean, { nullable: true, description: 'Do it also where the plan has changed since.' })
+  acceptChangedPlan?: boolean;
+
+  @Field(() => String, {
+    nullable: true,
     description: 'Repeating a mutation with the same key within 24 hours does nothing twice.',
   })
   idempotencyKey?: string;

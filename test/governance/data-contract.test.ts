@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { activateDataContract, diffDataContracts, importDataContract } from '../../src/governance/data-contract.js';
 import { publishDataProduct, registerDataProduct, updateDataProduct } from '../../src/governance/data-product.js';
 import { globalId } from '../../src/governance/global-id.js';
+import { planActivation } from '../../src/governance/plan-contract.js';
 import { accessInput, openMesh, productInput, refusal, seedDomain, seedGrant, type TestMesh } from './mesh.js';
 
 let mesh: TestMesh;
@@ -221,6 +222,47 @@ test('activating a contract replaces the one in force and the tables; what is pu
   ]);
   const tables = productInput({ id: commerce, name: 'commerce' }, 'live').tables ?? [];
   expect((await refusal(updateDataProduct(ctx, { dataProduct: one.dataProductId, tables }))).code).toBe('CONFLICT');
+});
+
+test('an activation does what its plan said, to those who get less of it too, and is refused where something else comes of it', async () => {
+  const ctx = await mesh.as('commerce-owner');
+  const one = await importInto({ id: 'planned' });
+  await activateDataContract(ctx, { dataContract: one.dataContractId });
+  await publishDataProduct(ctx, { dataProduct: one.dataProductId });
+  await mesh.agree();
+  const columns = ['sales_planned.id', 'sales_planned.total'];
+  const grant = (role: string) =>
+    seedGrant(mesh, {
+      requester: 'finance-member',
+      decider: 'commerce-owner',
+      input: {
+        ...accessInput({ dataProduct: one.dataProductId, consumerDomain: finance, account: 2 }),
+        principals: [`arn:aws:iam::${'2'.repeat(12)}:role/${role}`],
+        columns,
+      },
+    });
+  await grant('first');
+  await mesh.agree();
+  const { dataContractId } = await importInto({ id: 'planned', version: '2.0.0', columns: [['id', 'string']] });
+  const planned = async () => (await planActivation(ctx, [one.dataContractId, dataContractId])).get(dataContractId);
+  expect((await planActivation(await mesh.as('finance-member'), [dataContractId])).size).toBe(0);
+  const seen = await planned();
+  expect(seen?.warnings).toEqual([expect.stringContaining('acknowledgeBreaking: true')]);
+  const changed = seen?.resources.filter(({ action }) => action !== 'NOOP').map(({ kind, action }) => [kind, action]);
+  expect(changed?.sort()).toEqual([
+    ['GlueTable', 'UPDATE'],
+    ['LfGrant', 'UPDATE'],
+  ]);
+  await grant('second');
+  const input = { dataContract: dataContractId, acknowledgeBreaking: true };
+  const stale = activateDataContract(ctx, { ...input, planDigest: seen?.digest });
+  expect(await refusal(stale)).toMatchObject({
+    code: 'STATE',
+    message: expect.stringContaining('The plan has changed'),
+  });
+  expect(await contractOf(dataContractId)).toMatchObject({ status: 'PROPOSED' });
+  await activateDataContract(ctx, { ...input, planDigest: (await planned())?.digest });
+  expect(await contractOf(dataContractId)).toMatchObject({ status: 'ACTIVE' });
 });
 
 test('a product without a place in S3 is refused at publish, not at import', async () => {
