@@ -193,8 +193,8 @@ async function standing(mesh: Mesh, tx: Tx, { type, id }: Owner): Promise<Standi
 }
 
 /**
- * Owners whose resources stand as `settled` would act upon: a crash came between the two. At most 500 at a time; the next sweep
- * finds the rest.
+ * Owners whose resources stand as `settled` would act upon: a crash came between the two. At most 500 at a time, by lot: so those that
+ * cannot be settled keep nobody else waiting for ever.
  */
 export function unsettledOwners(mesh: Mesh, db: PrismaClient | Tx): Promise<Owner[]> {
   return db.$queryRaw<Owner[]>`
@@ -225,6 +225,6 @@ export function unsettledOwners(mesh: Mesh, db: PrismaClient | Tx): Promise<Owne
           AND ${leaving(mesh.governanceAccount)}
       )
     )
-    SELECT type::text, "id"::text FROM ready UNION SELECT type::text, "id"::text FROM failed
-    UNION SELECT type::text, "id"::text FROM gone LIMIT 500`;
+    SELECT type::text, "id"::text FROM (SELECT * FROM ready UNION SELECT * FROM failed UNION SELECT * FROM gone) owner
+    ORDER BY random() LIMIT 500`;
 }
