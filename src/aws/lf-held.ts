@@ -10,7 +10,7 @@ import { inParallel } from './attempt.js';
 import { isAwsFailure } from './errors.js';
 import { IAM_ALLOWED_PRINCIPALS } from './iam-bypass.js';
 import { listedPermissions, namedColumns, type PermissionRow, wantedRows } from './lf-permissions.js';
-import { lfResource, listPermissions, pagesOfPermissions, resourcesOf } from './lf-resource.js';
+import { expressionsOf, lfResource, listPermissions, pagesOfPermissions, resourcesOf } from './lf-resource.js';
 import type { AwsSession } from './session.js';
 
 /**
@@ -69,13 +69,14 @@ export async function listHeld(session: AwsSession, items: GrantItem[]): Promise
 /** Every explicit grant that the account lists, without what IAM_ALLOWED_PRINCIPALS holds. Throws where a page fails. */
 export async function listAll(session: AwsSession): Promise<ListedGrant[]> {
   const listed = await createExplicit(session)(await listPermissions(session, {}));
+  const resolved = expressionsOf(session);
   const grants = new Map<string, { principal: string; resource: LfResource; rows: PermissionRow[] }>();
   for (const row of listed) {
     const principal = row.Principal?.DataLakePrincipalIdentifier ?? '';
     if (principal === IAM_ALLOWED_PRINCIPALS) continue;
     for (const resource of resourcesOf(row.Resource, session.account)) {
       const key = `${principal} on ${lfResourceText(resource)}`;
-      const grant = grants.get(key) ?? { principal, resource, rows: [] };
+      const grant = grants.get(key) ?? { principal, resource: await resolved(resource), rows: [] };
       grant.rows.push(toRow(row));
       grants.set(key, grant);
     }

@@ -1,10 +1,13 @@
 import {
+  GetLFTagExpressionCommand,
+  type LFTag,
   ListPermissionsCommand,
   type ListPermissionsCommandInput,
   type PrincipalResourcePermissions,
   type Resource,
 } from '@aws-sdk/client-lakeformation';
-import { type LfResource, tagPolicy } from '../provisioning/lake-resource.js';
+import { type LfResource, type TagCondition, tagPolicy } from '../provisioning/lake-resource.js';
+import { classify, isAwsFailure } from './errors.js';
 import type { AwsSession } from './session.js';
 
 /** How ListPermissions names the table wildcard, every table of a database (Lake Formation API reference, TableWildcard); no table has capitals. */
@@ -32,15 +35,17 @@ export function lfResource(resource: LfResource): Resource {
     case 'LF_TAG':
       return tagResource(resource, [resource.value]);
     case 'LF_TAG_POLICY': {
+      const { catalogId: CatalogId, on: ResourceType, expressionName: ExpressionName } = resource;
+      if (ExpressionName !== undefined) return { LFTagPolicy: { CatalogId, ResourceType, ExpressionName } };
       const Expression = resource.expression.map(({ key, values }) => ({ TagKey: key, TagValues: values }));
-      return { LFTagPolicy: { CatalogId: resource.catalogId, ResourceType: resource.on, Expression } };
+      return { LFTagPolicy: { CatalogId, ResourceType, Expression } };
     }
   }
 }
 
 /**
  * What a listed row is on; `account` owns what names no catalog. Columns are of their table, and one row may be on several values of a
- * tag. Named tag expressions are not told apart and give nothing.
+ * tag. What a tag expression says that only has a name is not in the row (see `expressionsOf`).
  */
 export function resourcesOf(row: Resource | undefined, account: string): LfResource[] {
   const {
@@ -74,12 +79,39 @@ export function resourcesOf(row: Resource | undefined, account: string): LfResou
     const { CatalogId, TagKey: key = '', TagValues: values = [] } = LFTag;
     return values.map((value) => ({ type: 'LF_TAG', catalogId: owner(CatalogId), key, value }));
   }
-  if (!LFTagPolicy?.Expression || !LFTagPolicy.ResourceType) return [];
-  const expression = LFTagPolicy.Expression.map(({ TagKey, TagValues }) => ({
-    key: TagKey ?? '',
-    values: TagValues ?? [],
-  }));
-  return [tagPolicy(owner(LFTagPolicy.CatalogId), LFTagPolicy.ResourceType, expression)];
+  if (!LFTagPolicy?.ResourceType) return [];
+  const { ResourceType: on, ExpressionName: expressionName } = LFTagPolicy;
+  const policy = tagPolicy(owner(LFTagPolicy.CatalogId), on, conditionsOf(LFTagPolicy.Expression));
+  if (expressionName) return [{ ...policy, expressionName }];
+  return policy.expression.length > 0 ? [policy] : [];
+}
+
+function conditionsOf(expression: LFTag[] | undefined): TagCondition[] {
+  return (expression ?? []).map(({ TagKey: key = '', TagValues: values = [] }) => ({ key, values }));
+}
+
+/** Reads what named tag expressions say, each once; one that may not be read, or is gone, stays empty. */
+export function expressionsOf(session: AwsSession): (resource: LfResource) => Promise<LfResource> {
+  const read = new Map<string, Promise<TagCondition[]>>();
+  const say = async (CatalogId: string, Name: string): Promise<TagCondition[]> => {
+    try {
+      return conditionsOf(
+        (await session.lakeFormation.send(new GetLFTagExpressionCommand({ CatalogId, Name }))).Expression,
+      );
+    } catch (error) {
+      const refused = isAwsFailure(error) && ['PERMANENT', 'PROPAGATION'].includes(classify(error).treatment);
+      if (!refused) throw error;
+      return [];
+    }
+  };
+  return async (resource) => {
+    if (resource.type !== 'LF_TAG_POLICY' || resource.expressionName === undefined) return resource;
+    const { catalogId, on, expressionName } = resource;
+    const name = `${catalogId}/${expressionName}`;
+    const reading = read.get(name) ?? say(catalogId, expressionName);
+    read.set(name, reading);
+    return { ...tagPolicy(catalogId, on, await reading), expressionName };
+  };
 }
 
 /** Some values of a tag as a `Resource`. */

@@ -1,10 +1,11 @@
 import { append } from '../events/append.js';
 import { SYSTEM_ACTOR } from '../events/types.js';
 import type { ForeignGrantPolicy, ForeignGrantStatus, Prisma } from '../generated/prisma/client.js';
-import type { Kind, SpecOf } from './kinds.js';
-import { type LfResource, lfResourceText } from './lake-resource.js';
+import type { SpecOf } from './kinds.js';
+import { lfResourceText } from './lake-resource.js';
 import { underFence } from './lane.js';
 import { specText } from './merge.js';
+import { objectsOf } from './objects-of.js';
 import type { Item, ListedGrant, ProviderError } from './provider.js';
 import { resourceId } from './resource.js';
 import { attempt, type Run } from './run-calls.js';
@@ -110,35 +111,6 @@ async function findForeign<Session>(run: Run<Session>, listing: ListedGrant[]): 
 /** The key that a listed grant has as a resource. */
 export function keyOf({ principal, resource }: Pick<ListedGrant, 'principal' | 'resource'>): string {
   return `${principal} on ${lfResourceText(resource)}`;
-}
-
-/** The rows that may stand for what a grant is on, nearest first. A filter and a wildcard are of their table and database. */
-function objectsOf(resource: LfResource, region: string, breadthOf = (_tag: string) => 0): string[] {
-  const at = (kind: Kind, key: string) => resourceId({ kind, account: resource.catalogId, region, key });
-  switch (resource.type) {
-    case 'CATALOG':
-      return [];
-    case 'DATABASE':
-      return [at('GlueDatabase', resource.database), at('DatabaseLink', resource.database)];
-    case 'TABLE': {
-      const key = `${resource.database}/${resource.table}`;
-      const database = [at('GlueDatabase', resource.database), at('DatabaseLink', resource.database)];
-      return resource.table === '*' ? database : [at('GlueTable', key), at('TableLink', key)];
-    }
-    case 'DATA_FILTER': {
-      const key = `${resource.database}/${resource.table}`;
-      return [at('DataFilter', `${key}/${resource.filter}`), at('GlueTable', key)];
-    }
-    case 'DATA_LOCATION':
-      return [at('DataLocation', resource.arn)];
-    case 'LF_TAG':
-      return [at('LfTag', resource.key)];
-    case 'LF_TAG_POLICY':
-      return resource.expression
-        .map(({ key }) => key)
-        .sort((a, b) => breadthOf(a) - breadthOf(b))
-        .map((key) => at('LfTag', key));
-  }
 }
 
 interface Finding {

@@ -22,12 +22,16 @@ export const lfResource = z.discriminatedUnion('type', [
   z.object({ type: z.literal('DATA_LOCATION'), catalogId: account, arn: z.string() }),
   /** One value of an LF-tag. */
   z.object({ type: z.literal('LF_TAG'), catalogId: account, key: z.string(), value: z.string() }),
-  /** All databases or tables that carry, for each key, one of its values. Keys and values are in order. */
+  /**
+   * All databases or tables that carry, for each key, one of its values. Keys and values are in order. Where others granted by an
+   * expression that AWS keeps under a name, the name stands for it; `expression` is then what it says now, empty where that is unknown.
+   */
   z.object({
     type: z.literal('LF_TAG_POLICY'),
     catalogId: account,
     on: z.enum(['DATABASE', 'TABLE']),
     expression: z.array(z.object({ key: z.string(), values: z.array(z.string()).min(1) })).min(1),
+    expressionName: z.string().optional(),
   }),
 ]);
 export type LfResource = z.infer<typeof lfResource>;
@@ -64,6 +68,8 @@ export function lfResourceText(resource: LfResource): string {
     case 'LF_TAG':
       return `tag ${resource.catalogId}/${resource.key}=${resource.value}`;
     case 'LF_TAG_POLICY':
+      if (resource.expressionName !== undefined)
+        return `${resource.on.toLowerCase()}s of ${resource.catalogId} by expression ${resource.expressionName}`;
       return `${resource.on.toLowerCase()}s of ${resource.catalogId} with ${expressionText(resource.expression)}`;
   }
 }

@@ -436,6 +436,18 @@ describe('the pass over all grants of an account', () => {
     expect(await foreignRows()).toMatchObject([{ resourceId: resourceId(tags[1]!) }]);
   });
 
+  test('counts a grant by a named expression that may not be read as one on the catalogue', async () => {
+    await granted(1);
+    const policy = { type: 'LF_TAG_POLICY', catalogId: GOVERNANCE.account, on: 'TABLE' } as const;
+    world.meddleWith(GOVERNANCE.account, {
+      ...foreign(),
+      resource: { ...policy, expression: [], expressionName: 'everything' },
+    });
+    await look(reconciler);
+    expect(await foreignRows()).toMatchObject([{ resource: 'tables of 111111111111 by expression everything' }]);
+    expect(await eventsOf('ResourceDrifted')).toMatchObject([{ kind: 'DataLakeSettings' }]);
+  });
+
   test('tells of many, in transactions of bounded size', async () => {
     await granted(1);
     for (let n = 0; n < 300; n++) {
