@@ -50,10 +50,16 @@ export function refuseWhileCrawling(product: ProductWithTables): void {
 
 /** Ends the changes of mode of which all stands; returns how many. */
 export async function finishModeChanges(ctx: SystemContext): Promise<number> {
-  const changing = await ctx.db.dataProduct.findMany({
-    where: { previousAccessMode: { not: null }, status: { in: ['PUBLISHED', 'DEPRECATED'] } },
-    select: { id: true },
-  });
+  // While something is under way, what the new mode needs may be: nothing is locked to look closer.
+  const changing = await ctx.db.$queryRaw<{ id: string }[]>`
+    SELECT product."id"::text FROM "DataProduct" product
+    WHERE product."previousAccessMode" IS NOT NULL AND product."status" IN ('PUBLISHED', 'DEPRECATED')
+      AND NOT EXISTS (SELECT FROM "ResourceClaim" claim JOIN "Resource" resource ON resource."id" = claim."resourceId"
+        WHERE claim."releasedAtGeneration" IS NULL AND resource."status" IN ('PENDING', 'APPLYING')
+          AND ((claim."ownerType" = 'DATA_PRODUCT' AND claim."ownerId" = product."id") OR (claim."ownerType" = 'ACCESS_GRANT'
+            AND claim."ownerId" IN (SELECT access."id" FROM "AccessGrant" access WHERE access."productId" = product."id"
+              AND access."status" IN ('PROVISIONING', 'ACTIVE', 'FAILED')))))
+    ORDER BY random() LIMIT 50`;
   return oneByOne(changing, async ({ id }) => {
     const lanes = await inTransaction(ctx.db, (tx) => finish(ctx, tx, id));
     if (lanes !== null) ctx.committed(lanes);

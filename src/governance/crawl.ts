@@ -1,5 +1,7 @@
+import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { SYSTEM_ACTOR } from '../events/types.js';
+import type { LaneKey } from '../provisioning/lane.js';
 import { resourceId } from '../provisioning/resource.js';
 import { announceProduct } from './announce.js';
 import type { ActingContext, SystemContext } from './context.js';
@@ -10,9 +12,16 @@ import { invalid } from './error.js';
 import { CHANGE_KINDS, type ContractChangeKind } from './odcs/change-kind.js';
 import { typeChangeOf } from './odcs/diff-tables.js';
 import { oneByOne } from './one-by-one.js';
-import { claimAnew } from './product-claims.js';
+import { claimAnew, claimProduct } from './product-claims.js';
 import { lockLiveGrants, lockProduct, type ProductWithTables, readTables } from './rows.js';
-import { type ColumnShape, keepSchemaVersion, schemaChanges, shapesOf, type TableShape } from './tables.js';
+import {
+  type ColumnShape,
+  columnProblems,
+  keepSchemaVersion,
+  schemaChanges,
+  shapesOf,
+  type TableShape,
+} from './tables.js';
 import { inTransaction, type Tx } from './transaction.js';
 
 /** What a crawler left behind on the table: columns and partition keys with their Hive types. */
@@ -21,44 +30,95 @@ const crawled = z.object({
   partitionKeys: z.array(z.object({ name: z.string(), type: z.string() })).default([]),
 });
 
-/** How what a crawler found breaks the contract in force; `path` is written as ODCS writes references. */
+/**
+ * How what a crawler found breaks the contract in force, or is what a product cannot have; `path` is written as ODCS writes references.
+ */
 export interface ContractViolation {
   path: string;
-  kind: ContractChangeKind;
+  kind: ContractChangeKind | 'COLUMN_REFUSED';
   message: string;
 }
 
+const crawls = ({ crawlerRoleArn, provisioning }: ProductWithTables['domain']) =>
+  crawlerRoleArn !== null && provisioning === 'DIRECT';
+
 /**
  * The product with its due crawls: of the tables that nobody gave columns, or of all of them where that is asked for. Without a crawler's
- * role there is none. A crawl is named after its table's row: asking again while it runs changes nothing.
+ * role there is none. A crawl under way stays as it is; each other is a run of its own. Of a draft no table was ever crawled: its runs
+ * are named after the tables' rows, so that a plan names the same.
  */
 export function withCrawls(product: ProductWithTables, { all }: { all: boolean }): ProductWithTables {
-  const able = product.domain.crawlerRoleArn !== null && product.domain.provisioning === 'DIRECT';
+  const able = crawls(product.domain);
   if (all && !able) {
     throw invalid('crawl', "crawl: the product's domain has no crawlerRoleArn, or runs its crawlers itself.");
   }
   if (!able) return product;
   const due = (table: ProductWithTables['tables'][number]) => all || table.columns.length === 0;
+  const run = ({ id }: { id: string }) => (product.status === 'DRAFT' ? id : randomUUID());
   return {
     ...product,
-    tables: product.tables.map((table) => (due(table) ? { ...table, crawlRun: table.crawlRun ?? table.id } : table)),
+    tables: product.tables.map((table) => (due(table) ? { ...table, crawlRun: table.crawlRun ?? run(table) } : table)),
   };
+}
+
+/** The product with the crawls alone that are under way: one that failed, or has no role any more, ends. */
+export async function withCrawlsUnderWay(
+  { mesh }: Pick<ActingContext, 'mesh'>,
+  tx: Tx,
+  product: ProductWithTables,
+): Promise<ProductWithTables> {
+  const ids = product.tables.flatMap((table) => crawlRunOf(mesh, product, table) ?? []).map(resourceId);
+  const found = await tx.resource.findMany({
+    where: { id: { in: ids }, desired: 'PRESENT', status: { not: 'FAILED' } },
+    select: { id: true },
+  });
+  const underWay = new Set(found.map(({ id }) => id));
+  const tables = product.tables.map((table) => {
+    const run = crawlRunOf(mesh, product, table);
+    return run !== undefined && underWay.has(resourceId(run)) ? table : { ...table, crawlRun: null };
+  });
+  return { ...product, tables };
 }
 
 /** Keeps which crawls are due. The product's row is locked. */
 export async function keepCrawls(tx: Tx, { tables }: ProductWithTables): Promise<void> {
-  for (const { id, crawlRun } of tables) {
-    if (crawlRun !== null) await tx.productTable.update({ where: { id }, data: { crawlRun } });
-  }
+  const runs = tables.map(({ id, crawlRun }) => ({ id, crawlRun }));
+  await tx.$executeRaw`
+    UPDATE "ProductTable" x SET "crawlRun" = run."crawlRun"
+    FROM jsonb_to_recordset(${JSON.stringify(runs)}::jsonb) AS run("id" uuid, "crawlRun" text)
+    WHERE x."id" = run."id" AND x."crawlRun" IS DISTINCT FROM run."crawlRun"`;
 }
 
-/** Takes over what crawlers found that are done; returns of how many products. */
-export async function finishCrawls(ctx: SystemContext): Promise<number> {
-  const crawling = await ctx.db.dataProduct.findMany({
-    where: { tables: { some: { crawlRun: { not: null } } }, status: { in: ['PUBLISHING', 'PUBLISHED', 'DEPRECATED'] } },
-    select: { id: true },
+/** Begins a crawl anew whose run failed, as a failed run never ends otherwise; null where the resource is none. */
+export async function crawlAgain(ctx: ActingContext, tx: Tx, id: string): Promise<LaneKey[] | null> {
+  const [failed] = await tx.$queryRaw<{ productId: string }[]>`
+    SELECT claim."ownerId"::text AS "productId" FROM "Resource" run JOIN "ResourceClaim" claim ON claim."resourceId" = run."id"
+    WHERE run."id" = ${id} AND run."kind" = 'CrawlerRun' AND run."status" = 'FAILED'
+      AND claim."ownerType" = 'DATA_PRODUCT' AND claim."releasedAtGeneration" IS NULL`;
+  if (failed === undefined) return null;
+  const product = await readTables(tx, await lockProduct(tx, failed.productId));
+  const tables = product.tables.map((table) => {
+    const run = crawlRunOf(ctx.mesh, product, table);
+    return run !== undefined && resourceId(run) === id ? { ...table, crawlRun: randomUUID() } : table;
   });
-  return oneByOne(crawling, async ({ id }) => {
+  const again = { ...product, tables };
+  await keepCrawls(tx, again);
+  return claimProduct(ctx, tx, again);
+}
+
+/** Takes over what crawlers found that are done, and ends crawls that have no role any more; returns of how many products. */
+export async function finishCrawls(ctx: SystemContext): Promise<number> {
+  const ended = await ctx.db.$queryRaw<{ id: string }[]>`
+    SELECT product."id"::text FROM "DataProduct" product JOIN "Domain" home ON home."id" = product."domainId"
+    WHERE product."status" IN ('PUBLISHING', 'PUBLISHED', 'DEPRECATED')
+      AND EXISTS (SELECT FROM "ProductTable" x WHERE x."productId" = product."id" AND x."crawlRun" IS NOT NULL)
+      AND (home."crawlerRoleArn" IS NULL OR home."provisioning" = 'DELEGATED' OR EXISTS (
+        SELECT FROM "ResourceClaim" claim JOIN "Resource" run ON run."id" = claim."resourceId"
+        WHERE claim."ownerType" = 'DATA_PRODUCT' AND claim."ownerId" = product."id" AND claim."releasedAtGeneration" IS NULL
+          AND run."kind" = 'CrawlerRun' AND run."status" = 'READY' AND run."desired" = 'PRESENT'
+          AND run."observedGeneration" = run."generation"))
+    ORDER BY random() LIMIT 50`;
+  return oneByOne(ended, async ({ id }) => {
     const lanes = await inTransaction(ctx.db, (tx) => finish(ctx, tx, id));
     if (lanes !== null) ctx.committed(lanes);
     return lanes !== null;
@@ -70,6 +130,10 @@ async function finish(ctx: SystemContext, tx: Tx, id: string) {
   const product = await readTables(tx, await lockProduct(tx, id));
   // Read again: an approval that held the product until now has added its grant.
   const grants = await lockLiveGrants(tx, id);
+  if (!crawls(product.domain)) {
+    await tx.productTable.updateMany({ where: { productId: id }, data: { crawlRun: null } });
+    return [];
+  }
   const found = await foundTables(ctx, tx, product);
   if (found.size === 0) return null;
   const system = { mesh: ctx.mesh, actor: SYSTEM_ACTOR, correlationId: crypto.randomUUID() };
@@ -105,7 +169,8 @@ function columnsFrom({ columns, partitionKeys }: z.output<typeof crawled>): Colu
 
 /**
  * What was found becomes a schema version where it is another schema than is known, and the columns of tables that had none; what
- * breaks the contract in force is told.
+ * breaks the contract in force is told, and what a product cannot have: its table stays without columns, as files are read by the place
+ * of each column.
  */
 async function takeOver(
   ctx: ActingContext,
@@ -115,34 +180,39 @@ async function takeOver(
 ): Promise<void> {
   const before = shapesOf(product.tables);
   const known = await knownColumns(tx, product);
+  const refused = before.flatMap(({ name, columns }) =>
+    columns.length > 0 ? [] : refusedColumns(name, found.get(name) ?? []),
+  );
+  const fills = ({ name, columns }: { name: string; columns: unknown[] }) =>
+    columns.length === 0 && found.has(name) && !refused.some(({ table }) => table === name);
   const seen = before.map((table) => ({
     ...table,
     columns: found.get(table.name) ?? known.get(table.name) ?? table.columns,
   }));
-  const after = before.map((table, index) => (table.columns.length === 0 ? (seen[index] as TableShape) : table));
+  const after = before.map((table, index) => (fills(table) ? (seen[index] as TableShape) : table));
   const contract = await tx.dataContract.findFirst({ where: { productId: product.id, status: 'ACTIVE' } });
   const promised =
     contract === null ? [] : readContract({ text: contract.document, path: 'dataContract', lenient: true }).tables;
-  const violations = brokenBy(promised, found);
+  const violations = [...refused.map(({ table: _, ...one }) => one), ...brokenBy(promised, found)];
   const published = inCatalogue(product);
   if ([...found].some(([name, columns]) => textOf(columns) !== textOf(known.get(name) ?? []))) {
     await keepSchemaVersion(tx, { productId: product.id, tables: seen, source: 'CRAWLER', violations });
   }
-  for (const { id, name, columns } of product.tables) {
-    const filled = found.get(name);
+  for (const table of product.tables) {
+    const filled = found.get(table.name);
     if (filled === undefined) continue;
-    await tx.productTable.update({ where: { id }, data: { crawlRun: null } });
-    if (columns.length > 0) continue;
+    await tx.productTable.update({ where: { id: table.id }, data: { crawlRun: null } });
+    if (!fills(table)) continue;
     await tx.productColumn.createMany({
-      data: filled.map((column, position) => ({ ...column, tableId: id, position })),
+      data: filled.map((column, position) => ({ ...column, tableId: table.id, position })),
     });
   }
   if (JSON.stringify(before) !== JSON.stringify(after)) {
     const data = { source: 'CRAWLER', ...schemaChanges(before, after) };
     await announceProduct(tx, ctx, { type: 'SchemaChanged', product, published, data });
   }
-  if (violations.length === 0 || contract === null) return;
-  const data = { version: contract.version, violations };
+  if (violations.length === 0) return;
+  const data = { version: contract?.version ?? null, violations };
   await announceProduct(tx, ctx, { type: 'ContractViolated', product, published, data });
 }
 
@@ -156,6 +226,16 @@ async function knownColumns(tx: Tx, { id }: ProductWithTables): Promise<Map<stri
 /** What a crawler can tell of columns. */
 const textOf = (columns: ColumnShape[]) =>
   JSON.stringify(columns.map(({ name, type, partition }) => [name, type, partition]));
+
+/** What of the columns that were found a product cannot have. */
+function refusedColumns(table: string, columns: ColumnShape[]): (ContractViolation & { table: string })[] {
+  return columnProblems(columns).map(({ column, reason }) => ({
+    table,
+    path: column === null ? `schema/${table}` : `schema/${table}/properties/${column}`,
+    kind: 'COLUMN_REFUSED',
+    message: `${column === null ? `The columns of ${table}` : `Column ${column} of ${table}`} cannot be taken over. ${reason}`,
+  }));
+}
 
 /** What of the promised tables is not as promised in those that were found: columns that are gone, and types that cannot be read as before. */
 export function brokenBy(promised: TableShape[], found: Map<string, ColumnShape[]>): ContractViolation[] {

@@ -8,7 +8,7 @@ import { claim, lockClaims } from './claims.js';
 import type { Context } from './context.js';
 import { type ContractDocument, readContract } from './contract-document.js';
 import { enforceContract, inCatalogue, proposeContract } from './contract-store.js';
-import { keepCrawls, withCrawls } from './crawl.js';
+import { keepCrawls, withCrawls, withCrawlsUnderWay } from './crawl.js';
 import {
   checkLocations,
   type DeprecateDataProductInput,
@@ -131,7 +131,8 @@ export async function updateDataProduct(ctx: Context, input: UpdateDataProductIn
     const inAws = crawl || shaped !== null || classification !== undefined || accessMode !== undefined;
     if (!inAws || product.status === 'DRAFT') return [];
     const declared: Declarations = [];
-    const read = await readTables(tx, product);
+    const was = await readTables(tx, product);
+    const read = crawl || accessMode !== undefined ? await withCrawlsUnderWay(ctx, tx, was) : was;
     const full = crawl || shaped !== null ? withCrawls(read, { all: crawl }) : read;
     await keepCrawls(tx, full);
     if (accessMode !== undefined) refuseWhileCrawling(full);

@@ -4,6 +4,7 @@ import { retryResource as retry } from '../provisioning/declare.js';
 import { assertCan, type Subjects } from './authorization.js';
 import { CONFIDENTIALITY } from './confidentiality.js';
 import type { Context } from './context.js';
+import { crawlAgain } from './crawl.js';
 import { LOB } from './desired-grants.js';
 import { notFound, wrongState } from './error.js';
 import { mutate, type Tx } from './transaction.js';
@@ -17,15 +18,16 @@ export type RetryResourceInput = z.input<typeof retryResourceInput>;
 
 /**
  * Makes a resource due at once: it is observed again and applied. A change out of band that was told and left alone is repaired; with
- * `takeOver`, what somebody else made under its name is changed.
+ * `takeOver`, what somebody else made under its name is changed. A crawl that failed runs again.
  */
 export async function retryResource(ctx: Context, input: RetryResourceInput): Promise<{ resourceId: string }> {
   const { resource: id, takeOver } = read(retryResourceInput, input);
   return mutate(ctx, { mutation: 'retryResource', idempotencyKey: input.idempotencyKey, input }, async (tx) => {
-    const [resource] = await tx.$queryRaw<{ status: string }[]>`
-      SELECT "status"::text FROM "Resource" WHERE "id" = ${id} FOR UPDATE`;
-    if (resource === undefined) throw notFound('The resource');
+    const resource = await tx.resource.findUnique({ where: { id }, select: { status: true } });
+    if (resource === null) throw notFound('The resource');
     assertCan(ctx.viewer, takeOver ? 'resource:take-over' : 'resource:retry', await subjectOf(tx, id));
+    const crawled = takeOver ? null : await crawlAgain(ctx, tx, id);
+    if (crawled !== null) return { ids: { resourceId: id }, lanes: crawled };
     const lane = await retry(tx, id, { takeOver: takeOver === true });
     if (lane === null) throw wrongState(resource.status, 'The resource is REMOVED: there is nothing to look at again.');
     return { ids: { resourceId: id }, lanes: [lane] };

@@ -144,13 +144,29 @@ function tableProblems(mesh: Mesh, { name: product, domain }: ProductWithTables,
     ),
     ...at('name', firstIssue(tableName, table.name)),
     ...at('location', locationProblem(table.location, domain.dataLocation)),
-    ...at('columns', table.columns.length > MAX_COLUMNS ? `It has more than ${MAX_COLUMNS} columns.` : null),
     ...at('format', table.format === null ? 'Say in which format its files are: the contract names none.' : null),
-    ...table.columns.flatMap((column) => [
-      ...at(`columns.${column.name}`, firstIssue(columnName, column.name)),
-      ...at(`columns.${column.name}`, firstIssue(glueType, column.type)),
-    ]),
+    ...columnProblems(table.columns).map(({ column, reason }) => ({
+      path: `${path}.columns${column === null ? '' : `.${column}`}`,
+      reason,
+    })),
   ];
+}
+
+/** Why a product's table cannot have these columns; `column` null where it is about all of them. */
+export function columnProblems(
+  columns: readonly Pick<ColumnShape, 'name' | 'type'>[],
+): { column: string | null; reason: string }[] {
+  const seen = new Set<string>();
+  const each = columns.flatMap(({ name, type }) => {
+    const twice = seen.has(name) ? 'There is another column of that name.' : null;
+    seen.add(name);
+    return [firstIssue(columnName, name), firstIssue(glueType, type), twice].flatMap((reason) =>
+      reason === null ? [] : [{ column: name, reason }],
+    );
+  });
+  const many =
+    columns.length > MAX_COLUMNS ? [{ column: null, reason: `There are more than ${MAX_COLUMNS} columns.` }] : [];
+  return [...many, ...each];
 }
 
 /** Why a table cannot be at the location: it must be in S3, under what the domain registered with Lake Formation. */

@@ -1,19 +1,24 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { finishModeChanges } from '../../src/governance/change-of-mode.js';
 import { finishCrawls } from '../../src/governance/crawl.js';
-import { updateDataProduct } from '../../src/governance/data-product.js';
+import { publishDataProduct, registerDataProduct, updateDataProduct } from '../../src/governance/data-product.js';
 import { updateDomain } from '../../src/governance/domain.js';
-import { MESH, openMesh, seedDomain, seedProduct, type TestMesh } from './mesh.js';
+import { retryResource } from '../../src/governance/resource.js';
+import { MESH, openMesh, productInput, seedDomain, seedProduct, type TestMesh } from './mesh.js';
 
 let mesh: TestMesh;
+let domain: string;
 let dataProduct: string;
 beforeAll(async () => {
   mesh = await openMesh();
-  const domain = await seedDomain(mesh, 'sales', 1);
-  const owner = await mesh.as('sales-owner');
-  await updateDomain(owner, { domain, crawlerRoleArn: `arn:aws:iam::${'1'.repeat(12)}:role/crawler` });
+  domain = await seedDomain(mesh, 'sales', 1);
+  await updateDomain(await owner(), { domain, crawlerRoleArn: `arn:aws:iam::${'1'.repeat(12)}:role/crawler` });
   dataProduct = await seedProduct(mesh, { id: domain, name: 'sales' }, 'orders');
 });
 afterAll(() => mesh.close());
+
+const owner = () => mesh.as('sales-owner');
+const system = () => ({ db: mesh.database.prisma, mesh: MESH, committed: () => undefined });
 
 type Found = Record<'orders_heads' | 'orders_lines', string[]>;
 
@@ -47,4 +52,72 @@ test('a crawl is a schema version where it found another schema than is known, a
   expect(await crawl(other)).toEqual(after);
   expect(await crawl(other)).toEqual(after);
   expect((await crawl(stated)).at(-1)).toEqual(known[0]);
+});
+
+test('what a product cannot have as a column is told once as a violation, and holds nothing back', async () => {
+  const { prisma: db } = mesh.database;
+  const input = productInput({ id: domain, name: 'sales' }, 'files');
+  const tables = input.tables?.map((table) => ({ ...table, columns: [] })) ?? [];
+  const { dataProductId } = await registerDataProduct(await owner(), { ...input, tables });
+  await publishDataProduct(await owner(), { dataProduct: dataProductId });
+  const columns = [{ name: 'total (eur)', type: 'string' }];
+  await db.resource.updateMany({
+    where: { kind: 'CrawlerRun', desired: 'PRESENT' },
+    data: { status: 'READY', observed: { columns } },
+  });
+  await db.$executeRaw`UPDATE "Resource" SET "observedGeneration" = "generation" WHERE "kind" = 'CrawlerRun'`;
+  expect(await finishCrawls(system())).toBe(1);
+  expect(await finishCrawls(system())).toBe(0);
+  expect(await db.productColumn.count({ where: { table: { productId: dataProductId } } })).toBe(0);
+  const told = (await mesh.events()).filter(({ type }) => type === 'ContractViolated');
+  expect(told.map(({ data }) => data.violations)).toEqual([
+    ['heads', 'lines'].map((table) => ({
+      path: `schema/files_${table}/properties/total (eur)`,
+      kind: 'COLUMN_REFUSED',
+      message: expect.stringContaining('lower-case letters'),
+    })),
+  ]);
+  await mesh.agree();
+});
+
+test('a crawl that failed runs again when it is asked for, or its resource is retried, and holds no change of mode back', async () => {
+  const { prisma: db } = mesh.database;
+  const runs = async () =>
+    (await db.productTable.findMany({ where: { productId: dataProduct }, orderBy: { position: 'asc' } })).map(
+      ({ crawlRun }) => crawlRun,
+    );
+  await updateDataProduct(await owner(), { dataProduct, crawl: true });
+  const [first, under] = await runs();
+  const claims = { some: { ownerId: dataProduct } };
+  const failed = await db.resource.findFirstOrThrow({
+    where: { kind: 'CrawlerRun', key: { endsWith: 'heads' }, claims },
+  });
+  const fail = () => db.resource.update({ where: { id: failed.id }, data: { status: 'FAILED' } });
+  await fail();
+  await updateDataProduct(await owner(), { dataProduct, crawl: true });
+  const [second, still] = await runs();
+  expect(second).not.toBe(first);
+  expect(still).toBe(under);
+  await fail();
+  await retryResource(await owner(), { resource: failed.id });
+  const [third] = await runs();
+  expect([first, second]).not.toContain(third);
+  expect(await db.resource.findUnique({ where: { id: failed.id } })).toMatchObject({
+    status: 'PENDING',
+    spec: { run: third },
+  });
+  await db.resource.updateMany({ where: { kind: 'CrawlerRun', claims }, data: { status: 'FAILED' } });
+  await updateDataProduct(await owner(), { dataProduct, accessMode: 'LF_TBAC' });
+  expect(await runs()).toEqual([null, null]);
+});
+
+test('a crawl ends with the role that it runs as', async () => {
+  const { prisma: db } = mesh.database;
+  await mesh.agree();
+  await finishModeChanges(system());
+  await updateDataProduct(await owner(), { dataProduct, crawl: true });
+  await updateDomain(await owner(), { domain, crawlerRoleArn: null });
+  expect(await finishCrawls(system())).toBe(1);
+  expect(await db.productTable.count({ where: { productId: dataProduct, crawlRun: { not: null } } })).toBe(0);
+  await updateDataProduct(await owner(), { dataProduct, accessMode: 'NRAC' });
 });
