@@ -80,6 +80,11 @@ const Foreign = graphql(`
     }
   }
 `);
+const ForeignOf = graphql(`
+  query ForeignOf($domain: ID!) {
+    foreignGrants(first: 20, filter: { domain: $domain }) { nodes { principal } }
+  }
+`);
 const OwnersHealth = graphql(`
   query OwnersHealth {
     domain(by: { name: "logistics" }) { health { status } }
@@ -298,3 +303,25 @@ test('a grant that nothing in the mesh asked for is listed for its owners, accep
     { principal: intruder, tries: 6, lastError: { code: stays.code, message: 'No' } },
   ]);
 }, 90_000);
+
+test('foreign grants are filtered by the domain whose the object is: by itself, by a product, by a grant to it, or as it is in its account', async () => {
+  const on = (kind: string, name: string) =>
+    pool.query(
+      `INSERT INTO "ForeignGrant" ("id", "account", "region", "principal", "resource", "permissions", "resourceId")
+       SELECT gen_random_uuid(), "account", "region", $2, $2, '{"permissions":{},"grantable":{}}', "id" FROM "Resource" r
+       WHERE "kind" = $1 AND "desired" = 'PRESENT' AND "account" = $3
+         AND EXISTS (SELECT FROM "ResourceClaim" c WHERE c."resourceId" = r."id" AND c."ownerType" = 'ACCESS_GRANT')
+         AND NOT EXISTS (SELECT FROM "ResourceClaim" c WHERE c."resourceId" = r."id" AND c."ownerType" <> 'ACCESS_GRANT')
+       LIMIT 1`,
+      [kind, name, CONSUMER_ACCOUNT],
+    );
+  expect((await on('TableLink', 'on-link')).rowCount).toBe(1);
+  const found = async (name: string) => {
+    const { domain } = await admin(DriftDomain, { name });
+    const { nodes } = (await admin(ForeignOf, { domain: domain!.id })).foreignGrants;
+    return nodes.map(({ principal }) => principal).filter((principal) => principal === 'on-link');
+  };
+  for (const name of ['logistics', 'finance']) expect(await found(name)).toEqual(['on-link']);
+  expect(await found('commerce')).toEqual([]);
+  await pool.query(`DELETE FROM "ForeignGrant" WHERE "principal" = 'on-link'`);
+}, 30_000);

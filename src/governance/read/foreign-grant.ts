@@ -44,10 +44,16 @@ export const foreignGrantList: ConnectionList = {
     if (status) conditions.push(sql`${r}."status"::text = ANY(${status}::text[])`);
     else conditions.push(sql`${r}."status" <> 'GONE'`);
     if (principal) conditions.push(sql`${r}."principal" = ${principal}`);
-    if (domain)
-      conditions.push(sql`EXISTS (SELECT 1 FROM "ResourceClaim" c
-        LEFT JOIN "DataProduct" p ON c."ownerType" = 'DATA_PRODUCT' AND p."id" = c."ownerId"
-        WHERE c."resourceId" = ${r}."resourceId" AND coalesce(p."domainId", c."ownerId") = ${domain}::uuid)`);
+    if (domain) conditions.push(onObjectOf(r, domain));
     return conditions;
   },
 };
+
+/** The object is in the domain's account, or claimed by it, by a product of its, or by a grant to one. */
+function onObjectOf(r: Sql, domain: string): Sql {
+  return sql`(EXISTS (SELECT 1 FROM "Domain" d WHERE d."id" = ${domain}::uuid AND d."awsAccountId" = ${r}."account")
+    OR EXISTS (SELECT 1 FROM "ResourceClaim" c
+      LEFT JOIN "AccessGrant" g ON c."ownerType" = 'ACCESS_GRANT' AND g."id" = c."ownerId"
+      LEFT JOIN "DataProduct" p ON c."ownerType" <> 'DOMAIN' AND p."id" = coalesce(g."productId", c."ownerId")
+      WHERE c."resourceId" = ${r}."resourceId" AND coalesce(p."domainId", c."ownerId") = ${domain}::uuid))`;
+}
