@@ -304,7 +304,7 @@ test('a grant that nothing in the mesh asked for is listed for its owners, accep
   ]);
 }, 90_000);
 
-test('foreign grants are filtered by the domain whose the object is: by itself, by a product, by a grant to it, or as it is in its account', async () => {
+test('foreign grants are found by the domain in whose account the object is, and by the one that gives access through it', async () => {
   const on = (kind: string, name: string) =>
     pool.query(
       `INSERT INTO "ForeignGrant" ("id", "account", "region", "principal", "resource", "permissions", "resourceId")
