@@ -54,6 +54,7 @@ const ROWS: Row[] = [
     code: /^InvalidInputException$/,
     message: /invalid principal|register the (s3 )?(path|location)|unable to assume (provided )?role/i,
     treatment: 'PROPAGATION',
+    advice: 'Check that the account, role or user exists and that the location is registered, then retry.',
   },
   {
     code: /^(EntityNotFoundException|ResourceNotFoundException|UnknownResourceException|ResourceShareInvitationArnNotFoundException|QueueDoesNotExist)$/,

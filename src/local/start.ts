@@ -7,7 +7,7 @@ import { startPostgres, stopPostgres } from '../sandbox/postgres.js';
 import { type Sandbox, startSandbox } from '../sandbox/server.js';
 import { governanceCredentials } from '../sandbox/sts.js';
 import { createApp } from '../server/app.js';
-import { type Config, defaultDataDir, readConfig, sandboxIssuer } from '../server/config.js';
+import { type Config, defaultDataDir, periodsGiven, readConfig, sandboxIssuer } from '../server/config.js';
 import { isLoopbackHost } from '../server/config-value.js';
 import { endOnSignal } from '../server/lifecycle.js';
 import { createLog, type Log } from '../server/log.js';
@@ -220,6 +220,7 @@ function localConfig({ host, port, databaseUrl, sandbox }: Local): Config {
     MESHGATE_MANAGE_SETTINGS: 'true',
     MESHGATE_AWS_ENDPOINT: sandbox.url,
     MESHGATE_PRODUCTION: 'false',
+    ...periodsGiven(),
   });
   return { ...config, aws: { ...config.aws, credentials: governanceCredentials(GOVERNANCE_ACCOUNT) } };
 }

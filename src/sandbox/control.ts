@@ -97,6 +97,7 @@ function driftCall({ world, region }: Control, item: unknown, index: number) {
     service: service === 'eventbridge' ? 'events' : service.toLowerCase(),
     operation,
     parameters: object(parameters),
+    outOfBand: true,
   };
 }
 

@@ -17,6 +17,8 @@ export interface Call {
   parameters: Record<string, any>;
   /** Set where a service calls on behalf of a resource (an EventBridge rule): aws:SourceArn in resource policies. */
   sourceArn?: string;
+  /** An administrator at his console, who gives himself what he lacks on his own account's objects: a drift. */
+  outOfBand?: boolean;
   /** True once the caller has hung up: an operation that waits must not hand out anything then. */
   isGone?: () => boolean;
 }

@@ -218,6 +218,12 @@ export function defaultDataDir(source: Environment = process.env): string {
   return source.MESHGATE_DATA_DIR || '.meshgate';
 }
 
+/** The variables that `start` takes from outside too: how often things are looked at and told, not where they are. */
+export function periodsGiven(source: Environment = process.env): Record<string, string> {
+  const names = ['MESHGATE_DRIFT_PERIOD', 'MESHGATE_REMINDER_DAYS'];
+  return Object.fromEntries(names.flatMap((name) => (source[name] ? [[name, source[name]]] : [])));
+}
+
 /** Every variable of `serve` and `work`, or of `migrate`, with its default and its meaning, one a line. */
 export function describeVariables(command: 'server' | 'migrate'): string {
   const all: [string, z.ZodType][] = Object.entries(command === 'migrate' ? migrateVariables : variables);

@@ -38,7 +38,7 @@ import {
   withLink,
   withOrders,
 } from './lake-testkit.js';
-import { errorOf, sandboxOfTest } from './testkit.js';
+import { control, errorOf, sandboxOfTest } from './testkit.js';
 
 async function mesh(options: { ramSharing?: boolean } = { ramSharing: true }) {
   const sandbox = await sandboxOfTest(options);
@@ -350,4 +350,22 @@ test('an Iceberg table carries its table type', async () => {
     TableType: 'EXTERNAL_TABLE',
     Parameters: { table_type: 'ICEBERG' },
   });
+});
+
+test('a drift changes and removes what others made, as an administrator gives himself what he lacks, in his own account alone', async () => {
+  const sandbox = await sandboxOfTest();
+  await withOrders(lakeOf(sandbox, G));
+  const change = (operation: string, parameters: object, account = G) => ({
+    service: 'glue',
+    operation,
+    account,
+    parameters,
+  });
+  const results = await control(sandbox, '/drift', [
+    change('DeleteTable', { CatalogId: G, DatabaseName: 'sales', Name: 'orders' }, C),
+    change('UpdateTable', { DatabaseName: 'sales', TableInput: { ...orders, Description: 'changed' } }),
+    change('DeleteTable', { DatabaseName: 'sales', Name: 'orders' }),
+    change('CreateTable', { DatabaseName: 'sales', TableInput: { Name: 'new' } }),
+  ]);
+  expect(results).toMatchObject([{ ok: false }, { ok: true }, { ok: true }, { ok: true }]);
 });
