@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeAll, expect, test } from 'vitest';
 import { until } from '../../src/demo/client.js';
 import { disagreements, isAtRest } from '../testkit/mesh-checker.js';
-import { GOVERNANCE, type MeshProcess, processMeshOfTest } from '../testkit/process-mesh.js';
+import { type MeshProcess, processMeshOfTest } from '../testkit/process-mesh.js';
 import type { LoggedCall } from '../testkit/sandbox-control.js';
 import { CONSUMER, type Market, openMarket, PRODUCER, range, reader, rowId, together } from './market.js';
 import { atScale, isSoak } from './scale.js';
@@ -11,16 +11,11 @@ import { atScale, isSoak } from './scale.js';
 const GRANTS = atScale({ quick: 20, soak: 200 });
 /** How old the state is that listings show. */
 const LATE_MS = 3_000;
-const DRIFT_SECONDS = 6;
-/** What a busy machine may add; in `npm run test:soak` it is not busy. */
-const NOISE_SECONDS = atScale({ quick: 20, soak: 3 });
 
 const mesh = await processMeshOfTest({ accounts: [PRODUCER, CONSUMER] });
 let apis: MeshProcess[];
 let workers: MeshProcess[];
 let market: Market;
-/** A worker that looks at everything again every few seconds. */
-let watcher: MeshProcess | undefined;
 
 beforeAll(async () => {
   apis = [await mesh.api()];
@@ -29,7 +24,6 @@ beforeAll(async () => {
   market = await openMarket(mesh, apis);
 });
 afterEach(async () => {
-  await watcher?.kill();
   await Promise.all(workers.map((worker) => (worker.running() ? undefined : worker.start())));
   await mesh.sandbox.clearFaults();
   await settings({ visibilityMs: 0 });
@@ -178,52 +172,6 @@ test('listings that lag behind: nothing is revoked because of them, and nothing 
   expect(kept).toHaveLength(3);
   expect(await disagreements(mesh)).toEqual([]);
 });
-
-test('changes out of band are found and repaired within one drift period, and nothing else is touched', {
-  timeout: 120_000,
-}, async () => {
-  const changes = atScale({ quick: 20, soak: 50 });
-  await atLeast(changes);
-  const active = await mesh.query<{ principal: string }>(
-    `SELECT r."principals"[1] AS principal FROM "AccessGrant" g JOIN "AccessRequest" r ON r."id" = g."requestId"
-     WHERE g."status" = 'ACTIVE' ORDER BY g."id" LIMIT ${changes}`,
-  );
-  expect(active).toHaveLength(changes);
-  // From here on somebody looks again every few seconds.
-  watcher = await mesh.worker({ environment: { MESHGATE_DRIFT_PERIOD: `PT${DRIFT_SECONDS}S` } });
-  await Promise.all(workers.map((worker) => worker.kill()));
-  await mesh.query(`UPDATE "Resource" SET "nextAttemptAt" = now() WHERE "status" = 'READY'`);
-  await watcher.start();
-  await sleep((DRIFT_SECONDS / 2) * 1_000);
-  const orders = { CatalogId: GOVERNANCE, DatabaseName: 'sales_nrac', Name: 'orders' };
-  const before = await lastCall();
-  for (const { principal } of active) {
-    await mesh.sandbox.asAdministrator(GOVERNANCE, 'lakeformation:RevokePermissions', {
-      Principal: { DataLakePrincipalIdentifier: principal },
-      Resource: { Table: orders },
-      Permissions: ['SELECT', 'DESCRIBE'],
-    });
-  }
-  const changedAt = Date.now();
-  const told = (type: string) =>
-    mesh.query<{ key: string }>(
-      `SELECT "data" ->> 'key' AS key FROM "Event" WHERE "type" = $1 AND "data" ->> 'kind' = 'LfGrant' ORDER BY 1`,
-      [type],
-    );
-  const keys = active
-    .map(({ principal }) => ({ key: `${principal} on table ${GOVERNANCE}/sales_nrac/orders` }))
-    .sort(byKey);
-  const repaired = async () =>
-    (await told('ResourceRepaired')).length >= changes && (await isAtRest(mesh)) ? true : undefined;
-  await until('all are repaired', repaired, 30_000);
-  expect(Date.now() - changedAt).toBeLessThanOrEqual((DRIFT_SECONDS + NOISE_SECONDS) * 1_000);
-  expect((await told('ResourceDrifted')).sort(byKey)).toEqual(keys);
-  expect((await told('ResourceRepaired')).sort(byKey)).toEqual(keys);
-  expect(grantees(await callsSince(before)).sort()).toEqual(active.map(({ principal }) => principal).sort());
-  expect(await disagreements(mesh)).toEqual([]);
-});
-
-const byKey = (a: { key: string }, b: { key: string }): number => (a.key < b.key ? -1 : 1);
 
 test('access that expires at one instant is gone within a minute, also where AWS was away in between', {
   timeout: 300_000,

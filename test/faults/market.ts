@@ -135,7 +135,7 @@ function stubborn(mesh: ProcessMesh, apis: MeshProcess[]): Ask {
 
 /** A typed refusal is an answer; everything else may be the fault that the test makes. */
 function isFinal(error: unknown): boolean {
-  return error instanceof Error && /^(STATE|CONFLICT|VALIDATION|NOT_FOUND|FORBIDDEN)/.test(error.message);
+  return error instanceof Error && /^(STATE|CONFLICT|VALIDATION|NOT_FOUND|FORBIDDEN|POLICY_DENIED)/.test(error.message);
 }
 
 async function registerDomain(ask: Ask, { name, account }: { name: string; account: string }): Promise<string> {

@@ -7,7 +7,7 @@ import type { ProcessMesh } from '../testkit/process-mesh.js';
 const HOW = {
   'a grant is taken away': { on: `"kind" = 'LfGrant'`, change: takeGrant },
   'a grant is widened': {
-    on: `"kind" = 'LfGrant' AND "spec" #>> '{resource,type}' IN ('TABLE', 'DATABASE')`,
+    on: `"kind" = 'LfGrant' AND "spec" #>> '{resource,type}' IN ('TABLE', 'DATABASE') AND NOT "spec" -> 'permissions' ? 'ALL'`,
     change: widenGrant,
   },
   'somebody else is granted something': { on: `"kind" IN ('GlueTable', 'TableLink')`, change: grantElse },

@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, expect, test } from 'vitest';
 import { payload, until } from '../../src/demo/client.js';
-import { globalId, resourceSubjectId } from '../../src/governance/global-id.js';
+import { globalId } from '../../src/governance/global-id.js';
 import { disagreements, isAtRest, lookAgain } from '../testkit/mesh-checker.js';
 import type { Explain } from '../testkit/mesh-reads.js';
 import { type MeshProcess, processMeshOfTest } from '../testkit/process-mesh.js';
@@ -106,7 +106,7 @@ const resting = (): Promise<unknown> =>
 
 const retry = (id: string): Promise<unknown> =>
   market.ask('admin', async (execute) => {
-    const input = { resource: globalId('Resource', resourceSubjectId(id)) };
+    const input = { resource: globalId('Resource', id) };
     payload((await execute(RetryResource, { input })).retryResource);
   });
 
