@@ -226,6 +226,33 @@ describe("another's object under the name that is wanted", () => {
     expect(world.objects.get(nameOf(table))).toBe('a table of somebody else');
   });
 
+  const at = GOVERNANCE;
+  const target = { catalogId: '222222222222', database: 'sales' };
+  test.each([
+    desire('GlueDatabase', at, { name: 'another', parameters: {} }),
+    desire('DatabaseLink', at, { name: 'another', target }),
+    desire('TableLink', at, { database: 'local', name: 'orders', target: { ...target, table: 'orders' } }),
+    desire('DataLocation', at, { arn: 'arn:aws:s3:::lake/another', roleArn: 'arn:aws:iam::111111111111:role/lake' }),
+    desire('DataFilter', at, {
+      database: 'sales',
+      table: 'orders',
+      name: 'f',
+      columns: 'ALL_COLUMNS',
+      rowFilter: null,
+    }),
+    desire('EventRule', at, { bus: 'mesh', name: 'another', pattern: {}, targets: [] }),
+  ])('is neither changed nor removed: $kind', async (wanted) => {
+    world.objects.set(nameOf(wanted), 'made by somebody else');
+    const who = owner();
+    const reconciler = start();
+    reconciler.wake((await declared(who, [wanted])).changedLanes);
+    await eventually(async () => (await row(wanted)).status === 'FAILED', 'refused');
+    reconciler.wake((await declared(who, [])).changedLanes);
+    await eventually(async () => (await row(wanted)).status === 'REMOVED', 'let go');
+    expect(world.objects.get(nameOf(wanted))).toBe('made by somebody else');
+    expect(world.changes()).toEqual([]);
+  });
+
   test('is ours where it is as it must be, and where an answer of AWS was lost', async () => {
     world.objects.set(nameOf(table), specText(table.spec));
     let lost = false;
