@@ -23,7 +23,7 @@ const AWS_FAULTS = [
   { kind: 'concurrent', rate: 0.2 },
   { kind: 'latency', rate: 0.5, latencyMs: 100 },
   { kind: 'outage', rate: 0.3 },
-  { kind: 'access-denied', rate: 0.05 },
+  { service: 'lakeformation', operation: 'BatchGrantPermissions', kind: 'access-denied', rate: 0.6 },
 ];
 
 const FAULTS: Record<string, Fault> = {
