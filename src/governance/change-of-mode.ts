@@ -1,7 +1,8 @@
 import { SYSTEM_ACTOR } from '../events/types.js';
 import type { AccessMode } from '../generated/prisma/client.js';
+import { groupBy } from '../provisioning/group.js';
 import { resourceId } from '../provisioning/resource.js';
-import { announceProduct } from './announce.js';
+import { announceAccess, announceProduct } from './announce.js';
 import type { ActingContext, SystemContext } from './context.js';
 import { givenByNameAlone } from './desired-access.js';
 import { desiredDataProduct } from './desired-data-product.js';
@@ -19,6 +20,7 @@ import {
 } from './rows.js';
 import { tableArns } from './settled.js';
 import { inTransaction, type Tx } from './transaction.js';
+import { consumerOrders, reportOf, toldTables } from './workflow-orders.js';
 
 /**
  * A published product changes its access mode without an instant of lost access: until all of the new mode stands in AWS the old one
@@ -52,8 +54,9 @@ export function refuseWhileCrawling(product: ProductWithTables): void {
 export async function finishModeChanges(ctx: SystemContext): Promise<number> {
   // While something is under way, what the new mode needs may be: nothing is locked to look closer.
   const changing = await ctx.db.$queryRaw<{ id: string }[]>`
-    SELECT product."id"::text FROM "DataProduct" product
-    WHERE product."previousAccessMode" IS NOT NULL AND product."status" IN ('PUBLISHED', 'DEPRECATED')
+    SELECT product."id"::text FROM "DataProduct" product JOIN "Domain" home ON home."id" = product."domainId"
+    WHERE product."previousAccessMode" IS NOT NULL
+      AND (home."provisioning" = 'DIRECT' OR product."provisioningReport"->>'status' = 'SUCCEEDED') AND product."status" IN ('PUBLISHED', 'DEPRECATED')
       AND NOT EXISTS (SELECT FROM "ResourceClaim" claim JOIN "Resource" resource ON resource."id" = claim."resourceId"
         WHERE claim."releasedAtGeneration" IS NULL AND resource."status" IN ('PENDING', 'APPLYING')
           AND ((claim."ownerType" = 'DATA_PRODUCT' AND claim."ownerId" = product."id") OR (claim."ownerType" = 'ACCESS_GRANT'
@@ -73,10 +76,14 @@ async function finish(ctx: SystemContext, tx: Tx, id: string) {
   if (product.previousAccessMode === null) return null;
   // Read again: an approval that held the product until now has added its grant.
   const grants = await lockLiveGrants(tx, id);
-  const full = { ...(await readTables(tx, product)), previousAccessMode: null };
+  const changing = await readTables(tx, product);
+  const full = { ...changing, previousAccessMode: null };
+  // Nobody but the domain itself can say what stands in its account.
+  if (product.domain.provisioning === 'DELEGATED' && !linkedByDomain(changing)) return null;
   if (!(await allReady(ctx, tx, { product: full, grants }))) return null;
-  await tx.dataProduct.update({ where: { id }, data: { previousAccessMode: null } });
   const system = { mesh: ctx.mesh, actor: SYSTEM_ACTOR, correlationId: crypto.randomUUID() };
+  await tellConsumers(system, tx, { product: changing, grants });
+  await tx.dataProduct.update({ where: { id }, data: { previousAccessMode: null } });
   const lanes = await claimAnew(system, tx, { product: full, grants });
   const { accessMode, status } = product;
   const data = {
@@ -86,6 +93,28 @@ async function finish(ctx: SystemContext, tx: Tx, id: string) {
   };
   await announceProduct(tx, system, { type: 'DataProductReady', product, published: true, data });
   return lanes;
+}
+
+/** Whether the domain was told of all tables in the new mode, and has linked them. */
+const linkedByDomain = (product: ProductWithTables) =>
+  reportOf(product)?.status === 'SUCCEEDED' && product.tables.every(({ name }) => toldTables(product).includes(name));
+
+/** Tells the workflows of domains that read the product what to link in the new mode, before the old one goes. */
+async function tellConsumers(
+  ctx: ActingContext,
+  tx: Tx,
+  { product, grants }: { product: ProductWithTables; grants: GrantRow[] },
+): Promise<void> {
+  const given = grants.filter(({ grantedAt, request }) => grantedAt && request.accessMode !== product.accessMode);
+  for (const [first, ...rest] of groupBy(given, ({ consumerDomainId }) => consumerDomainId).values()) {
+    if (first === undefined) continue;
+    const createResourceLinks = await consumerOrders(ctx, tx, { grants: [first, ...rest], product });
+    if (createResourceLinks.length === 0) continue;
+    const { principals, permissions } = first.request;
+    const { status, expiresAt } = first;
+    const data = { before: { status }, after: { status }, principals, permissions, expiresAt, createResourceLinks };
+    await announceAccess(tx, ctx, { type: 'AccessGranted', access: first, data });
+  }
 }
 
 /** Whether everything stands that product and grants need in the new mode alone. */

@@ -12,7 +12,7 @@ import { lockProduct, productSubject, readTables } from './rows.js';
 import { settled } from './settled.js';
 import { inTransaction, mutate, type Tx } from './transaction.js';
 import { idempotencyKey, read, text, uuid } from './validation.js';
-import { producerOrder, reportOf } from './workflow-orders.js';
+import { type ProvisioningReport, producerOrder, reportOf, toldTables } from './workflow-orders.js';
 
 /** Tells producing domains' workflows of tables that stand in the central catalogue and that they were not told of; returns of how many products. */
 export async function tellWorkflows(ctx: SystemContext): Promise<number> {
@@ -20,7 +20,9 @@ export async function tellWorkflows(ctx: SystemContext): Promise<number> {
     SELECT product."id"::text FROM "DataProduct" product JOIN "Domain" domain ON domain."id" = product."domainId"
     WHERE domain."provisioning" = 'DELEGATED' AND product."status" IN ('PUBLISHING', 'PUBLISHED', 'DEPRECATED')
       AND EXISTS (SELECT FROM "ProductTable" x WHERE x."productId" = product."id"
-        AND NOT coalesce(product."provisioningReport"->'tables', '[]') ? x."name")`;
+        AND NOT coalesce(product."provisioningReport"->'told'->(product."accessMode"::text), CASE
+          WHEN product."provisioningReport"->'told' IS NULL AND product."previousAccessMode" IS NULL
+          THEN product."provisioningReport"->'tables' END, '[]') ? x."name")`;
   return oneByOne(delegated, async ({ id }) => {
     const told = await inTransaction(ctx.db, (tx) => tell(actingOf(ctx), tx, id));
     if (told) ctx.committed([]);
@@ -41,9 +43,15 @@ async function tell(ctx: ActingContext, tx: Tx, id: string): Promise<boolean> {
   if (ready < new Set(ids).size) return false;
   const before = reportOf(product);
   const names = product.tables.map(({ name }) => name);
-  const fresh = names.filter((name) => !before?.tables.includes(name));
+  const already = toldTables(product);
+  const fresh = names.filter((name) => !already.includes(name));
   if (fresh.length === 0) return false;
-  const awaited = { status: 'AWAITED', message: null, tables: names, reportedBy: null, reportedAt: null } as const;
+  const { accessMode, previousAccessMode } = product;
+  const until = before?.told ?? { [previousAccessMode ?? accessMode]: before?.tables ?? [] };
+  const awaited: ProvisioningReport = {
+    ...{ status: 'AWAITED', message: null, tables: names, told: { ...until, [accessMode]: names } },
+    ...{ reportedBy: null, reportedAt: null },
+  };
   await tx.dataProduct.update({ where: { id }, data: { provisioningReport: awaited } });
   const data = { before: { provisioning: before }, after: { provisioning: awaited } };
   const createResourceLinks = [producerOrder(ctx, product, fresh)];

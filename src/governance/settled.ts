@@ -120,7 +120,11 @@ async function activate(mesh: Mesh, tx: Tx, grant: GrantRow): Promise<void> {
       columns: grant.request.columns,
       athenaSql: how?.athenaSql ?? null,
       iam: how?.iamPolicy ?? null,
-      createResourceLinks: await consumerOrders({ mesh }, tx, { grant, product }),
+      // What was asked in another mode is told of at the end of the change.
+      createResourceLinks:
+        product.previousAccessMode !== null && grant.request.accessMode !== product.accessMode
+          ? []
+          : await consumerOrders({ mesh }, tx, { grants: [grant], product }),
       resources: tableArns(mesh, product, grant.request.tables),
     },
   });

@@ -21,6 +21,8 @@ const report = z.object({
   status: z.enum(['AWAITED', 'SUCCEEDED', 'FAILED']),
   message: z.string().nullable(),
   tables: z.array(z.string()),
+  /** By access mode: where a mode is told of again after a change, its links are there. */
+  told: z.object({ NRAC: z.array(z.string()).optional(), LF_TBAC: z.array(z.string()).optional() }).optional(),
   reportedBy: z.string().nullable(),
   reportedAt: z.string().nullable(),
 });
@@ -29,6 +31,15 @@ export type ProvisioningReport = z.output<typeof report>;
 /** What the domain of a product answered; null before anything was told. */
 export function reportOf({ provisioningReport }: { provisioningReport: unknown }): ProvisioningReport | null {
   return provisioningReport === null ? null : report.parse(provisioningReport);
+}
+
+/** The tables that a product's domain was told of in the product's access mode. */
+export function toldTables(
+  product: Pick<ProductWithTables, 'accessMode' | 'previousAccessMode' | 'provisioningReport'>,
+): string[] {
+  const report = reportOf(product);
+  if (report?.told !== undefined) return report.told[product.accessMode] ?? [];
+  return product.previousAccessMode === null ? (report?.tables ?? []) : [];
 }
 
 /** What the workflow of a product's own domain has to link. */
@@ -51,30 +62,36 @@ export function producerOrder(
   };
 }
 
-/** What a consuming domain's workflow has to link for a grant that came to stand; none where it links for itself already, or Meshgate does. */
+interface Told {
+  /** Grants of one consuming domain to the product. */
+  grants: [GrantRow, ...GrantRow[]];
+  product: ProductWithTables;
+}
+
+/**
+ * What a consuming domain's workflow has to link in the product's access mode for grants that came to stand in it; none where it links for
+ * itself already, or Meshgate does. While a product changes its mode, its workflow was told of that mode only for what was asked in it.
+ */
 export async function consumerOrders(
   { mesh }: Pick<ActingContext, 'mesh'>,
   tx: Tx,
-  { grant, product }: { grant: GrantRow; product: ProductWithTables },
+  { grants, product }: Told,
 ): Promise<WorkflowOrder[]> {
-  const { consumerDomain: consumer, request } = grant;
+  const [{ consumerDomain: consumer }] = grants;
   if (consumer.provisioning !== 'DELEGATED') return [];
+  const { accessMode: mode } = product;
+  const others = { consumerDomainId: consumer.id, grantedAt: { not: null }, id: { notIn: grants.map(({ id }) => id) } };
   const earlier = await tx.accessGrant.findMany({
     where: {
-      consumerDomainId: consumer.id,
-      grantedAt: { not: null },
-      id: { not: grant.id },
-      ...(product.accessMode === 'NRAC'
-        ? { productId: product.id }
-        : { product: { domainId: product.domainId, accessMode: 'LF_TBAC' } }),
+      ...others,
+      ...(mode === 'NRAC' ? { productId: product.id } : { product: { domainId: product.domainId } }),
+      OR: [{ request: { accessMode: mode } }, { product: { accessMode: mode, previousAccessMode: null } }],
     },
     include: { request: true },
   });
-  const mode = product.accessMode;
-  const told = earlier.flatMap((one) => askedTables(one.request, product).map(({ name }) => name));
-  const tables = askedTables(request, product)
-    .map(({ name }) => name)
-    .filter((name) => !told.includes(name));
+  const linked = ({ request }: Pick<GrantRow, 'request'>) => askedTables(request, product).map(({ name }) => name);
+  const told = earlier.flatMap(linked);
+  const tables = [...new Set(grants.flatMap(linked))].filter((name) => !told.includes(name));
   // The link to the domain's database serves all its products by tag.
   if (mode === 'LF_TBAC' ? earlier.length > 0 : tables.length === 0) return [];
   const central = {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { publishDataProduct, registerDataProduct } from '../../src/governance/data-product.js';
+import { finishModeChanges } from '../../src/governance/change-of-mode.js';
+import { publishDataProduct, registerDataProduct, updateDataProduct } from '../../src/governance/data-product.js';
 import { reportProvisioning, tellWorkflows } from '../../src/governance/delegated.js';
 import { registerDomain } from '../../src/governance/domain.js';
 import {
@@ -107,4 +108,48 @@ test('a grant to it is ACTIVE by the grant in G alone, and tells its workflow ea
     },
   });
   expect(await ordersTold('AccessGranted')).toEqual([order('sales_heads'), order('sales_lines')]);
+});
+
+test('when the mode of a product changes, producer and consumers are told of the new one once, before the old one goes', async () => {
+  const own1 = await mesh.as('own-owner');
+  const { dataProductId } = await registerDataProduct(own1, productInput({ id: own, name: 'own' }, 'moved'));
+  await publishDataProduct(own1, { dataProduct: dataProductId });
+  const report = () => reportProvisioning(own1, { dataProduct: dataProductId, status: 'SUCCEEDED' });
+  const round = async () => {
+    await mesh.agree();
+    const done = [await tellWorkflows(system()), await finishModeChanges(system())];
+    return done;
+  };
+  await round();
+  await report();
+  const by = { id: direct, name: 'direct' };
+  const read = await seedProduct(mesh, by, 'read');
+  const asked = {
+    dataProduct: read,
+    consumerDomain: own,
+    principals: ['arn:aws:iam::111111111111:role/r'],
+    purpose: 'x',
+  };
+  await seedGrant(mesh, { requester: 'own-owner', decider: 'direct-owner', input: asked });
+  await mesh.agree();
+  const from = { of: (await ordersTold('DataProductUpdated')).length, to: (await ordersTold('AccessGranted')).length };
+  const change = async (accessMode: 'NRAC' | 'LF_TBAC') => {
+    await updateDataProduct(own1, { dataProduct: dataProductId, accessMode });
+    await updateDataProduct(await mesh.as('direct-owner'), { dataProduct: read, accessMode });
+  };
+  await change('LF_TBAC');
+  expect(await round()).toEqual([1, 1]);
+  expect((await productOf(dataProductId)).previousAccessMode).toBe('NRAC');
+  await report();
+  expect(await round()).toEqual([0, 1]);
+  expect((await productOf(dataProductId)).previousAccessMode).toBeNull();
+  await change('NRAC');
+  expect(await round()).toEqual([0, 2]);
+  const modes = (orders: unknown[]) => orders.map((order) => (order as { detail: object }).detail);
+  expect(modes((await ordersTold('DataProductUpdated')).slice(from.of))).toEqual([
+    expect.objectContaining({ lf_access_mode: 'tbac', table_names: ['moved_heads', 'moved_lines'] }),
+  ]);
+  expect(modes((await ordersTold('AccessGranted')).slice(from.to))).toEqual([
+    expect.objectContaining({ lf_access_mode: 'tbac', central_database_name: 'direct_tbac' }),
+  ]);
 });
