@@ -34,10 +34,10 @@ beforeAll(async () => {
   }
 });
 
-/** SEED=n, or SEED=n,m, runs those alone; else a few known ones and one that nobody has seen. */
+/** SEED=n, or SEED=n,m, runs those alone; else a known one and one that nobody has seen. */
 function seeds(): number[] {
   if (process.env.SEED) return process.env.SEED.split(',').map(Number);
-  return isSoak ? range(100).map((n) => n + 1) : [1, 2, randomInt(1_000, 1_000_000)];
+  return isSoak ? range(100).map((n) => n + 1) : [2, randomInt(1_000, 1_000_000)];
 }
 
 /** What a person needs who wants to see it again. */
