@@ -64,6 +64,7 @@ function tokensOf(text: string): Token[] {
   for (let at = 0; at < text.length; at = pattern.lastIndex) {
     pattern.lastIndex = at;
     const match = pattern.exec(text);
+    if (match === null && text[at] === "'") throw refuse(at, 'the text that begins here has no closing quote.');
     if (match === null) throw refuse(at, `${text[at]} is not understood; texts stand in single quotes.`);
     for (const [kind, found] of Object.entries(match.groups ?? {})) {
       if (found !== undefined) tokens.push({ kind: kind as Token['kind'], text: found, at });
@@ -152,6 +153,8 @@ class FilterReader {
     const { at } = this.token;
     const first = this.name();
     const column = this.columns.find(({ name }) => name === first);
+    if (this.token.text === '(')
+      throw refuse(at, `${first}(...) is not possible: filters take no functions, only columns and constants.`);
     if (column === undefined) {
       throw refuse(at, `the table has no column ${first}; it has ${this.columns.map(({ name }) => name).join(', ')}.`);
     }
@@ -167,7 +170,10 @@ class FilterReader {
     }
     const family = familyOf(type);
     if (family === undefined) {
-      throw refuse(at, `${path.join('.')} is ${type}: filters take texts, numbers and booleans.`);
+      throw refuse(
+        at,
+        `${path.join('.')} is ${type}: filters take texts, numbers and booleans; choose another column, or offer one such as a year or a text of the date.`,
+      );
     }
     this.named.add(first);
     return { name: path.map(quoted).join('.'), family, partition: column.partition, at };
