@@ -42,7 +42,11 @@ module.exports = {
     notLibraries('governance', `${GRAPHQL}|${AWS_SDK}`, 'GraphQL and AWS'),
     only('provisioning', [LIBRARIES, '^src/generated/', '^src/events/(append|types)']),
     notLibraries('provisioning', `${GRAPHQL}|${AWS_SDK}`, 'GraphQL and AWS'),
-    only('aws', [LIBRARIES, '^src/provisioning/(provider|kinds|lake-resource|quotas|resource)', '^src/events/put-events']),
+    only('aws', [
+      LIBRARIES,
+      '^src/provisioning/(provider|kinds|lake-resource|quotas|resource)',
+      '^src/events/put-events',
+    ]),
     notLibraries('aws', GRAPHQL, 'GraphQL'),
     only('events', [LIBRARIES, '^src/generated/']),
     notLibraries('events', `${GRAPHQL}|${AWS_SDK}`, 'GraphQL and AWS'),

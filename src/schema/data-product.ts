@@ -65,7 +65,10 @@ export class SchemaViolation {
   @Field(() => String, { description: 'Where, as ODCS writes references: schema/orders/properties/id.' })
   path!: string;
 
-  @Field(() => String, { description: 'What kind of change it is, as in ContractDiff (COLUMN_REMOVED), or COLUMN_REFUSED: a column that a product cannot have.' })
+  @Field(() => String, {
+    description:
+      'What kind of change it is, as in ContractDiff (COLUMN_REMOVED), or COLUMN_REFUSED: a column that a product cannot have.',
+  })
   kind!: string;
 
   @Field(() => String, { description: 'What is broken, for a person.' })
