@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { GOVERNANCE_ACCOUNT } from '../src/demo/mesh.js';
 import { Explain, type ExplainedMesh, openExplainedMesh, readerRole, WhoCan } from './explain/mesh.js';
+import { eventually } from './provisioning/world.js';
 import { productOfTest } from './testkit/product.js';
+import { sandboxControl } from './testkit/sandbox-control.js';
 
 const product = await productOfTest();
 let mesh: ExplainedMesh;
@@ -94,7 +97,7 @@ describe('an explanation of access by name', () => {
     await mesh.quiet();
     expect(await explained('former')).toMatchObject({
       allowed: false,
-      reason: expect.stringMatching(/^A grant was revoked by lena.fischer at .*: No longer needed$/),
+      reason: expect.stringMatching(/^A grant was revoked by lena.fischer at .*: No longer needed\.$/),
       pending: [{ status: 'REVOKED', accessGrant: { id: grant } }],
     });
     const ended = await mesh.approve(await mesh.request(published, { principals: [readerRole('late')] }));
@@ -195,4 +198,116 @@ describe('an explanation of the other ways', () => {
       ['ACCOUNT'],
     ]);
   });
+});
+
+describe('an explanation of access that nothing in Meshgate asked for', () => {
+  afterAll(() => sandbox.shareInOrganization(false));
+  const OTHERS = 'arn:aws:iam::555566667777:role';
+  const sandbox = sandboxControl(product.sandbox);
+  /** Somebody grants by hand in the governance account. */
+  const grant = (who: string, Resource: object, Permissions = ['SELECT']) =>
+    sandbox.asAdministrator(GOVERNANCE_ACCOUNT, 'lakeformation:BatchGrantPermissions', {
+      Entries: [{ Id: '1', Principal: { DataLakePrincipalIdentifier: who }, Resource, Permissions }],
+    });
+  const found = async (who: string[]) => {
+    await mesh.query(`UPDATE "Resource" SET "nextAttemptAt" = now() WHERE "status" = 'READY'`);
+    await eventually(
+      async () =>
+        (await mesh.query(`SELECT FROM "ForeignGrant" WHERE "principal" = ANY ($1) AND "status" = 'OPEN'`, [who]))
+          .length === who.length,
+      'they were found',
+      30_000,
+    );
+  };
+  const readsInCatalogue = async (name: string, mode: 'nrac' | 'tbac', who: string) => {
+    const cells = TABLES.flatMap((table) => table.columns.map((each) => ({ table: table.name, column: each.name })));
+    const open = await Promise.all(
+      cells.map(({ table, column }) =>
+        sandbox.canRead({
+          principal: who,
+          account: GOVERNANCE_ACCOUNT,
+          database: `logistics_${mode}`,
+          table: `${name}_${table}`,
+          column,
+        }),
+      ),
+    );
+    return cells.flatMap(({ table, column }, index) =>
+      open[index] ? [`${who.split('/').at(-1)} ${table}.${column}`] : [],
+    );
+  };
+
+  test('is what AWS says of strangers with grants by name, by wildcard, on a filter and by tag, and lists them', async () => {
+    const owner = await mesh.as('lena.fischer');
+    const [named, wild, excepted, filtered, tagged, elsewhere] = [
+      'named',
+      'wild',
+      'excepted',
+      'filtered',
+      'tagged',
+      'elsewhere',
+    ].map((who) => `${OTHERS}/${who}`) as [string, string, string, string, string, string];
+    const [byName, byTag] = [
+      await mesh.publish({ ...PRODUCT, tables: TABLES }),
+      await mesh.publish({ ...PRODUCT, accessMode: 'LF_TBAC', tables: TABLES }),
+    ];
+    const asked = {
+      principals: [readerRole('filter-reader')],
+      tables: ['heads'],
+      columns: ['heads.id'],
+      rowFilter: "id = 'x'",
+    };
+    await mesh.approve(await mesh.request(byName, asked));
+    await mesh.quiet();
+    const [filter] = await mesh.query<{ name: string }>(
+      `SELECT "spec" ->> 'name' AS "name" FROM "Resource" WHERE "kind" = 'DataFilter' AND "spec" ->> 'table' = $1`,
+      [`${byName.name}_heads`],
+    );
+    // Nobody accepts what comes of it: within an organization nobody has to.
+    await sandbox.shareInOrganization(true);
+    const heads = { CatalogId: GOVERNANCE_ACCOUNT, DatabaseName: 'logistics_nrac', Name: `${byName.name}_heads` };
+    await grant(named, { TableWithColumns: { ...heads, ColumnNames: ['total'] } });
+    await grant(excepted, { TableWithColumns: { ...heads, ColumnWildcard: { ExcludedColumnNames: ['total'] } } });
+    await grant(wild, { Table: { CatalogId: GOVERNANCE_ACCOUNT, DatabaseName: 'logistics_nrac', TableWildcard: {} } });
+    await grant(filtered, {
+      DataCellsFilter: {
+        TableCatalogId: GOVERNANCE_ACCOUNT,
+        DatabaseName: 'logistics_nrac',
+        TableName: heads.Name,
+        Name: filter?.name,
+      },
+    });
+    const tags = (key: string, value: string) => ({
+      LFTagPolicy: {
+        CatalogId: GOVERNANCE_ACCOUNT,
+        ResourceType: 'TABLE',
+        Expression: [{ TagKey: key, TagValues: [value] }],
+      },
+    });
+    await grant(tagged, tags('product-logistics', byTag.name));
+    await grant(elsewhere, tags('lob', 'commerce'));
+    const strangers = [named, wild, excepted, filtered, tagged, elsewhere];
+    await found(strangers);
+    for (const [registered, mode] of [
+      [byName, 'nrac'],
+      [byTag, 'tbac'],
+    ] as const) {
+      const truth = (await Promise.all(strangers.map((who) => readsInCatalogue(registered.name, mode, who)))).flat();
+      expect(truth.length).toBeGreaterThan(3);
+      expect(await mesh.explained(registered, strangers)).toEqual(truth.sort());
+      const { whoCanAccess } = await owner(WhoCan, { dataProduct: registered.id, first: 50, after: null });
+      const reading = new Set(truth.map((cell) => `${OTHERS}/${cell.split(' ')[0]}`));
+      expect(
+        new Set(whoCanAccess.nodes.map(({ principal }) => principal).filter((who) => who.startsWith(OTHERS))),
+      ).toEqual(reading);
+    }
+    const { explainAccess } = await owner(Explain, { principal: filtered, dataProduct: byName.id });
+    expect(explainAccess).toMatchObject({
+      reason: 'Reads 1 of 2 tables through a grant that nothing in Meshgate asked for.',
+      tables: [
+        { rowFilter: `"id" = 'x'`, through: [{ kind: 'FOREIGN', columns: ['id'], accessGrant: null }] },
+        { allowed: false },
+      ],
+    });
+  }, 60_000);
 });

@@ -6,14 +6,12 @@ import {
   type PrincipalResourcePermissions,
   type Resource,
 } from '@aws-sdk/client-lakeformation';
-import { type LfResource, type TagCondition, tagPolicy } from '../provisioning/lake-resource.js';
+import { EVERY_TABLE, type LfResource, type TagCondition, tagPolicy } from '../provisioning/lake-resource.js';
 import { classify, isAwsFailure } from './errors.js';
 import type { AwsSession } from './session.js';
 
 /** How ListPermissions names the table wildcard, every table of a database (Lake Formation API reference, TableWildcard); no table has capitals. */
 export const ALL_TABLES = 'ALL_TABLES';
-/** The table wildcard as the name of a TABLE. */
-const EVERY_TABLE = '*';
 
 /** The `Resource` of Lake Formation's requests; CatalogId is always the owner's. */
 export function lfResource(resource: LfResource): Resource {

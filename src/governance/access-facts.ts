@@ -3,6 +3,7 @@ import type { Kind, SpecOf } from '../provisioning/kinds.js';
 import { leavingInAccount } from './account-revocation.js';
 import type { Context, Mesh } from './context.js';
 import { type AccessWorld, accountOf, type HeldClaim, shareKey, worldOf } from './explain.js';
+import { type ForeignFact, foreignClaims, foreignFacts } from './foreign-access.js';
 import { centralDatabase } from './names.js';
 
 /** A product as explanations need it. */
@@ -55,6 +56,8 @@ export interface Facts {
   /** Requests that name a principal and wait for a decision. */
   requests: { id: string; principals: string[]; requestedBy: string }[];
   rows: RowFact[];
+  /** Grants to the principals and their accounts that nothing in Meshgate asked for. */
+  foreign: ForeignFact[];
   /** Those of the principals' accounts whose domains provision for themselves. */
   delegated: string[];
 }
@@ -106,27 +109,34 @@ export async function readFacts(
     SELECT
       (SELECT coalesce(jsonb_agg(to_jsonb(named)), '[]') FROM named) AS "grants",
       (SELECT coalesce(jsonb_agg(to_jsonb(facts)), '[]') FROM facts) AS "rows",
+      ${foreignFacts(grantees)} AS "foreign",
       (SELECT coalesce(jsonb_agg(jsonb_build_object('id', q."id", 'principals', q."principals", 'requestedBy', q."requestedBy")), '[]')
         FROM "AccessRequest" q WHERE q."productId" = ${productId}::uuid AND q."status" = 'PENDING' AND q."extendsId" IS NULL
         AND q."principals" && ${principals}::text[]) AS "requests",
       (SELECT coalesce(jsonb_agg(d."awsAccountId"), '[]') FROM "Domain" d
         WHERE d."provisioning" = 'DELEGATED' AND d."awsAccountId" = ANY (${principals.map(accountOf)}::text[])) AS "delegated"`;
-  return facts ?? { grants: [], requests: [], rows: [], delegated: [] };
+  return facts ?? { grants: [], requests: [], rows: [], foreign: [], delegated: [] };
 }
 
 /** What is in force of it: claims that hold, of grants that count, on objects that stand in AWS as far as is known. */
-export function worldInForce(mesh: Mesh, product: ExplainedProduct, { grants, rows, delegated }: Facts): AccessWorld {
+export function worldInForce(
+  mesh: Mesh,
+  product: ExplainedProduct,
+  { grants, rows, foreign, delegated }: Facts,
+): AccessWorld {
   const counted = new Map(grants.map((grant) => [grant.id, counts(grant) ? grant.status : null]));
   return worldOf({
     governanceAccount: mesh.governanceAccount,
     tables: tablesOfWorld(mesh, product),
-    claims: rows.flatMap((row) =>
-      row.claims.flatMap(({ type, id, spec, released, seen }) => {
-        const status = type === 'ACCESS_GRANT' ? counted.get(id) : 'ACTIVE';
-        if (released || !status || !(stands(row) || (status === 'ACTIVE' && seen && isChanging(row)))) return [];
-        return [{ kind: row.kind, account: row.account, spec, owner: { type, id } } as HeldClaim];
-      }),
-    ),
+    claims: rows
+      .flatMap((row) =>
+        row.claims.flatMap(({ type, id, spec, released, seen }) => {
+          const status = type === 'ACCESS_GRANT' ? counted.get(id) : 'ACTIVE';
+          if (released || !status || !(stands(row) || (status === 'ACTIVE' && seen && isChanging(row)))) return [];
+          return [{ kind: row.kind, account: row.account, spec, owner: { type, id } } as HeldClaim];
+        }),
+      )
+      .concat(foreignClaims(mesh.governanceAccount, foreign)),
     closedShares: new Set(
       rows.flatMap((row) => {
         if (row.kind !== 'ShareAcceptance' || stands(row) || isChanging(row)) return [];

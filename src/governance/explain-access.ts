@@ -5,12 +5,14 @@ import {
   type GrantFact,
   readExplained,
   readFacts,
+  tablesOfWorld,
   worldInForce,
 } from './access-facts.js';
 import { can } from './authorization.js';
 import type { Context, Viewer } from './context.js';
 import { notFound } from './error.js';
 import { type AccessWorld, accessOf, accountOf, type TableAccess, type Way } from './explain.js';
+import { readStrangers } from './foreign-access.js';
 import { POLICY_VERSION } from './planned.js';
 
 /** A way with the decision that it came of; ids are null where it is the product's own. */
@@ -65,7 +67,7 @@ export async function explainAccess(ctx: Context, principal: string, productId: 
   return explainedFor({ product, facts, world: worldInForce(ctx.mesh, product, facts) }, principal);
 }
 
-/** The principals with a way to a product or on their way to one, page by page in order of ARN, each with what he may read. */
+/** The principals with a way to a product or on their way to one, page by page in order of ARN, each with what he may read. At most six statements. */
 export async function whoCanAccess(
   ctx: Context,
   productId: string,
@@ -75,7 +77,8 @@ export async function whoCanAccess(
   if (product === null) throw notFound('The data product');
   const accounts = seesAll(ctx.viewer, product) ? null : await accountsOf(ctx);
   if (accounts?.length === 0) throw notFound('The data product');
-  const principals = await readPrincipals(ctx, product, { ...page, accounts });
+  const strangers = await strangersIn(ctx, product, { ...page, accounts });
+  const principals = await readPrincipals(ctx, product, { ...page, accounts, strangers });
   const shown = principals.slice(0, page.first);
   const facts = await readFacts(ctx, productId, shown);
   const subject = { product, facts, world: worldInForce(ctx.mesh, product, facts) };
@@ -102,18 +105,31 @@ async function accountsOf({ db, viewer }: Context): Promise<string[]> {
   return domains.map(({ awsAccountId }) => awsAccountId);
 }
 
+/** Those whom a grant that nothing in Meshgate asked for lets read the product. */
+async function strangersIn(
+  ctx: Context,
+  product: ExplainedProduct,
+  page: Omit<PrincipalPage, 'first' | 'strangers'>,
+): Promise<string[]> {
+  const candidates = await readStrangers(ctx, tablesOfWorld(ctx.mesh, product), page);
+  const world = worldInForce(ctx.mesh, product, await readFacts(ctx, product.id, candidates));
+  return candidates.filter((principal) => accessOf(world, principal).some(({ allowed }) => allowed));
+}
+
 interface PrincipalPage {
   first: number;
   after: string | null;
   /** null: of all accounts. */
   accounts: string[] | null;
+  /** Readers whom neither a grant nor the product names. */
+  strangers: string[];
 }
 
 /** One more than the page has, so that whether there are more is known. */
 async function readPrincipals(
   { db }: Context,
   { id }: ExplainedProduct,
-  { first, after, accounts }: PrincipalPage,
+  { first, after, accounts, strangers }: PrincipalPage,
 ): Promise<string[]> {
   const rows = await db.$queryRaw<{ principal: string }[]>`
     SELECT "principal" FROM (
@@ -122,6 +138,7 @@ async function readPrincipals(
       UNION SELECT r."spec" ->> 'principal' FROM "ResourceClaim" c JOIN "Resource" r ON r."id" = c."resourceId"
       WHERE c."ownerType" = 'DATA_PRODUCT' AND c."ownerId" = ${id}::uuid AND r."kind" = 'LfGrant'
         AND r."spec" ->> 'principal' LIKE 'arn:%'
+      UNION SELECT unnest(${strangers}::text[])
     ) AS named
     WHERE "principal" COLLATE "C" > ${after ?? ''} AND (${accounts === null} OR split_part("principal", ':', 5) = ANY (${accounts ?? []}::text[]))
     ORDER BY "principal" COLLATE "C" LIMIT ${first + 1}::int`;
@@ -205,10 +222,13 @@ const UNCONFIRMED = ", as far as the governance account goes: the principal's ac
 function openReason(tables: ExplainedTable[], delegated: boolean): string {
   const open = tables.filter(({ allowed }) => allowed);
   const grants = new Set(open.flatMap(({ through }) => through.flatMap(({ accessGrantId }) => accessGrantId ?? [])));
-  const own = open.some(({ through }) => through.some(({ kind }) => kind === 'OWNER'));
+  const [own, foreign] = ['OWNER', 'FOREIGN'].map((of) =>
+    open.some(({ through }) => through.some(({ kind }) => kind === of)),
+  );
   const through = [
     ...(grants.size > 0 ? [`${grants.size} ${grants.size === 1 ? 'grant' : 'grants'}`] : []),
     ...(own ? ["the product's own permissions"] : []),
+    ...(foreign ? ['a grant that nothing in Meshgate asked for'] : []),
   ];
   return `Reads ${open.length} of ${tables.length} ${tables.length === 1 ? 'table' : 'tables'} through ${through.join(' and ')}${delegated ? UNCONFIRMED : ''}.`;
 }
@@ -224,6 +244,8 @@ function closedReason(
   if (pending[0]) return pending[0].reason;
   return `No grant on ${product.domain}/${product.name} names the principal.`;
 }
+
+const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`);
 
 /** What names the principal and gives nothing now: on its way, on its way out, over, or not decided. */
 function notCounted({ facts }: Subject, principal: string): NotCounted[] {
@@ -247,7 +269,7 @@ function notCounted({ facts }: Subject, principal: string): NotCounted[] {
 }
 
 function whyNot({ status, over, lingers, expiresAt, revokedAt, revokedBy, reason }: GrantFact): string {
-  const why = reason === null ? '' : `: ${reason}`;
+  const why = reason === null ? '.' : `: ${sentence(reason)}`;
   switch (status) {
     case 'PROVISIONING':
       return 'A grant is on its way into AWS.';

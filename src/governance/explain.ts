@@ -1,6 +1,12 @@
 import { groupBy } from '../provisioning/group.js';
 import type { Kind, PermissionMap, SpecOf } from '../provisioning/kinds.js';
-import { expressionText, type LfResource, lfResourceText, type TagCondition } from '../provisioning/lake-resource.js';
+import {
+  EVERY_TABLE,
+  expressionText,
+  type LfResource,
+  lfResourceText,
+  type TagCondition,
+} from '../provisioning/lake-resource.js';
 
 /**
  * Who may read what, computed from what owners claim of AWS: Lake Formation's rules over our own rows. Pure.
@@ -18,13 +24,13 @@ import { expressionText, type LfResource, lfResourceText, type TagCondition } fr
  * Grants add up: a column is open when one way reaches it.
  */
 
-/** One owner's claim on one AWS object, in force: AWS holds what `spec` says. */
+/** One owner's claim on one AWS object, in force: AWS holds what `spec` says. FOREIGN: nobody's, a grant that others gave. */
 export interface HeldClaim<K extends Kind = Kind> {
   kind: K;
   /** The account that is called. */
   account: string;
   spec: SpecOf<K>;
-  owner: { type: 'DOMAIN' | 'DATA_PRODUCT' | 'ACCESS_GRANT'; id: string };
+  owner: { type: 'DOMAIN' | 'DATA_PRODUCT' | 'ACCESS_GRANT' | 'FOREIGN'; id: string };
 }
 
 /** A table of the product. `databases`: those of the central catalogue that it may stand in, one an access mode. */
@@ -65,8 +71,8 @@ export function worldOf({ claims, ...facts }: AccessFacts): AccessWorld {
   };
 }
 
-/** By name, by tag expression, on a filter, passed on by the principal's account, or as the product's own. */
-export type WayKind = 'NAMED' | 'TAG' | 'FILTER' | 'ACCOUNT' | 'OWNER';
+/** By name, by tag expression, on a filter, passed on by the principal's account, as the product's own, or by a grant of others. */
+export type WayKind = 'NAMED' | 'TAG' | 'FILTER' | 'ACCOUNT' | 'OWNER' | 'FOREIGN';
 
 /** One way in which a principal reaches columns of a table. */
 export interface Way {
@@ -117,6 +123,9 @@ function accessAt(world: AccessWorld, reading: Reading): { ways: Way[]; missing:
   }
   const account = accountOf(principal);
   if (account === world.governanceAccount || hasLink(world, reading)) return { ways, missing: null };
+  // Others need no link of Meshgate's: they read by the central catalogue's own names.
+  const foreign = ways.filter(({ kind }) => kind === 'FOREIGN');
+  if (foreign.length > 0) return { ways: foreign, missing: null };
   return {
     ways: [],
     missing: `account ${account} has no link to ${database}.${table.name} that the principal may use`,
@@ -170,9 +179,12 @@ function waysTo(world: AccessWorld, reading: Reading): Way[] {
     .map((way) => ({ ...way, columns: way.columns.filter((column) => reached.has(column)) }))
     .filter(({ columns }) => held.length > 0 && (columns.length > 0 || reading.table.columns.length === 0))
     .map((way) => (way.kind === 'NAMED' ? { ...way, kind: 'ACCOUNT' as const } : way));
-  return [...direct, ...passedOn].map((way) =>
-    way.owner.type === 'ACCESS_GRANT' ? way : { ...way, kind: 'OWNER' as const },
-  );
+  return [...direct, ...passedOn].map(kindByOwner);
+}
+
+function kindByOwner(way: Way): Way {
+  if (way.owner.type === 'ACCESS_GRANT') return way;
+  return { ...way, kind: way.owner.type === 'FOREIGN' ? 'FOREIGN' : 'OWNER' };
 }
 
 /** Whether the account's own workflows were told to pass a grant on to the principal. */
@@ -192,7 +204,7 @@ function wayOf(world: AccessWorld, { table, database }: Reading, { spec, owner }
       : [];
   switch (resource.type) {
     case 'TABLE':
-      if (resource.database !== database || resource.table !== table.name) return [];
+      if (resource.database !== database || ![table.name, EVERY_TABLE].includes(resource.table)) return [];
       return way('NAMED', among(table, select));
     case 'DATA_FILTER': {
       if (resource.database !== database || resource.table !== table.name) return [];
@@ -213,8 +225,14 @@ function wayOf(world: AccessWorld, { table, database }: Reading, { spec, owner }
   }
 }
 
-const among = (table: TableOfWorld, columns: PermissionMap[string]): string[] =>
-  columns === 'ALL_COLUMNS' ? table.columns : table.columns.filter((column) => columns?.includes(column));
+function among(table: TableOfWorld, columns: PermissionMap[string]): string[] {
+  if (columns === 'ALL_COLUMNS') return table.columns;
+  // How a listing shows a grant of all columns but some (aws/lf-permissions.ts): only others give such.
+  const excepted = columns.flatMap((each) => /^\(all except (.+)\)$/.exec(each)?.[1]?.split(', ') ?? []);
+  return table.columns.filter(
+    (column) => columns.includes(column) || (excepted.length > 0 && !excepted.includes(column)),
+  );
+}
 
 /** The columns whose tags satisfy an expression; for a table without columns none, or null where its own tags do not. */
 function taggedColumns(

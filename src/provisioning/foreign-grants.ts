@@ -143,7 +143,14 @@ interface Kept {
 
 /** One foreign grant: told where it is new, came back, or holds something else than before; accepted ones are left alone. */
 async function keepOne<Session>(run: Run<Session>, tx: Tx, { grant, before, policy }: Kept): Promise<ForeignRow> {
-  const permissions = { permissions: grant.permissions, grantable: grant.grantable };
+  const { resource: granted } = grant;
+  // The text of the resource has the name alone, and what goes by it can change.
+  const named = granted.type === 'LF_TAG_POLICY' && granted.expressionName !== undefined;
+  const permissions = {
+    permissions: grant.permissions,
+    grantable: grant.grantable,
+    ...(named && granted.expression.length > 0 ? { expression: granted.expression } : {}),
+  };
   const same = before !== undefined && specText(before.permissions) === specText(permissions);
   const news = !same || before.status === 'GONE';
   const accepted = same && before.status === 'ACKNOWLEDGED';

@@ -42,6 +42,9 @@ export interface TagCondition {
   values: string[];
 }
 
+/** How every table of a database, the table wildcard, is named in a grant on it; no table has this name. */
+export const EVERY_TABLE = '*';
+
 /** A tag expression as a resource, in the one order that makes equal expressions equal. */
 export function tagPolicy(
   catalogId: string,
@@ -72,6 +75,39 @@ export function lfResourceText(resource: LfResource): string {
         return `${resource.on.toLowerCase()}s of ${resource.catalogId} by expression ${resource.expressionName}`;
       return `${resource.on.toLowerCase()}s of ${resource.catalogId} with ${expressionText(resource.expression)}`;
   }
+}
+
+/**
+ * The database, table, filter or tag expression that `lfResourceText` wrote; null for others, and for what cannot be told from its text:
+ * an expression that goes by a name needs its content.
+ */
+export function lfResourceOf(text: string, expression?: TagCondition[]): LfResource | null {
+  const [, type, catalogId = '', rest = ''] = /^(\w+)(?: of)? (\d{12})[ /](.+)$/.exec(text) ?? [];
+  const [database = '', table = '', ...more] = rest.split('/');
+  switch (type) {
+    case 'database':
+      return { type: 'DATABASE', catalogId, database: rest };
+    case 'table':
+      return { type: 'TABLE', catalogId, database, table };
+    case 'filter':
+      return { type: 'DATA_FILTER', catalogId, database, table, filter: more.join('/') };
+    case 'databases':
+    case 'tables': {
+      const on = type === 'tables' ? ('TABLE' as const) : ('DATABASE' as const);
+      const conditions = expression ?? conditionsOf(rest.replace(/^with /, ''));
+      return conditions && { type: 'LF_TAG_POLICY', catalogId, on, expression: conditions };
+    }
+    default:
+      return null;
+  }
+}
+
+function conditionsOf(text: string): TagCondition[] | null {
+  const conditions = text.split(/(?<=\)) and /).map((condition) => {
+    const [, key = '', values = ''] = /^(.+?)=\((.*)\)$/.exec(condition) ?? [];
+    return { key, values: values.split('|') };
+  });
+  return expressionText(conditions) === text ? conditions : null;
 }
 
 /** `confidentiality=(non-sensitive) and product-commerce=(orders)`. */

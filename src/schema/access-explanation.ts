@@ -24,7 +24,7 @@ export class AccessPath {
 
   @Field(() => AccessGrant, {
     nullable: true,
-    description: "The grant; null where it is the product's own permission.",
+    description: "The grant; null where it is the product's own permission, or nothing in Meshgate asked for it.",
   })
   accessGrant!: AccessGrant | null;
 
@@ -103,7 +103,7 @@ export class PendingAccess {
 
 @ObjectType({
   description:
-    "What a principal may read of a product, as AWS would say now as far as is known: grants that are ACTIVE and stand there. For members of the product's domain, for members of the domain whose account the principal is of, and for admins.",
+    "What a principal may read of a product, as AWS would say now as far as is known: grants that are ACTIVE and stand there, and foreign ones. For members of the product's domain, for members of the domain whose account the principal is of, and for admins.",
 })
 export class AccessExplanation {
   @Field(() => Arn, { description: 'The IAM user or role.' })

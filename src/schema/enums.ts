@@ -47,6 +47,7 @@ export const AccessPathKind = {
   FILTER: 'FILTER',
   ACCOUNT: 'ACCOUNT',
   OWNER: 'OWNER',
+  FOREIGN: 'FOREIGN',
 } as const;
 /** The order of a page of products. */
 export const DataProductOrderField = { NAME: 'NAME', CREATED_AT: 'CREATED_AT', UPDATED_AT: 'UPDATED_AT' } as const;
@@ -207,6 +208,7 @@ describe(AccessPathKind, 'AccessPathKind', 'How a principal reaches data.', {
   FILTER: 'By a grant on a data filter: some rows, some columns.',
   ACCOUNT: 'By a grant on the table by name to his account, which passed it on.',
   OWNER: "By the product's own permissions: the producing domain's workflow and crawler.",
+  FOREIGN: 'By a grant that nothing in Meshgate asked for, as last seen.',
 });
 describe(DataProductOrderField, 'DataProductOrderField', 'What products are ordered by.', {
   NAME: 'By name.',
