@@ -66,9 +66,13 @@ export function release(tx: Tx, { owner, correlationId }: Omit<Declaration, 'res
   return declare(tx, { owner, resources: [], correlationId });
 }
 
+/** The `lastError` of what stands and is to be looked at: somebody asked, so whatever is found is put right. */
+const ASKED = Prisma.sql`'{"code": "LookedAtAgain", "message": "It is looked at again, as somebody asked.", "awsRequestId": null,
+  "treatment": "WAITING", "tries": 0, "asked": true}'::jsonb`;
+
 /**
  * Makes a resource due at once. One that failed or is stuck has its tries forgotten, one with a change out of band that was told and left
- * alone is repaired, any other is looked at. `takeOver`: an object that somebody else made under the name is changed. Returns the lane
+ * alone is repaired, any other is looked at, and repaired where it differs. `takeOver`: an object that somebody else made under the name is changed. Returns the lane
  * to wake, null where the resource is gone for good.
  */
 export async function retryResource(tx: Tx, id: string, { takeOver = false } = {}): Promise<LaneKey | null> {
@@ -78,7 +82,7 @@ export async function retryResource(tx: Tx, id: string, { takeOver = false } = {
         ::"ResourceStatus",
       "attempts" = CASE WHEN "status" IN ('FAILED', 'STUCK') THEN 0 ELSE "attempts" END,
       "lastError" = CASE WHEN "drift" IS NOT NULL THEN ${BEING_REPAIRED}
-        WHEN "status" IN ('FAILED', 'STUCK') THEN NULL ELSE "lastError" END
+        WHEN "status" IN ('FAILED', 'STUCK') THEN NULL WHEN "status" = 'READY' THEN ${ASKED} ELSE "lastError" END
     WHERE "id" = ${id} AND "status" <> 'REMOVED'
     RETURNING "account", "region"`;
   return lane ?? null;

@@ -14,6 +14,8 @@ export interface LastError {
   tries: number;
   /** The resource had been READY and was changed out of band; READY again means repaired. */
   drifted?: boolean;
+  /** Somebody asked for another look: whatever then differs is repaired, whatever the policy says. */
+  asked?: boolean;
 }
 
 /** A row that a lane run works on. */

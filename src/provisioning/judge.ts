@@ -52,7 +52,7 @@ export function judge(run: Judging, { row, observation, policy }: Judged): Verdi
   if (row.status === 'READY' || row.drift) {
     // What Meshgate itself sent before a narrowing is no drift: it is a revoke that was not done yet.
     if (row.unconfirmedSpec) return landedLate(row, observation);
-    const left = policy === 'REPORT' || isAccepted(row, observation);
+    const left = !row.lastError?.asked && (policy === 'REPORT' || isAccepted(row, observation));
     return left ? reported(row, observation, run.verdicts) : drifted(row, observation);
   }
   if (observation.state === 'WAITING' && !observation.actionable) return waiting(row, observation);

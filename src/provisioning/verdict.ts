@@ -207,7 +207,9 @@ function stuckEvent(status: 'FAILED' | 'STUCK', { code, message }: LastError): V
 
 function errorAfter(row: DueRow, { code, message, awsRequestId, treatment }: Omit<LastError, 'tries'>): LastError {
   const tries = row.lastError?.treatment === treatment ? row.lastError.tries + 1 : 1;
-  return { code, message, awsRequestId, treatment, tries, ...(row.lastError?.drifted ? { drifted: true } : {}) };
+  const { drifted, asked } = row.lastError ?? {};
+  const kept = { ...(drifted ? { drifted } : {}), ...(asked ? { asked } : {}) };
+  return { code, message, awsRequestId, treatment, tries, ...kept };
 }
 
 /** Exponential backoff with full jitter (AWS Architecture Blog, Exponential Backoff And Jitter): 1 s doubling up to 5 min. */

@@ -120,6 +120,25 @@ describe('a domain that wants to be told, and nothing repaired', () => {
     expect(await eventsOf('ResourceDrifted')).toHaveLength(1);
   });
 
+  test('has repaired by a retry also what nobody has found yet, even where the first look fails', async () => {
+    world.objects.delete(nameOf(grant));
+    let failures = 0;
+    world.meddle = ({ kind, operation }) => {
+      if (kind === 'LfGrant' && operation === 'observe' && ++failures === 1)
+        throw new AwsFailure('TimeoutError', 'OBSERVE');
+    };
+    reconciler.wake([(await db.prisma.$transaction((tx) => retryResource(tx, resourceId(grant))))!]);
+    await eventually(async () => (await eventsOf('ResourceRepaired')).length === 1, 'repaired');
+    expect(world.objects.has(nameOf(grant))).toBe(true);
+    expect(await eventsOf('ResourceDrifted')).toMatchObject([{ policy: 'REPAIR', differences: ['it is missing'] }]);
+    expect(await row(grant)).toMatchObject({ status: 'READY', drift: null, lastError: null, unhealthySince: null });
+    expect(failures).toBeGreaterThan(1);
+    // That was asked for once: the next is told of again.
+    world.objects.delete(nameOf(grant));
+    await look(reconciler);
+    expect(await driftOf(grant)).toMatchObject({ differences: ['it is missing'] });
+  });
+
   test('is told when others put it right', async () => {
     const text = world.objects.get(nameOf(grant))!;
     world.objects.delete(nameOf(grant));
