@@ -33,13 +33,19 @@ export function changedMode(
   return { accessMode: to, previousAccessMode: status === 'DRAFT' ? null : accessMode };
 }
 
+/** So many principals of a grant are named where a message lists grants. */
+const PRINCIPALS_NAMED = 3;
+
 /** What was granted by name for less than the product, or for more than to read it, cannot be given by tag. */
 export function refuseGivenByName(product: ProductWithTables, grants: GrantRow[]): void {
   const named = grants.filter(({ request }) => givenByNameAlone(request, product));
   if (named.length === 0) return;
-  const names = named.map(({ id, consumerDomain }) => `${globalId('AccessGrant', id)} of ${consumerDomain.name}`);
+  const names = named.map(({ id, consumerDomain, request: { principals } }) => {
+    const [more, first] = [principals.length - PRINCIPALS_NAMED, principals.slice(0, PRINCIPALS_NAMED).join(', ')];
+    return `${globalId('AccessGrant', id)} of ${consumerDomain.name} to ${first}${more > 0 ? ` and ${more} more` : ''}`;
+  });
   throw conflict(
-    `By tag (LF_TBAC) a product is given as a whole and to read it; these grants are for other than that: ${names.join(', ')}. Revoke them first.`,
+    `By tag (LF_TBAC) a product is given as a whole and to read it; these grants are for other than that: ${names.join('; ')}. Revoke them first.`,
   );
 }
 
