@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { type AccessFacts, accessOf, type HeldClaim, shareKey, worldOf } from '../../src/governance/explain.js';
+import { foreignClaims } from '../../src/governance/foreign-access.js';
 import { desire, type Kind, type SpecOf } from '../../src/provisioning/kinds.js';
-import { type LfResource, tagPolicy } from '../../src/provisioning/lake-resource.js';
+import { type LfResource, lfResourceOf, lfResourceText, tagPolicy } from '../../src/provisioning/lake-resource.js';
 
 const [G, C] = ['999999999999', '222222222222'];
 const READER = `arn:aws:iam::${C}:role/reader`;
@@ -92,4 +93,32 @@ test('what a domain that provisions for itself was told counts for the principal
   });
   expect(reads(claims, told([READER]))).toEqual(['ACCOUNT id,email']);
   expect(reads(claims, told([]))).toEqual([]);
+});
+
+test('what a foreign grant is on can be read from its text, an expression by name where its content is known', () => {
+  const expression = [
+    { key: 'confidentiality', values: ['non-sensitive', 'sensitive'] },
+    { key: 'owner and=other', values: ['a'] },
+  ];
+  const resources: LfResource[] = [
+    TARGET,
+    { type: 'DATABASE', catalogId: G, database: 'sales_nrac' },
+    { type: 'DATA_FILTER', catalogId: G, database: 'sales_nrac', table: 'orders', filter: 'a/b' },
+    tagPolicy(G, 'TABLE', expression),
+    tagPolicy(G, 'DATABASE', expression.slice(0, 1)),
+  ];
+  for (const resource of resources) expect(lfResourceOf(lfResourceText(resource))).toEqual(resource);
+  expect(lfResourceOf(`catalog ${G}`)).toBeNull();
+  const named = lfResourceText({ ...tagPolicy(G, 'TABLE', expression), expressionName: 'with it' });
+  expect(lfResourceOf(named)).toBeNull();
+  expect(lfResourceOf(named, expression)).toEqual(tagPolicy(G, 'TABLE', expression));
+});
+
+test('a foreign grant needs no link of the principal, and one on a filter that others made may open the whole table', () => {
+  const fact = { id: 'f', account: G, principal: READER, permissions: ALL, expression: null, filter: null };
+  const foreign = (resource: string) => foreignClaims(G, [{ ...fact, resource }]);
+  expect(reads([...ground, ...foreign(`filter ${G}/sales_nrac/orders/mine`)])).toEqual(['FOREIGN id,email']);
+  expect(reads([...ground, ...foreign(`table ${G}/sales_nrac/*`)])).toEqual(['FOREIGN id,email']);
+  expect(reads([...ground, ...foreign(`table ${G}/sales_nrac/others`)])).toEqual([]);
+  expect(reads(foreign(`table ${G}/sales_nrac/orders`))).toEqual([]);
 });
