@@ -67,7 +67,7 @@ test('plans and explanations cost a fixed number of statements, however many req
   const product = input.dataProduct;
   expect(await statementsOf(() => explainAccess(owner, principal, product))).toBe(2);
   expect(await statementsOf(() => explainAccess(requester, principal, product))).toBe(3);
-  expect(await statementsOf(() => whoCanAccess(owner, product, { first: 100, after: null }))).toBe(3);
+  expect(await statementsOf(() => whoCanAccess(owner, product, { first: 100, after: null }))).toBe(4);
 });
 
 test('a plan to retire costs a fixed number of statements, however many products and grants there are', async () => {

@@ -112,6 +112,7 @@ async function strangersIn(
   page: Omit<PrincipalPage, 'first' | 'strangers'>,
 ): Promise<string[]> {
   const candidates = await readStrangers(ctx, tablesOfWorld(ctx.mesh, product), page);
+  if (candidates.length === 0) return [];
   const world = worldInForce(ctx.mesh, product, await readFacts(ctx, product.id, candidates));
   return candidates.filter((principal) => accessOf(world, principal).some(({ allowed }) => allowed));
 }

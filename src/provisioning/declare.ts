@@ -72,12 +72,14 @@ const ASKED = Prisma.sql`'{"code": "LookedAtAgain", "message": "It is looked at 
 
 /**
  * Makes a resource due at once. One that failed or is stuck has its tries forgotten, one with a change out of band that was told and left
- * alone is repaired, any other is looked at, and repaired where it differs. `takeOver`: an object that somebody else made under the name is changed. Returns the lane
- * to wake, null where the resource is gone for good.
+ * alone is repaired, any other is looked at, and repaired where it differs. `takeOver`: an object that somebody else made under the name
+ * is changed. The new generation voids what a worker, right now, still judges as before. Returns the lane to wake, null where the
+ * resource is gone for good.
  */
 export async function retryResource(tx: Tx, id: string, { takeOver = false } = {}): Promise<LaneKey | null> {
   const [lane] = await tx.$queryRaw<LaneKey[]>`
-    UPDATE "Resource" SET "nextAttemptAt" = now(), "updatedAt" = now(), "ours" = "ours" OR ${takeOver}, "drift" = NULL,
+    UPDATE "Resource" SET "generation" = "generation" + 1, "nextAttemptAt" = now(), "updatedAt" = now(),
+      "ours" = "ours" OR ${takeOver}, "drift" = NULL,
       "status" = CASE WHEN "status" IN ('FAILED', 'STUCK') OR "drift" IS NOT NULL THEN 'PENDING' ELSE "status" END
         ::"ResourceStatus",
       "attempts" = CASE WHEN "status" IN ('FAILED', 'STUCK') THEN 0 ELSE "attempts" END,
@@ -94,7 +96,7 @@ export function retryAccount(tx: Tx, account: string): Promise<LaneKey[]> {
     WITH locked AS (
       SELECT "id" FROM "Resource" WHERE "account" = ${account} AND "status" NOT IN ('READY', 'REMOVED') ORDER BY "id" FOR UPDATE
     ), due AS (
-      UPDATE "Resource" r SET "nextAttemptAt" = now(), "updatedAt" = now(), "attempts" = 0,
+      UPDATE "Resource" r SET "generation" = r."generation" + 1, "nextAttemptAt" = now(), "updatedAt" = now(), "attempts" = 0,
         "lastError" = CASE WHEN r."lastError" -> 'drifted' IS NOT NULL THEN jsonb_set(r."lastError", '{tries}', '0') END,
         "status" = CASE WHEN r."status" = 'FAILED' THEN 'PENDING' ELSE r."status" END::"ResourceStatus"
       FROM locked WHERE r."id" = locked."id" RETURNING r."account", r."region"
@@ -107,7 +109,8 @@ async function tryAnew(tx: Tx, revived: Reckoning[]): Promise<void> {
   if (revived.length === 0) return;
   await tx.$executeRaw`
     UPDATE "Resource"
-    SET "status" = 'PENDING', "attempts" = 0, "nextAttemptAt" = now(), "updatedAt" = now(), "drift" = NULL,
+    SET "generation" = "generation" + 1, "status" = 'PENDING', "attempts" = 0, "nextAttemptAt" = now(), "updatedAt" = now(),
+      "drift" = NULL,
       "lastError" = CASE WHEN "drift" IS NOT NULL THEN ${BEING_REPAIRED} END
     WHERE "id" = ANY (${revived.map(({ id }) => id)}::text[]) AND ("status" = 'FAILED' OR "drift" IS NOT NULL)`;
 }
