@@ -17,7 +17,7 @@ import { accountsCutOff, CUT_OFF, unlessCutOff } from './account-revocation.js';
 import { announceAccess } from './announce.js';
 import { filterFor, judgeScope, refuseWrites } from './asked-scope.js';
 import { assertCan } from './authorization.js';
-import { claim } from './claims.js';
+import { claim, grantOwner } from './claims.js';
 import type { Context } from './context.js';
 import { askedTables, desiredAccess, givenByNameAlone } from './desired-access.js';
 import { conflict, invalid, wrongState } from './error.js';
@@ -139,7 +139,7 @@ export async function approveAccessRequest(
     const grant = await tx.accessGrant.create({
       data: { requestId: id, productId: product.id, consumerDomainId: consumer.id, expiresAt: end, ...waits },
     });
-    const owner = { type: 'ACCESS_GRANT' as const, id: grant.id };
+    const owner = grantOwner(grant);
     const declared: Declarations = [];
     const lanes = await claim(tx, { owner, resources, correlationId: ctx.correlationId, declared });
     assertPlanned(declared, looked, request.status);

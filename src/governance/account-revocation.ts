@@ -1,12 +1,11 @@
 import { append } from '../events/append.js';
-import { SYSTEM_ACTOR } from '../events/types.js';
 import { type Domain, Prisma } from '../generated/prisma/client.js';
 import type { LaneKey } from '../provisioning/lane.js';
 import type { DesiredResource } from '../provisioning/resource.js';
 import { aboutResource } from './about-resource.js';
 import { announceAccess } from './announce.js';
-import { claim, lockClaims } from './claims.js';
-import type { ActingContext, SystemContext } from './context.js';
+import { claim, grantOwner, lockClaims } from './claims.js';
+import { type ActingContext, asSystem, type SystemContext } from './context.js';
 import { desiredAccess } from './desired-access.js';
 import { oneByOne } from './one-by-one.js';
 import { type GrantRow, lockLiveGrants, lockProduct, readTables } from './rows.js';
@@ -103,16 +102,10 @@ export async function alarmUnconfirmed(ctx: SystemContext, withinMs = CONFIRM_WI
             AND ${leavingInAccount(ctx.mesh.governanceAccount)})))
     LIMIT 50`;
   return oneByOne(overdue, async (one) => {
-    ctx.committed(await inTransaction(ctx.db, (tx) => alarm(actingOf(ctx), tx, one)));
+    ctx.committed(await inTransaction(ctx.db, (tx) => alarm(asSystem(ctx), tx, one)));
     return true;
   });
 }
-
-const actingOf = ({ mesh }: SystemContext): ActingContext => ({
-  mesh,
-  actor: SYSTEM_ACTOR,
-  correlationId: crypto.randomUUID(),
-});
 
 async function alarm(ctx: ActingContext, tx: Tx, { id, productId }: Unconfirmed): Promise<LaneKey[]> {
   // All grants of the product, in order of id: those that live may be cut.
@@ -128,13 +121,11 @@ async function alarm(ctx: ActingContext, tx: Tx, { id, productId }: Unconfirmed)
   await tellUnconfirmed(ctx, tx, { id, cuts });
   if (!cuts) return [];
   const sharing = await sharingAccount(ctx, tx, { id, live: await lockLiveGrants(tx, productId) });
-  await lockClaims(tx, sharing.map(ownerOf));
+  await lockClaims(tx, sharing.map(grantOwner));
   const lanes: LaneKey[] = [];
   for (const grant of sharing) lanes.push(...(await cut(ctx, tx, grant)));
   return lanes;
 }
-
-const ownerOf = ({ id }: { id: string }) => ({ type: 'ACCESS_GRANT' as const, id });
 
 async function tellUnconfirmed(ctx: ActingContext, tx: Tx, { id, cuts }: { id: string; cuts: boolean }): Promise<void> {
   const left = await tx.$queryRaw<{ id: string }[]>`
@@ -180,7 +171,7 @@ async function sharingAccount(
 
 async function cut(ctx: ActingContext, tx: Tx, grant: GrantRow): Promise<LaneKey[]> {
   const { id } = grant;
-  const lanes = await claim(tx, { owner: ownerOf(grant), resources: [], correlationId: ctx.correlationId });
+  const lanes = await claim(tx, { owner: grantOwner(grant), resources: [], correlationId: ctx.correlationId });
   const status = canStep(ACCESS_GRANT, grant.status, 'fail') ? step(ACCESS_GRANT, grant.status, 'fail') : grant.status;
   await tx.accessGrant.update({ where: { id }, data: { accountCutAt: new Date(), status, reason: CUT_OFF } });
   const data = { before: { status: grant.status }, after: { status }, reason: CUT_OFF, failures: [] };
@@ -238,7 +229,7 @@ export async function restoreCutAccounts(ctx: SystemContext): Promise<number> {
           AND resource."spec"->'resource'->>'catalogId' = ${ctx.mesh.governanceAccount})
     LIMIT 50`;
   return oneByOne(confirmed, async (one) => {
-    ctx.committed(await inTransaction(ctx.db, (tx) => restore(actingOf(ctx), tx, one)));
+    ctx.committed(await inTransaction(ctx.db, (tx) => restore(asSystem(ctx), tx, one)));
     return true;
   });
 }
@@ -256,7 +247,7 @@ async function restore(
   for (const grant of cutOff) {
     await tx.accessGrant.update({ where: { id: grant.id }, data: { accountCutAt: null } });
     const resources = desiredAccess(ctx.mesh, { request: grant.request, product, consumer: grant.consumerDomain });
-    lanes.push(...(await claim(tx, { owner: ownerOf(grant), resources, correlationId: ctx.correlationId })));
+    lanes.push(...(await claim(tx, { owner: grantOwner(grant), resources, correlationId: ctx.correlationId })));
   }
   return lanes;
 }

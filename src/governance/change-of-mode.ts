@@ -1,9 +1,8 @@
-import { SYSTEM_ACTOR } from '../events/types.js';
 import type { AccessMode } from '../generated/prisma/client.js';
 import { groupBy } from '../provisioning/group.js';
 import { resourceId } from '../provisioning/resource.js';
 import { announceAccess, announceProduct } from './announce.js';
-import type { ActingContext, SystemContext } from './context.js';
+import { type ActingContext, asSystem, type SystemContext } from './context.js';
 import { givenByNameAlone } from './desired-access.js';
 import { desiredDataProduct } from './desired-data-product.js';
 import { conflict } from './error.js';
@@ -87,7 +86,7 @@ async function finish(ctx: SystemContext, tx: Tx, id: string) {
   // Nobody but the domain itself can say what stands in its account.
   if (product.domain.provisioning === 'DELEGATED' && !linkedByDomain(changing)) return null;
   if (!(await allReady(ctx, tx, { product: full, grants }))) return null;
-  const system = { mesh: ctx.mesh, actor: SYSTEM_ACTOR, correlationId: crypto.randomUUID() };
+  const system = asSystem(ctx);
   await tellConsumers(system, tx, { product: changing, grants });
   await tx.dataProduct.update({ where: { id }, data: { previousAccessMode: null } });
   const lanes = await claimAnew(system, tx, { product: full, grants });

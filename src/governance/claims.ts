@@ -6,8 +6,19 @@ import { conflict } from './error.js';
 import type { Declarations } from './planned.js';
 import type { Tx } from './transaction.js';
 
+interface Owner {
+  type: ClaimOwner;
+  id: string;
+}
+
+/** A grant as the owner of claims. */
+export const grantOwner = ({ id }: { id: string }) => ({ type: 'ACCESS_GRANT' as const, id });
+
+/** A product as the owner of claims. */
+export const productOwner = ({ id }: { id: string }) => ({ type: 'DATA_PRODUCT' as const, id });
+
 interface Claims {
-  owner: { type: ClaimOwner; id: string };
+  owner: Owner;
   /** Everything that the owner needs; what he claimed before and is not here is released. */
   resources: DesiredResource[];
   correlationId: string;
@@ -28,7 +39,7 @@ export async function claim(tx: Tx, claims: Claims): Promise<LaneKey[]> {
 }
 
 /** Locks all that several owners claim, in order of identity, before their claims change one after another. */
-export async function lockClaims(tx: Tx, owners: Claims['owner'][]): Promise<void> {
+export async function lockClaims(tx: Tx, owners: Owner[]): Promise<void> {
   const ids = owners.map(({ id }) => id);
   await tx.$queryRaw`
     SELECT 1 FROM "Resource" WHERE "id" IN (SELECT "resourceId" FROM "ResourceClaim" WHERE "ownerId" = ANY (${ids}::uuid[]))

@@ -1,4 +1,4 @@
-import type { Actor } from '../events/types.js';
+import { type Actor, SYSTEM_ACTOR } from '../events/types.js';
 import type { DomainRole, PrismaClient } from '../generated/prisma/client.js';
 import type { CallsOf } from '../provisioning/plan.js';
 
@@ -48,3 +48,12 @@ export type SystemContext = Pick<Context, 'db' | 'mesh' | 'committed'>;
 
 /** What a step of an action needs: the mesh, and who does it in which request. */
 export type ActingContext = Pick<Context, 'mesh' | 'actor' | 'correlationId'>;
+
+/** Meshgate acts on its own, on behalf of a request or under a new correlation id. */
+export const bySystem = (correlationId?: string | null): Omit<ActingContext, 'mesh'> => ({
+  actor: SYSTEM_ACTOR,
+  correlationId: correlationId ?? crypto.randomUUID(),
+});
+
+/** What a step needs that Meshgate takes on its own. */
+export const asSystem = ({ mesh }: Pick<Context, 'mesh'>): ActingContext => ({ mesh, ...bySystem() });

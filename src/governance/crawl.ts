@@ -1,10 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { SYSTEM_ACTOR } from '../events/types.js';
 import type { LaneKey } from '../provisioning/lane.js';
 import { resourceId } from '../provisioning/resource.js';
 import { announceProduct } from './announce.js';
-import type { ActingContext, SystemContext } from './context.js';
+import { type ActingContext, asSystem, type SystemContext } from './context.js';
 import { readContract } from './contract-document.js';
 import { inCatalogue } from './contract-store.js';
 import { crawlRunOf } from './desired-crawl.js';
@@ -136,7 +135,7 @@ async function finish(ctx: SystemContext, tx: Tx, id: string) {
   }
   const found = await foundTables(ctx, tx, product);
   if (found.size === 0) return null;
-  const system = { mesh: ctx.mesh, actor: SYSTEM_ACTOR, correlationId: crypto.randomUUID() };
+  const system = asSystem(ctx);
   await takeOver(system, tx, product, found);
   return claimAnew(system, tx, { product: await readTables(tx, product), grants });
 }

@@ -4,7 +4,7 @@ import { closeRequest } from './access-extension.js';
 import { announceProduct, changes } from './announce.js';
 import { type Action, assertCan } from './authorization.js';
 import { changedMode, refuseGivenByName, refuseWhileCrawling } from './change-of-mode.js';
-import { claim, lockClaims } from './claims.js';
+import { claim, grantOwner, lockClaims, productOwner } from './claims.js';
 import type { Context } from './context.js';
 import { type ContractDocument, readContract } from './contract-document.js';
 import { enforceContract, inCatalogue, proposeContract } from './contract-store.js';
@@ -191,7 +191,7 @@ export async function publishDataProduct(ctx: Context, input: PublishDataProduct
         published: false,
         data: { before: { status: product.status }, after: { status }, tables: full.tables.map(({ name }) => name) },
       });
-      await settled(ctx.mesh, tx, { type: 'DATA_PRODUCT', id: product.id });
+      await settled(ctx.mesh, tx, productOwner(product));
       return lanes;
     },
   );
@@ -239,18 +239,21 @@ export async function retireDataProduct(ctx: Context, input: RetireDataProductIn
       });
       for (const request of await lockOpenRequests(tx, product.id))
         await closeRequest(ctx, tx, request, 'The product was retired.');
-      await lockClaims(tx, [
-        { type: 'DATA_PRODUCT', id: product.id },
-        ...grants.map(({ id }) => ({ type: 'ACCESS_GRANT' as const, id })),
-      ]);
+      await lockClaims(tx, [productOwner(product), ...grants.map(grantOwner)]);
       const lanes: LaneKey[] = [];
       const declared: Declarations = [];
       const reason = 'The product was retired.';
       for (const grant of grants) {
         lanes.push(...(await beginRevoke(ctx, tx, { grant, reason, endsAs: 'REVOKED', declared })));
       }
-      const owner = { type: 'DATA_PRODUCT' as const, id: product.id };
-      lanes.push(...(await claim(tx, { owner, resources: [], correlationId: ctx.correlationId, declared })));
+      lanes.push(
+        ...(await claim(tx, {
+          owner: productOwner(product),
+          resources: [],
+          correlationId: ctx.correlationId,
+          declared,
+        })),
+      );
       assertPlanned(declared, looked, product.status);
       return lanes;
     },

@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { SYSTEM_ACTOR } from '../events/types.js';
 import { resourceId } from '../provisioning/resource.js';
 import { announceProduct } from './announce.js';
 import { assertCan } from './authorization.js';
-import type { ActingContext, Context, SystemContext } from './context.js';
+import { productOwner } from './claims.js';
+import { type ActingContext, asSystem, type Context, type SystemContext } from './context.js';
 import { inCatalogue } from './contract-store.js';
 import { desiredDataProduct } from './desired-data-product.js';
 import { wrongState } from './error.js';
@@ -24,17 +24,11 @@ export async function tellWorkflows(ctx: SystemContext): Promise<number> {
           WHEN product."provisioningReport"->'told' IS NULL AND product."previousAccessMode" IS NULL
           THEN product."provisioningReport"->'tables' END, '[]') ? x."name")`;
   return oneByOne(delegated, async ({ id }) => {
-    const told = await inTransaction(ctx.db, (tx) => tell(actingOf(ctx), tx, id));
+    const told = await inTransaction(ctx.db, (tx) => tell(asSystem(ctx), tx, id));
     if (told) ctx.committed([]);
     return told;
   });
 }
-
-const actingOf = ({ mesh }: SystemContext): ActingContext => ({
-  mesh,
-  actor: SYSTEM_ACTOR,
-  correlationId: crypto.randomUUID(),
-});
 
 async function tell(ctx: ActingContext, tx: Tx, id: string): Promise<boolean> {
   const product = await readTables(tx, await lockProduct(tx, id));
@@ -94,7 +88,7 @@ export async function reportProvisioning(
     await tx.dataProduct.update({ where: { id }, data: { provisioningReport: after } });
     const data = { before: { provisioning: before }, after: { provisioning: after } };
     await announceProduct(tx, ctx, { type: 'DataProductUpdated', product, published: inCatalogue(product), data });
-    await settled(ctx.mesh, tx, { type: 'DATA_PRODUCT', id });
+    await settled(ctx.mesh, tx, productOwner(product));
     return { ids: { dataProductId: id } };
   });
 }

@@ -3,7 +3,7 @@ import { retryAccount } from '../provisioning/declare.js';
 import type { LaneKey } from '../provisioning/lane.js';
 import { announceDomain, changes } from './announce.js';
 import { assertCan } from './authorization.js';
-import { claim, lockClaims } from './claims.js';
+import { claim, lockClaims, productOwner } from './claims.js';
 import type { Context } from './context.js';
 import { desiredDataProduct } from './desired-data-product.js';
 import { desiredDomain } from './desired-domain.js';
@@ -115,7 +115,7 @@ async function declareAnew(
   const claims = [
     { owner: { type: 'DOMAIN' as const, id: domain.id }, resources: desiredDomain(ctx.mesh, domain) },
     ...products.map((product) => ({
-      owner: { type: 'DATA_PRODUCT' as const, id: product.id },
+      owner: productOwner(product),
       resources: desiredDataProduct(ctx.mesh, product),
     })),
   ];

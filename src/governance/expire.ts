@@ -1,12 +1,8 @@
-import { SYSTEM_ACTOR } from '../events/types.js';
 import type { LaneKey } from '../provisioning/lane.js';
-import type { Context } from './context.js';
+import { asSystem, type SystemContext } from './context.js';
 import { beginRevoke } from './revoke.js';
 import { lockGrant } from './rows.js';
 import { inTransaction } from './transaction.js';
-
-/** What Meshgate needs to act by the clock. */
-type SystemContext = Pick<Context, 'db' | 'mesh' | 'committed'>;
 
 interface Expiry {
   /** Told of each grant that could not be ended; it stays due. */
@@ -77,8 +73,7 @@ function expire({ db, mesh }: SystemContext, id: string): Promise<LaneKey[] | nu
       FOR NO KEY UPDATE SKIP LOCKED`;
     if (due === undefined) return null;
     const grant = await lockGrant(tx, due.id);
-    const system = { mesh, actor: SYSTEM_ACTOR, correlationId: crypto.randomUUID() };
     const reason = `It was granted until ${grant.expiresAt?.toISOString()}.`;
-    return beginRevoke(system, tx, { grant, reason, endsAs: 'EXPIRED' });
+    return beginRevoke(asSystem({ mesh }), tx, { grant, reason, endsAs: 'EXPIRED' });
   });
 }

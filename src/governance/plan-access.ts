@@ -5,6 +5,7 @@ import { type RequestAccessInput, requestAccess as requestAccessInput } from './
 import { judgeRequest, refuseVanished } from './access-request.js';
 import { accountsCutOff, unlessCutOff } from './account-revocation.js';
 import { can } from './authorization.js';
+import { grantOwner } from './claims.js';
 import type { Context } from './context.js';
 import { type AskedAccess, desiredAccess } from './desired-access.js';
 import { GovernanceError } from './error.js';
@@ -30,7 +31,7 @@ export interface AccessPlan extends ShownPlan {
 }
 
 /** Claims as a grant does that is not made yet. */
-const NEW_GRANT = { type: 'ACCESS_GRANT' as const, id: '00000000-0000-0000-0000-000000000000' };
+const NEW_GRANT = grantOwner({ id: '00000000-0000-0000-0000-000000000000' });
 
 /** Says what a request would come to, for whom requestAccess would take it, and writes nothing. */
 export async function planAccess(ctx: Context, input: RequestAccessInput): Promise<AccessPlan> {

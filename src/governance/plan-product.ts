@@ -2,6 +2,7 @@ import { groupBy } from '../provisioning/group.js';
 import { readUsed } from '../provisioning/headroom.js';
 import { type Declaring, planAlternatives } from '../provisioning/plan.js';
 import { can } from './authorization.js';
+import { grantOwner, productOwner } from './claims.js';
 import type { Context } from './context.js';
 import { withCrawls } from './crawl.js';
 import { GovernanceError } from './error.js';
@@ -38,10 +39,7 @@ export function planRetire(ctx: Context, ids: string[]): Promise<Map<string, Sho
       const grants = live.get(product.id) ?? [];
       const warnings =
         grants.length > 0 ? [`${grants.length} live grants would be revoked: retire it with revokeGrants: true.`] : [];
-      const owners: Declaring['owner'][] = [
-        ...grants.map(({ id }) => ({ type: 'ACCESS_GRANT' as const, id })),
-        { type: 'DATA_PRODUCT', id: product.id },
-      ];
+      const owners: Declaring['owner'][] = [...grants.map(grantOwner), productOwner(product)];
       return { declarations: owners.map((owner) => ({ owner, resources: [] })), refusals: [], warnings };
     };
   });
@@ -56,7 +54,7 @@ export async function changing(
   const { declarations, refusals } = await publishing(ctx, tx, product);
   if (refusals.length > 0) return { declarations, refusals };
   const given = grants.map((grant) => ({
-    owner: { type: 'ACCESS_GRANT' as const, id: grant.id },
+    owner: grantOwner(grant),
     resources: grantResources(ctx.mesh, grant, product),
   }));
   return { declarations: [...declarations, ...given], refusals };
@@ -65,7 +63,7 @@ export async function changing(
 async function publishing(ctx: Context, tx: Tx, product: ProductWithTables): Promise<Change> {
   try {
     const resources = await productResources(ctx, tx, product);
-    return { declarations: [{ owner: { type: 'DATA_PRODUCT', id: product.id }, resources }], refusals: [] };
+    return { declarations: [{ owner: productOwner(product), resources }], refusals: [] };
   } catch (error) {
     if (error instanceof GovernanceError) return { declarations: [], refusals: [error.message] };
     throw error;

@@ -1,7 +1,7 @@
 import type { LaneKey } from '../provisioning/lane.js';
 import type { DesiredResource } from '../provisioning/resource.js';
 import { WRITE_RULE, writePermissionsAllowed } from './asked-scope.js';
-import { claim, lockClaims } from './claims.js';
+import { claim, grantOwner, lockClaims, productOwner } from './claims.js';
 import { approvedValues, confidentiality } from './confidentiality.js';
 import type { ActingContext, Mesh } from './context.js';
 import { askedTables, desiredAccess, givenByNameAlone } from './desired-access.js';
@@ -36,8 +36,7 @@ export async function claimProduct(
   declared?: Declarations,
 ): Promise<LaneKey[]> {
   const resources = await productResources(ctx, tx, product);
-  const owner = { type: 'DATA_PRODUCT' as const, id: product.id };
-  return claim(tx, { owner, resources, correlationId: ctx.correlationId, declared });
+  return claim(tx, { owner: productOwner(product), resources, correlationId: ctx.correlationId, declared });
 }
 
 /** A table of that name that was another product's: whoever could read it must be out of AWS before other data stands under its name. */
@@ -91,7 +90,7 @@ export async function claimAnew(
   tx: Tx,
   { product, grants, declared }: Changed,
 ): Promise<LaneKey[]> {
-  const owners = [{ type: 'DATA_PRODUCT' as const, id: product.id }, ...grants.map(({ id }) => grantOwner(id))];
+  const owners = [productOwner(product), ...grants.map(grantOwner)];
   await lockClaims(tx, owners);
   const lanes = await claimProduct(ctx, tx, product, declared);
   for (const grant of grants) {
@@ -102,8 +101,8 @@ export async function claimAnew(
     }
     const resources = grantResources(ctx.mesh, grant, product);
     const { correlationId } = ctx;
-    lanes.push(...(await claim(tx, { owner: grantOwner(grant.id), resources, correlationId, declared })));
-    await settled(ctx.mesh, tx, grantOwner(grant.id));
+    lanes.push(...(await claim(tx, { owner: grantOwner(grant), resources, correlationId, declared })));
+    await settled(ctx.mesh, tx, grantOwner(grant));
   }
   return lanes;
 }
@@ -135,5 +134,3 @@ function misfitIn({ rowFilter, tables }: GrantRow['request'], product: ProductWi
   const table = product.tables.find(({ name }) => tables.includes(name));
   return table === undefined ? null : misfitOf(rowFilter, table.columns);
 }
-
-const grantOwner = (id: string) => ({ type: 'ACCESS_GRANT' as const, id });

@@ -1,6 +1,5 @@
-import { SYSTEM_ACTOR } from '../events/types.js';
 import { announceAccess } from './announce.js';
-import type { Context } from './context.js';
+import { bySystem, type Context } from './context.js';
 import { lockGrant } from './rows.js';
 import { inTransaction } from './transaction.js';
 
@@ -49,9 +48,8 @@ function remind({ db }: Pick<Context, 'db'>, { id, days }: Due): Promise<boolean
     const grant = await lockGrant(tx, id);
     await tx.accessGrant.update({ where: { id }, data: { remindedDays: days } });
     const { request, expiresAt } = grant;
-    const author = { actor: SYSTEM_ACTOR, correlationId: crypto.randomUUID() };
     const data = { expiresAt, days, principals: request.principals, purpose: request.purpose };
-    await announceAccess(tx, author, { type: 'AccessExpiring', access: grant, data });
+    await announceAccess(tx, bySystem(), { type: 'AccessExpiring', access: grant, data });
     return true;
   });
 }

@@ -2,8 +2,8 @@ import type { AccessGrantStatus } from '../generated/prisma/client.js';
 import type { LaneKey } from '../provisioning/lane.js';
 import { cancelExtensions } from './access-extension.js';
 import { releasingAccount } from './account-revocation.js';
-import { claim } from './claims.js';
-import type { Context } from './context.js';
+import { claim, grantOwner } from './claims.js';
+import type { ActingContext } from './context.js';
 import type { Declarations } from './planned.js';
 import { databaseNow, type GrantRow } from './rows.js';
 import { settled } from './settled.js';
@@ -24,7 +24,7 @@ interface Ending {
  * to do, as others need all of it, the grant is gone at once.
  */
 export async function beginRevoke(
-  ctx: Pick<Context, 'mesh' | 'actor' | 'correlationId'>,
+  ctx: ActingContext,
   tx: Tx,
   { grant, reason, endsAs, declared }: Ending,
 ): Promise<LaneKey[]> {
@@ -34,7 +34,7 @@ export async function beginRevoke(
     data: { status, endsAs, reason, revokedBy: ctx.actor.subject, endingSince: await databaseNow(tx) },
   });
   await cancelExtensions(ctx, tx, grant);
-  const owner = { type: 'ACCESS_GRANT' as const, id: grant.id };
+  const owner = grantOwner(grant);
   const { correlationId } = ctx;
   const lanes = await releasingAccount(ctx, tx, grant, () =>
     claim(tx, { owner, resources: [], correlationId, declared }),

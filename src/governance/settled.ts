@@ -1,9 +1,8 @@
-import { SYSTEM_ACTOR } from '../events/types.js';
 import type { ClaimOwner, PrismaClient } from '../generated/prisma/client.js';
 import { resourceId } from '../provisioning/resource.js';
 import { forgetLeft, leaving } from './account-revocation.js';
 import { type Author, announceAccess, announceDomain, announceProduct } from './announce.js';
-import type { Mesh } from './context.js';
+import { bySystem, type Mesh } from './context.js';
 import { desiredAccess } from './desired-access.js';
 import { centralTable } from './desired-grants.js';
 import { howToQuery } from './how-to-query.js';
@@ -52,7 +51,7 @@ async function settleDomain(mesh: Mesh, tx: Tx, owner: Owner): Promise<void> {
   const { ready, correlationId } = await standing(mesh, tx, owner);
   if (!ready) return;
   const after = await tx.domain.update({ where: { id: domain.id }, data: { status: 'READY', readyAt: new Date() } });
-  await announceDomain(tx, system(correlationId), {
+  await announceDomain(tx, bySystem(correlationId), {
     type: 'DomainReady',
     domain: after,
     data: { before: { status: domain.status }, after: { status: after.status } },
@@ -73,7 +72,7 @@ async function settleProduct(mesh: Mesh, tx: Tx, owner: Owner): Promise<void> {
     after: { status },
     resources: tableArns(mesh, await readTables(tx, product)),
   };
-  await announceProduct(tx, system(correlationId), { type: 'DataProductReady', product, published: true, data });
+  await announceProduct(tx, bySystem(correlationId), { type: 'DataProductReady', product, published: true, data });
 }
 
 /** The Glue ARNs of a product's tables: what an EventBridge entry lists as its resources. */
@@ -174,13 +173,8 @@ async function aboutGrant(
     orderBy: { updatedAt: 'desc' },
     select: { correlationId: true },
   });
-  return { author: system(last?.correlationId ?? null), product };
+  return { author: bySystem(last?.correlationId), product };
 }
-
-const system = (correlationId: string | null): Author => ({
-  actor: SYSTEM_ACTOR,
-  correlationId: correlationId ?? crypto.randomUUID(),
-});
 
 async function standing(mesh: Mesh, tx: Tx, { type, id }: Owner): Promise<Standing> {
   const [row] = await tx.$queryRaw<Standing[]>`
