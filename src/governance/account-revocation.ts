@@ -8,7 +8,7 @@ import { claim, grantOwner, lockClaims } from './claims.js';
 import { type ActingContext, asSystem, type SystemContext } from './context.js';
 import { desiredAccess } from './desired-access.js';
 import { oneByOne } from './one-by-one.js';
-import { type GrantRow, lockLiveGrants, lockProduct, readTables } from './rows.js';
+import { type GrantRow, isLive, lockLiveGrants, lockProduct, readTables } from './rows.js';
 import { inTransaction, type Tx } from './transaction.js';
 import { ACCESS_GRANT, canStep, step } from './transitions.js';
 
@@ -194,7 +194,7 @@ export async function accountsCutOff(
   const rows = await tx.$queryRaw<{ pair: string }[]>`
     SELECT DISTINCT access."productId"::text || '/' || access."consumerDomainId"::text AS "pair" FROM "AccessGrant" access
     WHERE access."productId" = ANY (${productIds}::uuid[]) AND access."accountCutAt" IS NOT NULL
-      AND (access."status" IN ('PROVISIONING', 'ACTIVE', 'FAILED') OR EXISTS (
+      AND (access.${isLive} OR EXISTS (
         SELECT FROM "ResourceClaim" claim JOIN "Resource" resource ON resource."id" = claim."resourceId"
         WHERE claim."ownerType" = 'ACCESS_GRANT' AND claim."ownerId" = access."id" AND claim."releasedAtGeneration" IS NOT NULL
           AND resource."kind" = 'LfGrant' AND resource."spec"->'resource'->>'catalogId' = ${mesh.governanceAccount}))`;
@@ -220,7 +220,7 @@ export async function restoreCutAccounts(ctx: SystemContext): Promise<number> {
   const confirmed = await ctx.db.$queryRaw<{ productId: string; consumerDomainId: string }[]>`
     SELECT DISTINCT access."productId"::text, access."consumerDomainId"::text FROM "AccessGrant" access
     JOIN "Domain" consumer ON consumer."id" = access."consumerDomainId"
-    WHERE access."accountCutAt" IS NOT NULL AND access."status" IN ('PROVISIONING', 'ACTIVE', 'FAILED')
+    WHERE access."accountCutAt" IS NOT NULL AND access.${isLive}
       AND NOT EXISTS (SELECT FROM "AccessGrant" ended
         JOIN "ResourceClaim" claim ON claim."ownerType" = 'ACCESS_GRANT' AND claim."ownerId" = ended."id"
         JOIN "Resource" resource ON resource."id" = claim."resourceId"

@@ -11,6 +11,7 @@ import { oneByOne } from './one-by-one.js';
 import { claimAnew, grantResources } from './product-claims.js';
 import {
   type GrantRow,
+  isLive,
   lockLiveGrants,
   lockProduct,
   type ProductRow,
@@ -66,7 +67,7 @@ export async function finishModeChanges(ctx: SystemContext): Promise<number> {
         WHERE claim."releasedAtGeneration" IS NULL AND resource."status" IN ('PENDING', 'APPLYING')
           AND ((claim."ownerType" = 'DATA_PRODUCT' AND claim."ownerId" = product."id") OR (claim."ownerType" = 'ACCESS_GRANT'
             AND claim."ownerId" IN (SELECT access."id" FROM "AccessGrant" access WHERE access."productId" = product."id"
-              AND access."status" IN ('PROVISIONING', 'ACTIVE', 'FAILED')))))
+              AND access.${isLive}))))
     ORDER BY random() LIMIT 50`;
   return oneByOne(changing, async ({ id }) => {
     const lanes = await inTransaction(ctx.db, (tx) => finish(ctx, tx, id));

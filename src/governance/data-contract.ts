@@ -32,7 +32,7 @@ import {
 } from './rows.js';
 import { replaceTables, schemaChanges, shapesOf, type TableShape } from './tables.js';
 import { mutate, type Tx } from './transaction.js';
-import { DATA_CONTRACT, DATA_PRODUCT, step } from './transitions.js';
+import { DATA_CONTRACT, DATA_PRODUCT, LIVE, step } from './transitions.js';
 import { read } from './validation.js';
 
 type ContractAnswer = Promise<{ dataContractId: string; dataProductId: string }>;
@@ -245,7 +245,7 @@ async function readVisible(ctx: Context, id: string) {
 /** Grants to a table that breaks; what breaks outside of a table (a service level) touches all of them. */
 async function affected(ctx: Context, productId: string, breaking: ContractChange[]): Promise<string[]> {
   const grants = await ctx.db.accessGrant.findMany({
-    where: { productId, status: { in: ['PROVISIONING', 'ACTIVE', 'FAILED'] } },
+    where: { productId, status: { in: LIVE } },
     include: GRANT,
     orderBy: { id: 'asc' },
   });

@@ -1,7 +1,7 @@
 import type { LaneKey } from '../provisioning/lane.js';
 import { asSystem, type SystemContext } from './context.js';
 import { beginRevoke } from './revoke.js';
-import { lockGrant } from './rows.js';
+import { isLive, lockGrant } from './rows.js';
 import { inTransaction } from './transaction.js';
 
 interface Expiry {
@@ -59,7 +59,7 @@ function dueGrants({ db }: SystemContext, after: Due | null): Promise<Due[]> {
   const { expiresAt, id } = after ?? { expiresAt: '-infinity', id: '00000000-0000-0000-0000-000000000000' };
   return db.$queryRaw<Due[]>`
     SELECT "id"::text, "expiresAt"::text FROM "AccessGrant"
-    WHERE "expiresAt" <= now() AND "status" IN ('PROVISIONING', 'ACTIVE', 'FAILED')
+    WHERE "expiresAt" <= now() AND ${isLive}
       AND ("expiresAt", "id") > (${expiresAt}::timestamptz, ${id}::uuid)
     ORDER BY "expiresAt", "id" LIMIT ${PAGE}`;
 }
@@ -69,7 +69,7 @@ function expire({ db, mesh }: SystemContext, id: string): Promise<LaneKey[] | nu
   return inTransaction(db, async (tx) => {
     const [due] = await tx.$queryRaw<{ id: string }[]>`
       SELECT "id" FROM "AccessGrant"
-      WHERE "id" = ${id}::uuid AND "expiresAt" <= now() AND "status" IN ('PROVISIONING', 'ACTIVE', 'FAILED')
+      WHERE "id" = ${id}::uuid AND "expiresAt" <= now() AND ${isLive}
       FOR NO KEY UPDATE SKIP LOCKED`;
     if (due === undefined) return null;
     const grant = await lockGrant(tx, due.id);

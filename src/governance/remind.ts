@@ -1,6 +1,6 @@
 import { announceAccess } from './announce.js';
 import { bySystem, type Context } from './context.js';
-import { lockGrant } from './rows.js';
+import { isLive, lockGrant } from './rows.js';
 import { inTransaction } from './transaction.js';
 
 interface Due {
@@ -23,7 +23,7 @@ export async function remindOfEnds(
     FROM "AccessGrant" access JOIN unnest(${days}::int[]) AS reminder("days")
       ON access."expiresAt" <= now() + reminder."days" * interval '1 day'
       AND access."expiresAt" - access."createdAt" > reminder."days" * interval '1 day'
-    WHERE access."status" IN ('PROVISIONING', 'ACTIVE', 'FAILED') AND access."expiresAt" > now()
+    WHERE access.${isLive} AND access."expiresAt" > now()
     GROUP BY access."id", access."remindedDays", access."expiresAt"
     HAVING coalesce(access."remindedDays" > min(reminder."days"), true)
     ORDER BY access."expiresAt" LIMIT ${limit}`;
@@ -41,7 +41,7 @@ function remind({ db }: Pick<Context, 'db'>, { id, days }: Due): Promise<boolean
   return inTransaction(db, async (tx) => {
     const [due] = await tx.$queryRaw<{ id: string }[]>`
       SELECT "id" FROM "AccessGrant"
-      WHERE "id" = ${id}::uuid AND "status" IN ('PROVISIONING', 'ACTIVE', 'FAILED') AND "expiresAt" > now()
+      WHERE "id" = ${id}::uuid AND ${isLive} AND "expiresAt" > now()
         AND "expiresAt" <= now() + ${days}::int * interval '1 day' AND coalesce("remindedDays" > ${days}::int, true)
       FOR NO KEY UPDATE SKIP LOCKED`;
     if (due === undefined) return false;

@@ -75,10 +75,5 @@ export function canStep<State extends string, Verb extends string>(
   return moves[verb][from] !== undefined;
 }
 
-/** The states from which the verb is possible: for SQL. */
-export function statesBefore<State extends string, Verb extends string>(
-  { moves }: TransitionTable<State, Verb>,
-  verb: Verb,
-): State[] {
-  return Object.keys(moves[verb]) as State[];
-}
+/** The states of a grant that gives, or is about to give, access: of one that can still be taken back. */
+export const LIVE = Object.keys(ACCESS_GRANT.moves.revoke) as AccessGrantStatus[];

@@ -61,11 +61,6 @@ export async function declare(tx: Tx, { owner, resources, correlationId }: Decla
   };
 }
 
-/** Withdraws every claim of an owner: what nobody else needs is removed from AWS. */
-export function release(tx: Tx, { owner, correlationId }: Omit<Declaration, 'resources'>): Promise<Declared> {
-  return declare(tx, { owner, resources: [], correlationId });
-}
-
 /** The `lastError` of what stands and is to be looked at: somebody asked, so whatever is found is put right. */
 const ASKED = Prisma.sql`'{"code": "LookedAtAgain", "message": "It is looked at again, as somebody asked.", "awsRequestId": null,
   "treatment": "WAITING", "tries": 0, "asked": true}'::jsonb`;

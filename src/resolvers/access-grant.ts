@@ -108,10 +108,7 @@ export class AccessGrantResolver {
   @FieldResolver(() => Boolean, { description: 'Whether you may revoke it now.' })
   viewerCanRevoke(@Root() root: ReadGrant, @Ctx() { ctx }: RequestContext) {
     const { requestedBy, productDomainId, consumerDomainId } = root;
-    const alive = ['PROVISIONING', 'ACTIVE', 'FAILED'].includes(root.status);
-    return (
-      alive &&
-      can(ctx.viewer, 'access-grant:revoke', { type: 'Access', requestedBy, productDomainId, consumerDomainId })
-    );
+    const subject = { type: 'Access' as const, requestedBy, productDomainId, consumerDomainId };
+    return canStep(ACCESS_GRANT, root.status, 'revoke') && can(ctx.viewer, 'access-grant:revoke', subject);
   }
 }

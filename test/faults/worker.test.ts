@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { declare, release } from '../../src/provisioning/declare.js';
+import { declare } from '../../src/provisioning/declare.js';
 import type { Owner } from '../../src/provisioning/reckon.js';
 import type { Reconciler } from '../../src/provisioning/reconcile.js';
 import { type DesiredResource, resourceId } from '../../src/provisioning/resource.js';
@@ -55,8 +55,7 @@ function worker(world: World, meddle?: World['meddle']) {
 
 const declared = (who: Owner, resources: DesiredResource[]) =>
   db.prisma.$transaction((tx) => declare(tx, { owner: who, resources, correlationId: CORRELATION }));
-const released = (who: Owner) =>
-  db.prisma.$transaction((tx) => release(tx, { owner: who, correlationId: CORRELATION }));
+const released = (who: Owner) => declared(who, []);
 const row = (resource: DesiredResource) =>
   db.prisma.resource.findUniqueOrThrow({ where: { id: resourceId(resource) } });
 const statuses = async () => (await db.prisma.resource.findMany()).map(({ status }) => status);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Prisma } from '../../src/generated/prisma/client.js';
-import { ClaimConflict, declare, release, retryResource } from '../../src/provisioning/declare.js';
+import { ClaimConflict, declare, retryResource } from '../../src/provisioning/declare.js';
 import type { Drift } from '../../src/provisioning/drift.js';
 import { desire, type PermissionMap } from '../../src/provisioning/kinds.js';
 import { type CallsOf, callsFor, diffLines, plan, planDigest } from '../../src/provisioning/plan.js';
@@ -27,7 +27,7 @@ const inTransaction = <T>(work: (tx: Prisma.TransactionClient) => Promise<T>): P
   db.prisma.$transaction(work);
 const declared = (who: Owner, resources: DesiredResource[]) =>
   inTransaction((tx) => declare(tx, { owner: who, resources, correlationId: CORRELATION }));
-const released = (who: Owner) => inTransaction((tx) => release(tx, { owner: who, correlationId: CORRELATION }));
+const released = (who: Owner) => declared(who, []);
 const row = (resource: DesiredResource) =>
   db.prisma.resource.findUniqueOrThrow({ where: { id: resourceId(resource) }, include: { claims: true } });
 /** AWS agrees with what is declared now, as the reconciler would record it. */

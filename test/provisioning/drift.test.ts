@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { declare, release, retryResource } from '../../src/provisioning/declare.js';
+import { declare, retryResource } from '../../src/provisioning/declare.js';
 import type { Drift } from '../../src/provisioning/drift.js';
 import type { LastError } from '../../src/provisioning/due.js';
 import { desire, type SpecOf } from '../../src/provisioning/kinds.js';
@@ -202,7 +202,7 @@ describe('a domain that wants to be told, and nothing repaired', () => {
     })) {
       const claimant = { type: ownerType, id: ownerId };
       const { changedLanes } = await db.prisma.$transaction((tx) =>
-        release(tx, { owner: claimant, correlationId: 'c-2' }),
+        declare(tx, { owner: claimant, resources: [], correlationId: 'c-2' }),
       );
       reconciler.wake(changedLanes);
     }

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { declare, release, retryResource } from '../../src/provisioning/declare.js';
+import { declare, retryResource } from '../../src/provisioning/declare.js';
 import type { LastError } from '../../src/provisioning/due.js';
 import { desire } from '../../src/provisioning/kinds.js';
 import type { Owner } from '../../src/provisioning/reckon.js';
@@ -54,8 +54,7 @@ function start(...options: Parameters<typeof reconcilerOf> extends [unknown, unk
 
 const declared = (who: Owner, resources: DesiredResource[]) =>
   db.prisma.$transaction((tx) => declare(tx, { owner: who, resources, correlationId: CORRELATION }));
-const released = (who: Owner) =>
-  db.prisma.$transaction((tx) => release(tx, { owner: who, correlationId: CORRELATION }));
+const released = (who: Owner) => declared(who, []);
 const row = (resource: DesiredResource) =>
   db.prisma.resource.findUniqueOrThrow({ where: { id: resourceId(resource) } });
 const errorOf = async (resource: DesiredResource) => (await row(resource)).lastError as LastError | null;

@@ -12,7 +12,6 @@ import {
   canStep,
   DATA_CONTRACT,
   DATA_PRODUCT,
-  statesBefore,
   step,
   type TransitionTable,
 } from '../../src/governance/transitions.js';
@@ -86,7 +85,6 @@ test.each(TABLES)(
     for (const verb of Object.keys(table.moves)) {
       for (const state of states) {
         const possible = canStep(table, state, verb);
-        expect(statesBefore(table, verb).includes(state)).toBe(possible);
         if (possible) {
           made.push(`${state} ${verb} ${step(table, state, verb)}`);
           continue;

@@ -4,11 +4,8 @@ import { dataProductShape } from './data-product.js';
 import { domainShape } from './domain.js';
 import { health } from './health.js';
 import { progress, resourceShape } from './resource.js';
-import { plain, raw, type Shape, type Sql, sql } from './select.js';
+import { plain, raw, type Shape, sql } from './select.js';
 import { memberIds, seesGrant } from './visible.js';
-
-/** A grant that gives, or is about to give, access. */
-export const aliveGrant = (r: Sql): Sql => sql`${r}."status" IN ('PROVISIONING', 'ACTIVE', 'FAILED')`;
 
 export const accessGrantShape: Shape = {
   type: 'AccessGrant',

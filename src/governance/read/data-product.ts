@@ -1,4 +1,5 @@
-import { accessGrantList, accessGrantShape, aliveGrant } from './access-grant.js';
+import { isLive } from '../rows.js';
+import { accessGrantList, accessGrantShape } from './access-grant.js';
 import { accessRequestList } from './access-request.js';
 import type { ConnectionList, Order } from './connection.js';
 import { dataContractShape } from './data-contract.js';
@@ -94,7 +95,7 @@ export const dataProductShape: Shape = {
       limit: 100,
       shape: () => accessGrantShape,
       where: (t, r, viewer) =>
-        sql`${r}."productId" = ${t}."id" AND ${aliveGrant(r)} AND ${r}."consumerDomainId" = ANY(${memberIds(viewer)}::uuid[])`,
+        sql`${r}."productId" = ${t}."id" AND ${r}.${isLive} AND ${r}."consumerDomainId" = ANY(${memberIds(viewer)}::uuid[])`,
       order: (r) => sql`${r}."createdAt" DESC, ${r}."id" DESC`,
     },
     accessRequests: {
