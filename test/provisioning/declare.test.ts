@@ -301,7 +301,7 @@ describe('what somebody new needs, and is not as it should be', () => {
   });
 });
 
-test('retrying makes a resource due at once, forgets the tries of one that FAILED, and revives nothing that is gone', async () => {
+test('retrying makes a resource due at once under a new generation, forgets the tries of one that FAILED, and revives nothing that is gone', async () => {
   const grant = grantOf('retried');
   await declared(owner(), [grant]);
   const retry = () => inTransaction((tx) => retryResource(tx, resourceId(grant)));
@@ -316,5 +316,5 @@ test('retrying makes a resource due at once, forgets the tries of one that FAILE
   expect(await retry()).toBeNull();
   await become({ status: 'FAILED', attempts: 4 });
   expect(await retry()).toEqual(GOVERNANCE);
-  expect(await row(grant)).toMatchObject({ status: 'PENDING', attempts: 0, generation: 1 });
+  expect(await row(grant)).toMatchObject({ status: 'PENDING', attempts: 0, generation: 3 });
 });
