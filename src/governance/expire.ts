@@ -1,7 +1,7 @@
 import type { LaneKey } from '../provisioning/lane.js';
 import { asSystem, type SystemContext } from './context.js';
 import { beginRevoke } from './revoke.js';
-import { isLive, lockGrant } from './rows.js';
+import { isLive, readGrant } from './rows.js';
 import { inTransaction } from './transaction.js';
 
 interface Expiry {
@@ -72,7 +72,7 @@ function expire({ db, mesh }: SystemContext, id: string): Promise<LaneKey[] | nu
       WHERE "id" = ${id}::uuid AND "expiresAt" <= now() AND ${isLive}
       FOR NO KEY UPDATE SKIP LOCKED`;
     if (due === undefined) return null;
-    const grant = await lockGrant(tx, due.id);
+    const grant = await readGrant(tx, due.id);
     const reason = `It was granted until ${grant.expiresAt?.toISOString()}.`;
     return beginRevoke(asSystem({ mesh }), tx, { grant, reason, endsAs: 'EXPIRED' });
   });

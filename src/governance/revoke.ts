@@ -5,8 +5,8 @@ import { releasingAccount } from './account-revocation.js';
 import { claim, grantOwner } from './claims.js';
 import type { ActingContext } from './context.js';
 import type { Declarations } from './planned.js';
-import { databaseNow, type GrantRow } from './rows.js';
-import { settled } from './settled.js';
+import type { GrantRow } from './rows.js';
+import { settleGrant } from './settled.js';
 import type { Tx } from './transaction.js';
 import { ACCESS_GRANT, step } from './transitions.js';
 
@@ -29,16 +29,16 @@ export async function beginRevoke(
   { grant, reason, endsAs, declared }: Ending,
 ): Promise<LaneKey[]> {
   const status = step(ACCESS_GRANT, grant.status, endsAs === 'EXPIRED' ? 'expire' : 'revoke');
-  await tx.accessGrant.update({
-    where: { id: grant.id },
-    data: { status, endsAs, reason, revokedBy: ctx.actor.subject, endingSince: await databaseNow(tx) },
-  });
+  const ending = { status, endsAs, reason, revokedBy: ctx.actor.subject };
+  await tx.$executeRaw`
+    UPDATE "AccessGrant" SET "status" = ${status}::"AccessGrantStatus", "endsAs" = ${endsAs}::"AccessGrantStatus", "reason" = ${reason},
+      "revokedBy" = ${ctx.actor.subject}, "endingSince" = now(), "updatedAt" = now() WHERE "id" = ${grant.id}::uuid`;
   await cancelExtensions(ctx, tx, grant);
   const owner = grantOwner(grant);
   const { correlationId } = ctx;
   const lanes = await releasingAccount(ctx, tx, grant, () =>
     claim(tx, { owner, resources: [], correlationId, declared }),
   );
-  await settled(ctx.mesh, tx, owner);
+  await settleGrant(ctx.mesh, tx, { ...grant, ...ending });
   return lanes;
 }

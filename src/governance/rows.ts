@@ -98,6 +98,11 @@ export async function lockOpenRequests(tx: Tx, productId: string): Promise<Reque
 
 export async function lockGrant(tx: Tx, id: string): Promise<GrantRow> {
   await tx.$queryRaw`SELECT 1 FROM "AccessGrant" WHERE "id" = ${id}::uuid FOR NO KEY UPDATE`;
+  return readGrant(tx, id);
+}
+
+/** A grant that is locked already, or that need not be. */
+export async function readGrant(tx: Tx, id: string): Promise<GrantRow> {
   const grant = await tx.accessGrant.findUnique({ where: { id }, include: { request: true } });
   if (grant === null) throw notFound('The access grant');
   return { ...grant, ...(await partiesOf(tx, grant)) };

@@ -2,6 +2,7 @@ import type { ClaimOwner, PrismaClient } from '../generated/prisma/client.js';
 import { resourceId } from '../provisioning/resource.js';
 import { forgetLeft, leaving } from './account-revocation.js';
 import { type Author, announceAccess, announceDomain, announceProduct } from './announce.js';
+import { grantOwner } from './claims.js';
 import { bySystem, type Mesh } from './context.js';
 import { desiredAccess } from './desired-access.js';
 import { centralTable } from './desired-grants.js';
@@ -42,7 +43,7 @@ interface Failure {
 export async function settled(mesh: Mesh, tx: Tx, owner: Owner): Promise<void> {
   if (owner.type === 'DOMAIN') return settleDomain(mesh, tx, owner);
   if (owner.type === 'DATA_PRODUCT') return settleProduct(mesh, tx, owner);
-  return settleGrant(mesh, tx, owner);
+  return settleGrant(mesh, tx, await lockGrant(tx, owner.id));
 }
 
 async function settleDomain(mesh: Mesh, tx: Tx, owner: Owner): Promise<void> {
@@ -83,10 +84,10 @@ export function tableArns(mesh: Mesh, product: ProductWithTables, names?: string
   });
 }
 
-async function settleGrant(mesh: Mesh, tx: Tx, owner: Owner): Promise<void> {
-  const grant = await lockGrant(tx, owner.id);
+/** As `settled`, for a grant whose row is locked and read. */
+export async function settleGrant(mesh: Mesh, tx: Tx, grant: GrantRow): Promise<void> {
   if (grant.status === 'REVOKED' || grant.status === 'EXPIRED') return;
-  const { ready, failures, leaving: left } = await standing(mesh, tx, owner);
+  const { ready, failures, leaving: left } = await standing(mesh, tx, grantOwner(grant));
   if (grant.status === 'REVOKING') {
     if (left === 0) await confirmGone(mesh, tx, grant);
   } else if (failures.length > 0 && canStep(ACCESS_GRANT, grant.status, 'fail')) {
