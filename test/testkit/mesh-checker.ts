@@ -9,6 +9,8 @@ interface ResourceRow extends WantedRow {
   desired: string;
   claims: number;
   released: number;
+  /** Why it waits, and for how long. */
+  waits: string | null;
 }
 
 /**
@@ -58,6 +60,8 @@ export async function lookAgain(mesh: ProcessMesh, ms = 30_000): Promise<void> {
 const readResources = (mesh: ProcessMesh): Promise<ResourceRow[]> =>
   mesh.query<ResourceRow>(`
     SELECT r."id", r."kind", r."account", r."key", r."spec", r."desired"::text AS desired, r."status"::text AS status,
+      concat_ws(' ', r."lastError" ->> 'code', r."lastError" ->> 'treatment', 'try', r."lastError" ->> 'tries', 'in',
+        extract(epoch FROM r."nextAttemptAt" - clock_timestamp())::int, 's') AS waits,
       count(c."ownerId") FILTER (WHERE c."releasedAtGeneration" IS NULL)::int AS claims,
       count(c."releasedAtGeneration")::int AS released
     FROM "Resource" r LEFT JOIN "ResourceClaim" c ON c."resourceId" = r."id" GROUP BY r."id"`);
@@ -71,8 +75,8 @@ function unsettledRows(grants: GrantRow[], resources: ResourceRow[]): string[] {
   return [
     ...moving.map(({ id, status }) => `grant ${id} is ${status}`),
     ...wrong.map(
-      ({ kind, key, desired, status, claims, released }) =>
-        `${kind} ${key} is ${desired} ${status} with ${claims} claims and ${released} released`,
+      ({ kind, key, desired, status, claims, released, waits }) =>
+        `${kind} ${key} is ${desired} ${status} with ${claims} claims and ${released} released: ${waits}`,
     ),
   ];
 }
