@@ -19,6 +19,9 @@ import { ACCESS_GRANT, canStep, step } from './transitions.js';
  */
 const CONFIRM_WITHIN_MS = 300_000;
 
+/** Grants on tables and their data: on all else that a consumer's account is given there is no access. */
+const ON_TABLES = Prisma.sql`(resource."spec"->'resource'->>'type' IN ('TABLE', 'DATA_FILTER') OR resource."spec"->'resource'->>'on' = 'TABLE')`;
+
 /**
  * Claims on grants in a consumer's account on data of G that are released there and not gone yet, while G's grant to the account still
  * stands: as long as there is one, access is left. A look-up of one row for each, which no plan turns into a pass over all grants.
@@ -26,7 +29,7 @@ const CONFIRM_WITHIN_MS = 300_000;
 export function leavingInAccount(governanceAccount: string): Prisma.Sql {
   return Prisma.sql`(claim."releasedAtGeneration" IS NOT NULL AND resource."kind" = 'LfGrant'
     AND resource."account" <> ${governanceAccount} AND resource."spec"->'resource'->>'catalogId' = ${governanceAccount}
-    AND (resource."spec"->'resource'->>'type' IN ('TABLE', 'DATA_FILTER') OR resource."spec"->'resource'->>'on' = 'TABLE')
+    AND ${ON_TABLES}
     AND coalesce((SELECT above."desired" = 'PRESENT' OR above."status" <> 'REMOVED' FROM "Resource" above
       WHERE above."kind" = 'LfGrant' AND above."account" = ${governanceAccount} AND above."region" = resource."region"
         AND above."key" = resource."account" || ' on ' || split_part(resource."key", ' on ', 2)), false))`;
@@ -39,13 +42,17 @@ const NEVER = 2_147_483_647;
  * Claims of ended grants on G's grants to the account of a domain that provisions for itself, while others keep those up: nobody can see
  * what that account granted on, so that access is left until G's grant goes.
  */
-export const leftWithAccount = Prisma.sql`(claim."releasedAtGeneration" = ${NEVER}
+const leftWithAccount = Prisma.sql`(claim."releasedAtGeneration" = ${NEVER}
   AND (resource."desired" = 'PRESENT' OR resource."status" <> 'REMOVED'))`;
+
+/** Claims that were released and still give access, as G's grant to the account keeps them up. */
+const keptUp = (governanceAccount: string): Prisma.Sql =>
+  Prisma.sql`(${leftWithAccount} OR ${leavingInAccount(governanceAccount)})`;
 
 /** Claims that were released and still give access: those of G, and those that G's grant to an account keeps up. */
 export const leaving = (governanceAccount: string): Prisma.Sql =>
   Prisma.sql`((claim."releasedAtGeneration" < ${NEVER} AND resource."account" = ${governanceAccount})
-    OR ${leftWithAccount} OR ${leavingInAccount(governanceAccount)})`;
+    OR ${keptUp(governanceAccount)})`;
 
 /**
  * Lets a grant's claims go by `release`, and keeps those of them released on which others keep the account of a domain that provisions
@@ -64,7 +71,7 @@ export async function releasingAccount<T>(
     WHERE claim."ownerType" = 'ACCESS_GRANT' AND claim."ownerId" = ${grant.id}::uuid AND claim."releasedAtGeneration" IS NULL
       AND resource."kind" = 'LfGrant' AND resource."account" = ${mesh.governanceAccount}
       AND resource."spec"->>'principal' = ${consumer.awsAccountId}
-      AND (resource."spec"->'resource'->>'type' IN ('TABLE', 'DATA_FILTER') OR resource."spec"->'resource'->>'on' = 'TABLE')`;
+      AND ${ON_TABLES}`;
   const released = await release();
   if (held.length === 0) return released;
   await tx.$executeRaw`
@@ -131,7 +138,7 @@ async function tellUnconfirmed(ctx: ActingContext, tx: Tx, { id, cuts }: { id: s
   const left = await tx.$queryRaw<{ id: string }[]>`
     SELECT resource."id" FROM "ResourceClaim" claim JOIN "Resource" resource ON resource."id" = claim."resourceId"
     WHERE claim."ownerType" = 'ACCESS_GRANT' AND claim."ownerId" = ${id}::uuid
-      AND (${leftWithAccount} OR ${leavingInAccount(ctx.mesh.governanceAccount)}) ORDER BY resource."id"`;
+      AND ${keptUp(ctx.mesh.governanceAccount)} ORDER BY resource."id"`;
   for (const { id: resourceId } of left) {
     const resource = await tx.resource.findUniqueOrThrow({ where: { id: resourceId } });
     const about = await aboutResource(tx, resource as never);
@@ -164,7 +171,7 @@ async function sharingAccount(
     JOIN "ResourceClaim" other ON other."resourceId" = above."id" AND other."ownerType" = 'ACCESS_GRANT'
       AND other."releasedAtGeneration" IS NULL
     WHERE claim."ownerType" = 'ACCESS_GRANT' AND claim."ownerId" = ${id}::uuid
-      AND (${leftWithAccount} OR ${leavingInAccount(mesh.governanceAccount)})`;
+      AND ${keptUp(mesh.governanceAccount)}`;
   const ids = new Set(rows.map((row) => row.id));
   return live.filter((grant) => ids.has(grant.id));
 }
@@ -178,6 +185,11 @@ async function cut(ctx: ActingContext, tx: Tx, grant: GrantRow): Promise<LaneKey
   await announceAccess(tx, ctx, { type: 'AccessFailed', access: grant, data });
   return lanes;
 }
+
+/** Claims that were released on grants on data of G and have not ended yet, in whichever account. */
+const releasedOnData = (governanceAccount: string): Prisma.Sql =>
+  Prisma.sql`(claim."releasedAtGeneration" IS NOT NULL AND resource."kind" = 'LfGrant'
+    AND resource."spec"->'resource'->>'catalogId' = ${governanceAccount})`;
 
 /** The reason of a grant that waits for its consumer's account. */
 export const CUT_OFF = "The consumer's account is cut off until it has confirmed the end of another grant.";
@@ -196,8 +208,7 @@ export async function accountsCutOff(
     WHERE access."productId" = ANY (${productIds}::uuid[]) AND access."accountCutAt" IS NOT NULL
       AND (access.${isLive} OR EXISTS (
         SELECT FROM "ResourceClaim" claim JOIN "Resource" resource ON resource."id" = claim."resourceId"
-        WHERE claim."ownerType" = 'ACCESS_GRANT' AND claim."ownerId" = access."id" AND claim."releasedAtGeneration" IS NOT NULL
-          AND resource."kind" = 'LfGrant' AND resource."spec"->'resource'->>'catalogId' = ${mesh.governanceAccount}))`;
+        WHERE claim."ownerType" = 'ACCESS_GRANT' AND claim."ownerId" = access."id" AND ${releasedOnData(mesh.governanceAccount)}))`;
   return new Set(rows.map(({ pair }) => pair));
 }
 
@@ -225,8 +236,7 @@ export async function restoreCutAccounts(ctx: SystemContext): Promise<number> {
         JOIN "ResourceClaim" claim ON claim."ownerType" = 'ACCESS_GRANT' AND claim."ownerId" = ended."id"
         JOIN "Resource" resource ON resource."id" = claim."resourceId"
         WHERE ended."productId" = access."productId" AND ended."consumerDomainId" = access."consumerDomainId"
-          AND claim."releasedAtGeneration" IS NOT NULL AND resource."kind" = 'LfGrant'
-          AND resource."spec"->'resource'->>'catalogId' = ${ctx.mesh.governanceAccount})
+          AND ${releasedOnData(ctx.mesh.governanceAccount)})
     LIMIT 50`;
   return oneByOne(confirmed, async (one) => {
     ctx.committed(await inTransaction(ctx.db, (tx) => restore(asSystem(ctx), tx, one)));
