@@ -1,6 +1,4 @@
 import type { Domain } from '../generated/prisma/client.js';
-import { readUsed } from '../provisioning/headroom.js';
-import { type Declaring, planAlternatives } from '../provisioning/plan.js';
 import { type RequestAccessInput, requestAccess as requestAccessInput } from './access-request.input.js';
 import { judgeRequest, refuseVanished } from './access-request.js';
 import { accountsCutOff, unlessCutOff } from './account-revocation.js';
@@ -9,7 +7,7 @@ import { grantOwner } from './claims.js';
 import type { Context } from './context.js';
 import { type AskedAccess, desiredAccess } from './desired-access.js';
 import { GovernanceError } from './error.js';
-import { POLICY_VERSION, readOnly, type ShownPlan, shownPlan } from './planned.js';
+import { POLICY_VERSION, readOnly, type ShownPlan, shownPlan, showPlans } from './planned.js';
 import { databaseNow, type ProductWithTables, readProduct, readProducts } from './rows.js';
 import type { Tx } from './transaction.js';
 import { DATA_PRODUCT, step } from './transitions.js';
@@ -95,29 +93,19 @@ interface Planned {
 
 async function planAll(ctx: Context, tx: Tx, planned: Planned[]): Promise<AccessPlan[]> {
   const cutOff = await accountsCutOff(ctx, tx, [...new Set(planned.map(({ request }) => request.product.id))]);
-  const alternatives = planned.map(({ request }): Declaring[] => {
+  const changes = planned.map(({ request, refusals }) => {
     const { product, consumerDomain: consumer } = request;
-    if (request.extendsId) return [];
-    const needed = desiredAccess(ctx.mesh, { request, product, consumer });
-    return [{ owner: NEW_GRANT, resources: unlessCutOff(ctx, needed, { cutOff, product, consumer }) }];
-  });
-  const found = await planAlternatives(tx, alternatives);
-  const outcomes = found.map((each) => (each instanceof Error ? [] : each));
-  const used = await readUsed(tx, outcomes.flat());
-  return planned.map(({ request, refusals }, index) => {
-    const conflict = found[index];
-    const domainIds = [request.product.domainId, request.consumerDomain.id];
+    const needed = request.extendsId ? null : desiredAccess(ctx.mesh, { request, product, consumer });
+    const resources = needed && unlessCutOff(ctx, needed, { cutOff, product, consumer });
     return {
-      ...shownPlan({
-        outcomes: outcomes[index] ?? [],
-        used,
-        refusals: [...refusals, ...(conflict instanceof Error ? [conflict.message] : [])],
-        warnings: request.grantTo === 'ACCOUNT' ? [ACCOUNT_KEEPS] : [],
-        seesResources: can(ctx.viewer, 'resource:read', { type: 'Resource', domainIds }),
-      }),
-      policy: requiredOf(ctx, request),
+      declarations: resources ? [{ owner: NEW_GRANT, resources }] : [],
+      refusals,
+      warnings: request.grantTo === 'ACCOUNT' ? [ACCOUNT_KEEPS] : [],
+      domainIds: [product.domainId, consumer.id],
     };
   });
+  const plans = await showPlans(ctx, tx, changes);
+  return planned.map(({ request }, index) => ({ ...(plans[index] as ShownPlan), policy: requiredOf(ctx, request) }));
 }
 
 const ACCOUNT_KEEPS =

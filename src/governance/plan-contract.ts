@@ -4,7 +4,7 @@ import { can } from './authorization.js';
 import type { Context } from './context.js';
 import { refuseBreaking, tablesUnder } from './data-contract.js';
 import { GovernanceError } from './error.js';
-import { changing, showChanges } from './plan-product.js';
+import { changing, type ProductChange, showChanges } from './plan-product.js';
 import { readOnly, type ShownPlan } from './planned.js';
 import { type ProductWithTables, productSubject, readLiveGrants, readProducts } from './rows.js';
 import { shapesOf, type TableShape } from './tables.js';
@@ -20,7 +20,7 @@ export async function planActivation(ctx: Context, ids: string[]): Promise<Map<s
       const product = products.get(contract.productId);
       return product && mayActivate(ctx, contract, product) ? [{ contract, product }] : [];
     });
-    const changes: Parameters<typeof showChanges>[2] = [];
+    const changes: ProductChange[] = [];
     for (const each of contracts) changes.push(await activating(ctx, tx, each));
     const plans = await showChanges(ctx, tx, changes);
     return new Map(contracts.map(({ contract }, index) => [contract.id, plans[index] as ShownPlan]));

@@ -1,21 +1,19 @@
 import { groupBy } from '../provisioning/group.js';
-import { readUsed } from '../provisioning/headroom.js';
-import { type Declaring, planAlternatives } from '../provisioning/plan.js';
+import type { Declaring } from '../provisioning/plan.js';
 import { can } from './authorization.js';
 import { grantOwner, productOwner } from './claims.js';
 import type { Context } from './context.js';
 import { withCrawls } from './crawl.js';
 import { GovernanceError } from './error.js';
-import { readOnly, type ShownPlan, shownPlan } from './planned.js';
+import { type Change, readOnly, type ShownPlan, showPlans } from './planned.js';
 import { grantResources, productResources } from './product-claims.js';
 import { type GrantRow, type ProductWithTables, productSubject, readLiveGrantIds, readProducts } from './rows.js';
 import type { Tx } from './transaction.js';
 import { canStep, DATA_PRODUCT } from './transitions.js';
 
-/** What a change of a product would declare, or why it would be refused. */
-export interface Change {
-  declarations: Declaring[];
-  refusals: string[];
+/** A change, and the product that it is of. */
+export interface ProductChange extends Change {
+  product: ProductWithTables;
 }
 
 /**
@@ -70,16 +68,14 @@ async function publishing(ctx: Context, tx: Tx, product: ProductWithTables): Pro
   }
 }
 
-type Found = (Change & { warnings?: string[] }) | null;
-
 /** `prepare` reads what concerns all of the products, and says of each what would become of it. */
 async function planProducts(
   ctx: Context,
   ids: string[],
-  prepare: (tx: Tx) => Promise<(product: ProductWithTables) => Found | Promise<Found>>,
+  prepare: (tx: Tx) => Promise<(product: ProductWithTables) => Change | null | Promise<Change | null>>,
 ): Promise<Map<string, ShownPlan>> {
   return readOnly(ctx.db, async (tx) => {
-    const changes: (Change & { product: ProductWithTables; warnings?: string[] })[] = [];
+    const changes: ProductChange[] = [];
     const changeOf = await prepare(tx);
     for (const product of (await readProducts(tx, ids)).values()) {
       const found = await changeOf(product);
@@ -91,25 +87,10 @@ async function planProducts(
 }
 
 /** Plans changes, each as if it alone were to come. Three statements however many. */
-export async function showChanges(
-  ctx: Context,
-  tx: Tx,
-  changes: (Change & { product: ProductWithTables; warnings?: string[] })[],
-): Promise<ShownPlan[]> {
-  const found = await planAlternatives(
+export function showChanges(ctx: Context, tx: Tx, changes: ProductChange[]): Promise<ShownPlan[]> {
+  return showPlans(
+    ctx,
     tx,
-    changes.map(({ declarations }) => declarations),
+    changes.map(({ product, ...change }) => ({ ...change, domainIds: [product.domainId] })),
   );
-  const outcomes = found.map((each) => (each instanceof Error ? [] : each));
-  const used = await readUsed(tx, outcomes.flat());
-  return changes.map(({ product, refusals, warnings = [] }, index) => {
-    const conflict = found[index];
-    return shownPlan({
-      outcomes: outcomes[index] ?? [],
-      used,
-      refusals: [...refusals, ...(conflict instanceof Error ? [conflict.message] : [])],
-      warnings,
-      seesResources: can(ctx.viewer, 'resource:read', { type: 'Resource', domainIds: [product.domainId] }),
-    });
-  });
 }

@@ -1,9 +1,17 @@
 import { z } from 'zod';
 import { Prisma, type PrismaClient } from '../generated/prisma/client.js';
-import { type Headroom, headroomOf, type Used } from '../provisioning/headroom.js';
-import { callsFor, type Outcome, outcomesOf, planDigest } from '../provisioning/plan.js';
+import { type Headroom, headroomOf, readUsed, type Used } from '../provisioning/headroom.js';
+import {
+  callsFor,
+  type Declaring,
+  type Outcome,
+  outcomesOf,
+  planAlternatives,
+  planDigest,
+} from '../provisioning/plan.js';
 import { quotasOf } from '../provisioning/quotas.js';
 import type { Reckoning } from '../provisioning/reckon.js';
+import { can } from './authorization.js';
 import type { Context } from './context.js';
 import { wrongState } from './error.js';
 import type { Tx } from './transaction.js';
@@ -84,6 +92,37 @@ export function shownPlan({ outcomes, used, refusals, warnings, seesResources }:
     warnings: [...warnings, ...full, ...(idle ? ['Nothing changes in AWS: all of it is there for others.'] : [])],
     seesResources,
   };
+}
+
+/** What would be declared, or why it would be refused. */
+export interface Change {
+  declarations: Declaring[];
+  refusals: string[];
+  warnings?: string[];
+}
+
+/** Plans changes, each as if it alone were to come, for who may see what those domains have in AWS. Three statements however many. */
+export async function showPlans(
+  ctx: Context,
+  tx: Tx,
+  changes: (Change & { domainIds: string[] })[],
+): Promise<ShownPlan[]> {
+  const found = await planAlternatives(
+    tx,
+    changes.map(({ declarations }) => declarations),
+  );
+  const outcomes = found.map((each) => (each instanceof Error ? [] : each));
+  const used = await readUsed(tx, outcomes.flat());
+  return changes.map(({ refusals, warnings = [], domainIds }, index) => {
+    const conflict = found[index];
+    return shownPlan({
+      outcomes: outcomes[index] ?? [],
+      used,
+      refusals: [...refusals, ...(conflict instanceof Error ? [conflict.message] : [])],
+      warnings,
+      seesResources: can(ctx.viewer, 'resource:read', { type: 'Resource', domainIds }),
+    });
+  });
 }
 
 const LIMITS = { timeout: 15_000, maxWait: 10_000, isolationLevel: Prisma.TransactionIsolationLevel.RepeatableRead };
