@@ -44,7 +44,7 @@ module.exports = {
     notLibraries('provisioning', `${GRAPHQL}|${AWS_SDK}`, 'GraphQL and AWS'),
     only('aws', [
       LIBRARIES,
-      '^src/provisioning/(provider|kinds|lake-resource|quotas|resource)',
+      '^src/provisioning/(group|provider|kinds|lake-resource|quotas|resource)',
       '^src/events/put-events',
     ]),
     notLibraries('aws', GRAPHQL, 'GraphQL'),

@@ -6,6 +6,7 @@ import {
   type Permission,
   type Resource,
 } from '@aws-sdk/client-lakeformation';
+import { chunksOf } from '../provisioning/group.js';
 import type { LfResource } from '../provisioning/lake-resource.js';
 import type { Item, Outcome } from '../provisioning/provider.js';
 import { classify, classifyEntry, isAwsFailure, isNothingToRevoke } from './errors.js';
@@ -84,9 +85,7 @@ export function batchesOf(entries: Entry[]): Entry[][] {
     rounds[round] = list;
     list.push(entry);
   }
-  return rounds.flatMap((round) =>
-    Array.from({ length: Math.ceil(round.length / ENTRIES) }, (_, n) => round.slice(n * ENTRIES, (n + 1) * ENTRIES)),
-  );
+  return rounds.flatMap((round) => chunksOf(round, ENTRIES));
 }
 
 /** The input of BatchGrantPermissions and BatchRevokePermissions; CatalogId is the account called, the entries name the owner. */

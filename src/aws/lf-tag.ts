@@ -4,6 +4,7 @@ import {
   GetLFTagCommand,
   UpdateLFTagCommand,
 } from '@aws-sdk/client-lakeformation';
+import { chunksOf } from '../provisioning/group.js';
 import type { SpecOf } from '../provisioning/kinds.js';
 import type { AwsCall } from '../provisioning/provider.js';
 import { compared, createOrCompare, gone, look, oneByOne } from './attempt.js';
@@ -56,7 +57,10 @@ export const lfTag: AwsProvider<'LfTag'> = oneByOne<'LfTag'>({
         return;
       }
       // Deleting the key would take others' values, with every attachment and grant on them.
-      for (const some of chunks(values.filter((value) => ours.includes(value)))) {
+      for (const some of chunksOf(
+        values.filter((value) => ours.includes(value)),
+        VALUES,
+      )) {
         await session.lakeFormation.send(new UpdateLFTagCommand({ ...named, TagValuesToDelete: some }));
       }
     }),
@@ -97,16 +101,14 @@ function missingValues(spec: Spec, values: string[] | null): string[] {
   return folded(spec.values).filter((value) => !values?.includes(value));
 }
 
-function chunks(values: string[]): string[][] {
-  return Array.from({ length: Math.ceil(values.length / VALUES) }, (_, n) =>
-    values.slice(n * VALUES, (n + 1) * VALUES),
-  );
-}
-
 function createInputs(account: string, spec: Spec) {
-  return chunks(folded(spec.values)).map((values) => ({ CatalogId: account, TagKey: spec.key, TagValues: values }));
+  return chunksOf(folded(spec.values), VALUES).map((values) => ({
+    CatalogId: account,
+    TagKey: spec.key,
+    TagValues: values,
+  }));
 }
 
 function addInputs(account: string, key: string, values: string[]) {
-  return chunks(values).map((some) => ({ CatalogId: account, TagKey: key, TagValuesToAdd: some }));
+  return chunksOf(values, VALUES).map((some) => ({ CatalogId: account, TagKey: key, TagValuesToAdd: some }));
 }

@@ -1,6 +1,7 @@
 import { append } from '../events/append.js';
 import { SYSTEM_ACTOR } from '../events/types.js';
 import type { ForeignGrantPolicy, ForeignGrantStatus, Prisma } from '../generated/prisma/client.js';
+import { chunksOf } from './group.js';
 import type { SpecOf } from './kinds.js';
 import { lfResourceText } from './lake-resource.js';
 import { underFence } from './lane.js';
@@ -46,30 +47,25 @@ export async function reconcileForeign<Session>(run: Run<Session>, listing: List
   const found = await findForeign(run, listing);
   const policies = await run.foreign.policies([...new Set(found.map(({ objectId }) => objectId))]);
   const revoked: ForeignRow[] = [];
-  for (const some of chunksOf(found)) {
+  for (const some of chunksOf(found, TOGETHER)) {
     revoked.push(...(await underFence(run.db, run.lease, (tx) => keepForeign(run, tx, { found: some, policies }))));
   }
   const { gone, refused } = await revoke(run, found, revoked);
-  for (const some of chunksOf(refused)) await underFence(run.db, run.lease, (tx) => keepRefusals(run, tx, some));
+  for (const some of chunksOf(refused, TOGETHER))
+    await underFence(run.db, run.lease, (tx) => keepRefusals(run, tx, some));
   const listed = new Set(found.map(keyOf));
   const { account, region } = run.lease;
   const standing = await run.db.$queryRaw<ForeignRow[]>`
     SELECT "id"::text, "principal", "resource", "resourceId", "permissions", "status" FROM "ForeignGrant"
     WHERE "account" = ${account} AND "region" = ${region} AND "status" <> 'GONE' ORDER BY "id"`;
   gone.push(...standing.filter((row) => !listed.has(rowKey(row))));
-  for (const some of chunksOf(gone)) await underFence(run.db, run.lease, (tx) => letGo(run, tx, some));
+  for (const some of chunksOf(gone, TOGETHER)) await underFence(run.db, run.lease, (tx) => letGo(run, tx, some));
 }
 
 const rowKey = ({ principal, resource }: ForeignRow): string => `${principal} on ${resource}`;
 
 /** So many are written and told in one transaction: each may be an event. */
 const TOGETHER = 50;
-
-function chunksOf<T>(all: T[]): T[][] {
-  return Array.from({ length: Math.ceil(all.length / TOGETHER) }, (_, n) =>
-    all.slice(n * TOGETHER, (n + 1) * TOGETHER),
-  );
-}
 
 /** What the listing holds on objects of the mesh beyond claims, Meshgate's own role, and what it took away a moment ago. */
 async function findForeign<Session>(run: Run<Session>, listing: ListedGrant[]): Promise<Foreign[]> {
@@ -208,8 +204,7 @@ async function revoke<Session>(
   });
   const gone: ForeignRow[] = [];
   const refused: Refusal[] = [];
-  for (let start = 0; start < items.length; start += provider.batchSize) {
-    const batch = items.slice(start, start + provider.batchSize);
+  for (const batch of chunksOf(items, provider.batchSize)) {
     run.log.info({ kind: 'LfGrant', foreign: batch.map(({ key }) => key) }, 'revoking foreign grants');
     const removed = await attempt(run, () => provider.remove(run.session, batch));
     if (!removed.ok) {

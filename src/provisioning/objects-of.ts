@@ -1,5 +1,5 @@
 import type { Kind } from './kinds.js';
-import type { LfResource } from './lake-resource.js';
+import { EVERY_TABLE, type LfResource } from './lake-resource.js';
 import { resourceId } from './resource.js';
 
 /** The rows that may stand for what a grant is on, nearest first. A filter and a wildcard are of their table and database. */
@@ -13,7 +13,7 @@ export function objectsOf(resource: LfResource, region: string, breadthOf = (_ta
     case 'TABLE': {
       const key = `${resource.database}/${resource.table}`;
       const database = [at('GlueDatabase', resource.database), at('DatabaseLink', resource.database)];
-      return resource.table === '*' ? database : [at('GlueTable', key), at('TableLink', key)];
+      return resource.table === EVERY_TABLE ? database : [at('GlueTable', key), at('TableLink', key)];
     }
     case 'DATA_FILTER': {
       const key = `${resource.database}/${resource.table}`;

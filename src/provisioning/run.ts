@@ -1,7 +1,7 @@
 import { isNothingOfOurs, isOver } from './drift.js';
 import { type DueRow, dueRows } from './due.js';
 import { isPassDue, passOverGrants } from './grants-pass.js';
-import { groupBy } from './group.js';
+import { chunksOf, groupBy } from './group.js';
 import { asksForPolicy, judge, judgeAfter, notSent, notTried, refused } from './judge.js';
 import { type Kind, REMOVED_WITHOUT_CALL } from './kinds.js';
 import { ensureLease, FenceLost, type Lease } from './lane.js';
@@ -12,6 +12,7 @@ import { agreed, unopened, type Verdict } from './verdict.js';
 
 /** Rows observed and recorded together. */
 const CHUNK = 500;
+
 /** Works on a lane until nothing is due, or until the process stops. Throws FenceLost where another worker took it. */
 export async function runLane<Session>(context: RunContext<Session>, lease: Lease): Promise<void> {
   let rows = await dueRows(context.db, lease, CHUNK);
@@ -42,10 +43,8 @@ async function workOff<Session>(run: Run<Session>, rows: DueRow[]): Promise<void
   for (const [kind, group] of groups) await reconcileGroup(run, kind, group);
   if (!passes) return;
   const { verdicts, suspects } = await passOverGrants(run, rows.filter(standing));
-  for (let start = 0; start < verdicts.length; start += CHUNK) await keep(run, verdicts.slice(start, start + CHUNK));
-  for (let start = 0; start < suspects.length; start += CHUNK) {
-    await reconcileGroup(run, 'LfGrant', suspects.slice(start, start + CHUNK));
-  }
+  for (const some of chunksOf(verdicts, CHUNK)) await keep(run, some);
+  for (const some of chunksOf(suspects, CHUNK)) await reconcileGroup(run, 'LfGrant', some);
 }
 
 /** Opens the clients of the lane's account. A failure counts for every row that is due. */
@@ -83,11 +82,13 @@ async function reconcileGroup<Session>(run: Run<Session>, kind: Kind, rows: DueR
   const provider = run.aws.providers[kind] as unknown as Provider<Session>;
   const verdicts: Verdict[] = [];
   const changes: Pending[] = [];
-  const uncalled = rows.filter(
-    (row) => (row.desired === 'ABSENT' && REMOVED_WITHOUT_CALL.has(kind)) || isNothingOfOurs(row) || isOver(row),
-  );
-  for (const row of uncalled) verdicts.push(agreed(row, isOver(row) ? null : {}, run.verdicts));
-  const looked = rows.filter((row) => !uncalled.includes(row));
+  const looked: DueRow[] = [];
+  for (const row of rows) {
+    const withoutCall = row.desired === 'ABSENT' && REMOVED_WITHOUT_CALL.has(kind);
+    if (isOver(row)) verdicts.push(agreed(row, null, run.verdicts));
+    else if (withoutCall || isNothingOfOurs(row)) verdicts.push(agreed(row, {}, run.verdicts));
+    else looked.push(row);
+  }
   const seen = await observe(run, provider, looked);
   const policies = await policiesFor(run, seen);
   for (const { row, observation } of seen) {
@@ -152,8 +153,7 @@ async function change<Session>(run: Run<Session>, provider: Provider<Session>, p
       if (stepOf(row) === step) return [{ row, observation }];
       return step === 'APPLY' && reissued.has(row) ? [{ row, observation: { state: 'MISSING' } }] : [];
     });
-    for (let start = 0; start < ready.length; start += provider.batchSize) {
-      const batch = ready.slice(start, start + provider.batchSize);
+    for (const batch of chunksOf(ready, provider.batchSize)) {
       const outcomes = await send(run, provider, { removing: step !== 'APPLY', batch });
       batch.forEach((each, index) => {
         const { row } = each;
