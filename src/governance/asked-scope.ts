@@ -1,7 +1,7 @@
 import type { AccessMode, Domain, GrantTarget, Permission } from '../generated/prisma/client.js';
 import { confidentiality } from './confidentiality.js';
 import { GovernanceError, invalid } from './error.js';
-import { misfitOf, readRowFilter } from './row-filter.js';
+import { readRowFilter } from './row-filter.js';
 import type { ProductWithTables } from './rows.js';
 
 /** What somebody asks for, read and in order. */
@@ -111,13 +111,15 @@ export function filterFor(text: string, tables: string[], product: ProductWithTa
   const read = product.tables
     .filter(({ name }) => tables.includes(name))
     .map(({ name, columns }) => {
-      const misfit = tables.length > 1 ? misfitOf(text, columns) : null;
-      if (misfit !== null)
+      try {
+        return readRowFilter(text, columns);
+      } catch (error) {
+        if (tables.length <= 1 || !(error instanceof GovernanceError)) throw error;
         throw invalid(
           'rowFilter',
-          `${misfit} The filter is for every table asked for; this is of ${name}: name the others in \`tables\`.`,
+          `${error.message} The filter is for every table asked for; this is of ${name}: name the others in \`tables\`.`,
         );
-      return readRowFilter(text, columns);
+      }
     });
   return read[0]?.text ?? readRowFilter(text, []).text;
 }
