@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import canonicalize from 'canonicalize';
-import type { Prisma, PrismaClient } from '../generated/prisma/client.js';
+import { SYSTEM_ACTOR } from '../events/types.js';
+import type { DomainRole, Prisma, PrismaClient } from '../generated/prisma/client.js';
 import type { LaneKey } from '../provisioning/lane.js';
 import type { Context } from './context.js';
 import { conflict } from './error.js';
@@ -35,12 +36,12 @@ export async function mutate<Ids extends Record<string, string>>(
   action: (tx: Tx) => Promise<Outcome<Ids>>,
 ): Promise<Ids> {
   if (idempotencyKey === undefined || idempotencyKey === null) {
-    const { ids, lanes } = await inTransaction(ctx.db, (tx) => act(ctx, tx, action));
+    const { ids, lanes } = await transact(ctx.db, (tx) => act(ctx, tx, action));
     ctx.committed(lanes ?? []);
     return ids;
   }
   const key = { subject: ctx.viewer.subject, mutation, key: idempotencyKey, inputHash: hashOf(input) };
-  const { ids, lanes } = await inTransaction(ctx.db, async (tx) => {
+  const { ids, lanes } = await transact(ctx.db, async (tx) => {
     const earlier = await takeKey<Ids>(tx, key);
     if (earlier !== null) return { ids: earlier, lanes: [] };
     const outcome = await act(ctx, tx, action);
@@ -57,17 +58,36 @@ export async function mutate<Ids extends Record<string, string>>(
 
 /**
  * Acts for the viewer as he is now: what was read of his memberships before may be a second old, and a removal that was answered
- * must hold in every process.
+ * must hold in every process. Postgres is told in the same statement for whom is written: its own rules refuse what ours forget.
  */
 async function act<T>(ctx: Context, tx: Tx, action: (tx: Tx) => Promise<T>): Promise<T> {
-  const { subject } = ctx.viewer;
-  const rows = await tx.domainMember.findMany({ where: { subject }, select: { domainId: true, role: true } });
+  const { subject, admin } = ctx.viewer;
+  const [read] = await tx.$queryRaw<{ memberships: { domainId: string; role: DomainRole }[] }[]>`
+    SELECT set_config('meshgate.subject', ${subject}, true), set_config('meshgate.authority', ${admin ? 'ADMIN' : 'MEMBER'}, true),
+      (SELECT coalesce(json_agg(json_build_object('domainId', "domainId", 'role', "role")), '[]')
+        FROM "DomainMember" WHERE "subject" = ${subject}) AS "memberships"`;
+  const rows = read?.memberships ?? [];
   ctx.viewer = { ...ctx.viewer, memberships: new Map(rows.map(({ domainId, role }) => [domainId, role])) };
   return action(tx);
 }
 
 /** Runs work of Meshgate itself in a transaction with the same limits and the same second try. */
-export async function inTransaction<T>(db: PrismaClient, work: (tx: Tx) => Promise<T>): Promise<T> {
+export function inTransaction<T>(db: PrismaClient, work: (tx: Tx) => Promise<T>): Promise<T> {
+  return transact(db, async (tx) => {
+    await actAsSystem(tx);
+    return work(tx);
+  });
+}
+
+/**
+ * Writes on in the name of Meshgate itself until the transaction ends: what the clock, AWS's answer or a policy decides. Without it, or
+ * a viewer's name, Postgres takes no request and no grant.
+ */
+export async function actAsSystem(tx: Tx): Promise<void> {
+  await tx.$queryRaw`SELECT set_config('meshgate.subject', ${SYSTEM_ACTOR.subject}, true), set_config('meshgate.authority', 'SYSTEM', true)`;
+}
+
+async function transact<T>(db: PrismaClient, work: (tx: Tx) => Promise<T>): Promise<T> {
   try {
     return await db.$transaction(work, LIMITS);
   } catch (error) {

@@ -13,7 +13,7 @@ import { expireDueGrants } from '../governance/expire.js';
 import { followUp } from '../governance/follow-up.js';
 import { remindOfEnds } from '../governance/remind.js';
 import { settled, unsettledOwners } from '../governance/settled.js';
-import { forgetIdempotencyKeys } from '../governance/transaction.js';
+import { actAsSystem, forgetIdempotencyKeys } from '../governance/transaction.js';
 import { endLeases, type LaneKey } from '../provisioning/lane.js';
 import type { Aws } from '../provisioning/provider.js';
 import { DEFAULT_TIMES, startReconciler } from '../provisioning/reconcile.js';
@@ -71,6 +71,7 @@ export async function startWork(options: WorkOptions): Promise<Work> {
     aws,
     roleOf: (account) => roleOf(database, account, mesh.governanceAccount),
     settled: async (tx, owner) => {
+      await actAsSystem(tx);
       await settled(mesh, tx, owner);
       return undefined;
     },

@@ -3,6 +3,7 @@ import pg from 'pg';
 import { type Execute, payload, until } from '../../src/demo/client.js';
 import { graphql } from '../../src/generated/graphql/gql.js';
 import type { AccessMode, Classification, RequestAccessInput } from '../../src/generated/graphql/graphql.js';
+import { changeAsSystem } from '../testkit/database.js';
 import type { Product } from '../testkit/product.js';
 import { sandboxControl } from '../testkit/sandbox-control.js';
 
@@ -227,7 +228,7 @@ export async function openExplainedMesh(product: Product): Promise<ExplainedMesh
       void payload((await owner(Revoke, { input: { accessGrant, reason: 'No longer needed' } })).revokeAccess),
     expire: async (accessGrant) => {
       const id = Buffer.from(accessGrant, 'base64url').toString().split(':')[1];
-      await pool.query(`UPDATE "AccessGrant" SET "expiresAt" = now() WHERE "id" = $1::uuid`, [id]);
+      await changeAsSystem(pool, `UPDATE "AccessGrant" SET "expiresAt" = now() WHERE "id" = $1::uuid`, [id]);
       await until('The grant is over', async () => {
         const { rows } = await pool.query(
           `SELECT 1 FROM "AccessGrant" WHERE "id" = $1::uuid AND "status" = 'EXPIRED'`,

@@ -132,10 +132,9 @@ test('revoke racing the answer of AWS, 100 pairs: nothing is granted after a com
   for (let number = 0; number < 100; number += 1) grants.push((await grant()).accessGrantId);
   await mesh.database.pool.query(`UPDATE "Resource" SET "status" = 'READY', "observedGeneration" = "generation"`);
   // The grants above are ACTIVE as soon as AWS has them; put them back to where a reconciler's answer still matters.
-  await mesh.database.pool.query(
-    `UPDATE "AccessGrant" SET "status" = 'PROVISIONING', "grantedAt" = NULL WHERE "id" = ANY ($1)`,
-    [grants],
-  );
+  await mesh.change(`UPDATE "AccessGrant" SET "status" = 'PROVISIONING', "grantedAt" = NULL WHERE "id" = ANY ($1)`, [
+    grants,
+  ]);
   const before = (await mesh.events()).length;
   const ctx = await mesh.as('commerce-owner');
   // As many at once as there are connections: more would only wait for one.
@@ -187,13 +186,10 @@ test('a grant ends when its time has come by the database clock, and an end that
   await mesh.agree();
   const system = { db: mesh.database.prisma, mesh: MESH, committed: () => {} };
   expect(await expireDueGrants(system, nobodyFails)).toBe(0);
-  await mesh.database.pool.query(`UPDATE "AccessGrant" SET "expiresAt" = now() - interval '1 second' WHERE "id" = $1`, [
-    id,
+  await mesh.change(`UPDATE "AccessGrant" SET "expiresAt" = now() - interval '1 second' WHERE "id" = $1`, [id]);
+  await mesh.change(`UPDATE "AccessRequest" SET "expiresAt" = now() - interval '1 second' WHERE "id" = $1`, [
+    accessRequest,
   ]);
-  await mesh.database.pool.query(
-    `UPDATE "AccessRequest" SET "expiresAt" = now() - interval '1 second' WHERE "id" = $1`,
-    [accessRequest],
-  );
   const both = await Promise.all([expireDueGrants(system, nobodyFails), expireDueGrants(system, nobodyFails)]);
   expect(both).toEqual(expect.arrayContaining([0, 1]));
   expect(await grantOf(id)).toMatchObject({ status: 'REVOKING', endsAs: 'EXPIRED' });
@@ -336,10 +332,7 @@ function failingOnce<T extends object>(db: T): T {
 test('a grant that cannot be ended holds back no other, and is told', async () => {
   const ids = [await grant(), await grant()].map(({ accessGrantId }) => accessGrantId);
   await mesh.agree();
-  await mesh.database.pool.query(
-    `UPDATE "AccessGrant" SET "expiresAt" = now() - interval '1 second' WHERE "id" = ANY ($1)`,
-    [ids],
-  );
+  await mesh.change(`UPDATE "AccessGrant" SET "expiresAt" = now() - interval '1 second' WHERE "id" = ANY ($1)`, [ids]);
   const db = failingOnce(mesh.database.prisma);
   const system = { db, mesh: MESH, committed: () => undefined };
   const told: string[] = [];

@@ -61,6 +61,6 @@ test('who is cut off with his account can lose nothing', async () => {
   });
   await mesh.agree();
   expect((await restricted(dataProductId)).losses).toHaveLength(2);
-  await mesh.database.prisma.accessGrant.update({ where: { id: accessGrantId }, data: { accountCutAt: new Date() } });
+  await mesh.change(`UPDATE "AccessGrant" SET "accountCutAt" = now() WHERE "id" = $1`, [accessGrantId]);
   expect((await restricted(dataProductId)).losses).toEqual([]);
 });

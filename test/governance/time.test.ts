@@ -141,9 +141,7 @@ test('what has ended cannot be extended, also where the clock has not come to it
   const member = await mesh.as('finance-member');
   const owner = await mesh.as('commerce-owner');
   const { accessRequestId } = await extendAccess(member, { accessGrant: id, expiresAt: inDays(40) });
-  await mesh.database.pool.query(`UPDATE "AccessGrant" SET "expiresAt" = now() - interval '1 second' WHERE "id" = $1`, [
-    id,
-  ]);
+  await mesh.change(`UPDATE "AccessGrant" SET "expiresAt" = now() - interval '1 second' WHERE "id" = $1`, [id]);
   for (const late of [
     () => extendAccess(owner, { accessGrant: id, expiresAt: inDays(40) }),
     () => approveAccessRequest(owner, { accessRequest: accessRequestId }),
@@ -199,10 +197,7 @@ test('reminders come once for each number of days, the nearest alone, and anew a
   const reminders = { db: mesh.database.prisma, committed: () => undefined };
   const remind = () => Promise.all([remindOfEnds(reminders, [14, 7, 1]), remindOfEnds(reminders, [14, 7, 1])]);
   const endsIn = (days: number) =>
-    mesh.database.pool.query(`UPDATE "AccessGrant" SET "expiresAt" = now() + $2 * interval '1 day' WHERE "id" = $1`, [
-      id,
-      days,
-    ]);
+    mesh.change(`UPDATE "AccessGrant" SET "expiresAt" = now() + $2 * interval '1 day' WHERE "id" = $1`, [id, days]);
   const told = async () =>
     (await mesh.events())
       .filter(({ type, subject }) => type === 'AccessExpiring' && subject.id === globalId('AccessGrant', id))
@@ -210,9 +205,7 @@ test('reminders come once for each number of days, the nearest alone, and anew a
   await remind();
   expect(await told()).toEqual([]);
   // The grant is thirty days old in what follows, so that every reminder lies within its time.
-  await mesh.database.pool.query(`UPDATE "AccessGrant" SET "createdAt" = now() - interval '30 days' WHERE "id" = $1`, [
-    id,
-  ]);
+  await mesh.change(`UPDATE "AccessGrant" SET "createdAt" = now() - interval '30 days' WHERE "id" = $1`, [id]);
   await endsIn(6.5);
   await remind();
   await remind();

@@ -1,0 +1,250 @@
+import type { PoolClient } from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { revokeAccess } from '../../src/governance/access-grant.js';
+import { requestAccess } from '../../src/governance/access-request.js';
+import { accessInput, openMesh, seedDomain, seedGrant, seedProduct, type TestMesh } from '../governance/mesh.js';
+
+/** Sales gives, finance takes, and the people of hr have nothing to do with it. */
+let mesh: TestMesh;
+let pending: string;
+let granted: { accessRequestId: string; accessGrantId: string };
+let domains: Record<'sales' | 'finance' | 'hr', string>;
+let products: Record<'sales' | 'hr', string>;
+
+beforeAll(async () => {
+  mesh = await openMesh();
+  const sales = await seedDomain(mesh, 'sales', 1);
+  const finance = await seedDomain(mesh, 'finance', 2);
+  const hr = await seedDomain(mesh, 'hr', 3);
+  domains = { sales, finance, hr };
+  const orders = await seedProduct(mesh, { id: sales, name: 'sales' }, 'orders');
+  products = { sales: orders, hr: await seedProduct(mesh, { id: hr, name: 'hr' }, 'people') };
+  const input = accessInput({ dataProduct: orders, consumerDomain: finance, account: 2 });
+  granted = await seedGrant(mesh, { requester: 'finance-member', decider: 'sales-steward', input });
+  pending = (await requestAccess(await mesh.as('finance-member'), input)).accessRequestId;
+});
+afterAll(() => mesh.close());
+
+/** Runs SQL as the server does for somebody whom no rule of governance has judged, and takes it back. Answers the rows it wrote, or the refusal. */
+async function write(who: string | null, sql: string, values: unknown[] = []): Promise<number | string> {
+  const client: PoolClient = await mesh.database.pool.connect();
+  const authority = who === 'meshgate' ? 'SYSTEM' : who === 'admin' ? 'ADMIN' : 'MEMBER';
+  try {
+    await client.query('BEGIN');
+    if (who !== null)
+      await client.query(
+        `SELECT set_config('meshgate.subject', $1, true), set_config('meshgate.authority', $2, true)`,
+        [who, authority],
+      );
+    return (await client.query(sql, values)).rowCount ?? 0;
+  } catch (error) {
+    const { code, message } = error as { code: string; message: string };
+    if (code !== '42501') throw error;
+    return message;
+  } finally {
+    await client.query('ROLLBACK');
+    client.release();
+  }
+}
+
+const REFUSED = expect.stringMatching(/row-level security policy/);
+
+const WHO = [
+  'admin',
+  'sales-owner',
+  'sales-steward',
+  'sales-member',
+  'finance-owner',
+  'finance-steward',
+  'finance-member',
+  'hr-owner',
+  'nobody',
+];
+
+/** What each person may write whatever the code lets through; `write` is given who writes. */
+const WRITES: Record<string, { may: string[]; write: (who: string) => [string, unknown[]] }> = {
+  'a request in his own name for finance': {
+    may: ['admin', 'finance-owner', 'finance-steward', 'finance-member'],
+    write: (who) => request({ requestedBy: who }),
+  },
+  "a request in somebody else's name": { may: [], write: () => request({ requestedBy: 'somebody' }) },
+  'a request that is approved already': {
+    may: [],
+    write: (who) => request({ requestedBy: who, status: 'APPROVED', decidedBy: 'sales-owner' }),
+  },
+  'an approval in his own name': {
+    may: ['admin', 'sales-owner', 'sales-steward'],
+    write: (who) => [decide('APPROVED'), [pending, who]],
+  },
+  'a rejection in his own name': {
+    may: ['admin', 'sales-owner', 'sales-steward'],
+    write: (who) => [decide('REJECTED'), [pending, who]],
+  },
+  "an approval in somebody else's name": { may: [], write: () => [decide('APPROVED'), [pending, 'sales-boss']] },
+  'a cancellation in his own name': {
+    may: WHO.filter((who) => who !== 'hr-owner' && who !== 'nobody'),
+    write: (who) => [decide('CANCELLED'), [pending, who]],
+  },
+  'a comment on an open request': {
+    may: WHO.filter((who) => who !== 'hr-owner' && who !== 'nobody'),
+    write: () => [`UPDATE "AccessRequest" SET "comment" = 'wait' WHERE "id" = $1`, [pending]],
+  },
+  'a grant of a request that is not decided': { may: [], write: () => grant(pending) },
+  'the beginning of an end': {
+    may: ['admin', 'sales-owner', 'sales-steward', 'finance-owner'],
+    write: () => [
+      `UPDATE "AccessGrant" SET "status" = 'REVOKING', "endsAs" = 'REVOKED' WHERE "id" = $1`,
+      [granted.accessGrantId],
+    ],
+  },
+  'an end where there was none': {
+    may: WHO.filter((who) => who !== 'sales-member' && who !== 'hr-owner' && who !== 'nobody'),
+    write: () => [
+      `UPDATE "AccessGrant" SET "expiresAt" = now() + interval '1 day' WHERE "id" = $1`,
+      [granted.accessGrantId],
+    ],
+  },
+};
+
+function request({
+  requestedBy,
+  status = 'PENDING',
+  decidedBy = null,
+}: {
+  requestedBy: string;
+  status?: string;
+  decidedBy?: string | null;
+}): [string, unknown[]] {
+  return [
+    `INSERT INTO "AccessRequest" ("id", "productId", "consumerDomainId", "requestedBy", "principals", "permissions", "tables", "columns",
+       "purpose", "accessMode", "status", "decidedBy", "decidedAt")
+     VALUES (gen_random_uuid(), $1, $2, $3, '{arn}', '{SELECT}', '{t}', '{}', 'why', 'NRAC', $4::"AccessRequestStatus", $5::text,
+       CASE WHEN $5::text IS NULL THEN NULL ELSE now() END)`,
+    [products.sales, domains.finance, requestedBy, status, decidedBy],
+  ];
+}
+
+const decide = (status: string): string =>
+  `UPDATE "AccessRequest" SET "status" = '${status}', "decidedBy" = $2, "decidedAt" = now() WHERE "id" = $1`;
+
+function grant(
+  requestId: string,
+  { productId = products.sales, consumerDomainId = domains.finance } = {},
+): [string, unknown[]] {
+  return [
+    `INSERT INTO "AccessGrant" ("id", "requestId", "productId", "consumerDomainId") VALUES (gen_random_uuid(), $1, $2, $3)`,
+    [requestId, productId, consumerDomainId],
+  ];
+}
+
+describe('with no rule of governance before it, Postgres lets be written', () => {
+  for (const [what, { may, write: written }] of Object.entries(WRITES)) {
+    test.each(WHO)(`${what}, by ${may.length === 0 ? 'nobody' : may.join(', ')}: %s`, async (who) => {
+      expect(await write(who, ...written(who))).toEqual(may.includes(who) ? 1 : REFUSED);
+    });
+    test(`${what}: nobody where it is not said who writes`, async () => {
+      expect(await write(null, ...written('finance-member'))).toEqual(REFUSED);
+    });
+  }
+
+  test('a grant of an approved request by those who decide, and by Meshgate itself', async () => {
+    const approve = async (who: string, then: [string, unknown[]]) => {
+      const sql = `WITH approved AS (${decide('APPROVED')} RETURNING 1) SELECT 1 FROM approved`;
+      const client = await mesh.database.pool.connect();
+      try {
+        await client.query('BEGIN');
+        await client.query(
+          `SELECT set_config('meshgate.subject', 'sales-owner', true), set_config('meshgate.authority', 'MEMBER', true)`,
+        );
+        await client.query(sql, [pending, 'sales-owner']);
+        const authority = who === 'meshgate' ? 'SYSTEM' : who === 'admin' ? 'ADMIN' : 'MEMBER';
+        await client.query(
+          `SELECT set_config('meshgate.subject', $1, true), set_config('meshgate.authority', $2, true)`,
+          [who, authority],
+        );
+        return (await client.query(...then)).rowCount;
+      } catch (error) {
+        return (error as Error).message;
+      } finally {
+        await client.query('ROLLBACK');
+        client.release();
+      }
+    };
+    for (const who of ['meshgate', ...WHO]) {
+      const may = ['meshgate', 'admin', 'sales-owner', 'sales-steward'].includes(who);
+      expect(await approve(who, grant(pending)), who).toEqual(may ? 1 : REFUSED);
+      // Not even Meshgate itself gives another product, or to another domain.
+      expect(await approve(who, grant(pending, { productId: products.hr })), who).toEqual(REFUSED);
+      expect(await approve(who, grant(pending, { consumerDomainId: domains.hr })), who).toEqual(REFUSED);
+    }
+  });
+});
+
+describe('what was asked for cannot be exchanged', () => {
+  test.each([
+    ['the product', 'AccessRequest', `"productId" = '{hr}'`],
+    ['the requester', 'AccessRequest', `"requestedBy" = 'hr-owner'`],
+    ['the principals', 'AccessRequest', `"principals" = '{arn:aws:iam::333333333333:role/mine}'`],
+    ['the columns', 'AccessRequest', `"columns" = '{secret}'`],
+    ['the rows', 'AccessRequest', `"rowFilter" = 'true'`],
+    ['the purpose', 'AccessRequest', `"purpose" = 'another'`],
+    ['the product of a grant', 'AccessGrant', `"productId" = '{hr}'`],
+    ['the request of a grant', 'AccessGrant', `"requestId" = '{pending}'`],
+    ['the domain that reads', 'AccessGrant', `"consumerDomainId" = '{domain}'`],
+  ])('%s, not even by Meshgate itself', async (_what, table, change) => {
+    const set = change.replace('{hr}', products.hr).replace('{pending}', pending).replace('{domain}', domains.hr);
+    const id = table === 'AccessGrant' ? granted.accessGrantId : pending;
+    for (const who of ['meshgate', 'admin', 'hr-owner']) {
+      expect(await write(who, `UPDATE "${table}" SET ${set} WHERE "id" = $1`, [id])).toMatch(
+        /what a request or a grant is for does not change/,
+      );
+    }
+  });
+});
+
+test('a later end is for those who could grant it, an earlier one also for the domain that reads', async () => {
+  const set = (end: string) => `UPDATE "AccessGrant" SET "expiresAt" = ${end} WHERE "id" = $1`;
+  const id = [granted.accessGrantId];
+  expect(await write('meshgate', set(`now() + interval '9 days'`), id)).toBe(1);
+  for (const who of ['finance-owner', 'finance-member']) {
+    const both = (end: string) => `WITH until AS (SELECT 1) ${set(end)}`;
+    expect(await write(who, both(`now() + interval '9 days'`), id)).toBe(1);
+  }
+  const granting = await mesh.database.pool.connect();
+  try {
+    await granting.query('BEGIN');
+    await granting.query(`SELECT set_config('meshgate.authority', 'SYSTEM', true)`);
+    await granting.query(set(`now() + interval '9 days'`), id);
+    for (const [who, end, refused] of [
+      ['finance-owner', `now() + interval '8 days'`, false],
+      ['finance-owner', `now() + interval '10 days'`, true],
+      ['finance-owner', 'NULL', true],
+      ['sales-steward', `now() + interval '10 days'`, false],
+    ] as const) {
+      await granting.query('SAVEPOINT one');
+      await granting.query(
+        `SELECT set_config('meshgate.subject', $1, true), set_config('meshgate.authority', 'MEMBER', true)`,
+        [who],
+      );
+      const outcome = await granting.query(set(end), id).catch((error: Error) => error);
+      expect(outcome instanceof Error ? outcome.message : null, `${who} ${end}`).toEqual(
+        refused ? 'the end of a grant is moved by who may grant it' : null,
+      );
+      await granting.query('ROLLBACK TO one');
+    }
+  } finally {
+    await granting.query('ROLLBACK');
+    granting.release();
+  }
+});
+
+test('whom a transaction wrote for is forgotten at its end', async () => {
+  await revokeAccess(await mesh.admin(), { accessGrant: granted.accessGrantId, reason: 'over' });
+  const { rows } = await mesh.database.pool.query(
+    `SELECT coalesce(current_setting('meshgate.subject', true), '') AS s, coalesce(current_setting('meshgate.authority', true), '') AS a`,
+  );
+  expect(rows).toEqual([{ s: '', a: '' }]);
+  expect(
+    await write(null, `UPDATE "AccessGrant" SET "reason" = 'mine' WHERE "id" = $1`, [granted.accessGrantId]),
+  ).toEqual(REFUSED);
+});
