@@ -116,6 +116,37 @@ test('the central bus delivers the grant to the buses of the two domains concern
   for (const account of ['222233334444', '555566667777']) expect(await granted(account)).toEqual([]);
 });
 
+test("an event that a domain's bus refuses waits in the queue of the domain, with the reason", async () => {
+  const statement = { EventBusName: 'meshgate', StatementId: 'meshgate' };
+  await sandbox.asAdministrator(CONSUMER_ACCOUNT, 'events:RemovePermission', statement);
+  const grant = await job.grant({ principals: [reader('refused')] });
+  const QueueUrl = `https://sqs.amazonaws.com/${GOVERNANCE_ACCOUNT}/meshgate-undelivered-finance`;
+  interface Received {
+    Messages?: { Body: string; ReceiptHandle: string; MessageAttributes: Record<string, { StringValue: string }> }[];
+  }
+  const kept = await until('the event in the queue', async () => {
+    const { Messages = [] } = await sandbox.asAdministrator<Received>(GOVERNANCE_ACCOUNT, 'sqs:ReceiveMessage', {
+      QueueUrl,
+      MaxNumberOfMessages: 10,
+      MessageAttributeNames: ['All'],
+    });
+    return Messages.find(({ Body }) => {
+      const event = JSON.parse(Body) as { 'detail-type': string; detail: { subject: { id: string } } };
+      return event['detail-type'] === 'AccessGranted' && event.detail.subject.id === grant;
+    });
+  });
+  expect(kept.MessageAttributes).toMatchObject({
+    RULE_ARN: { StringValue: expect.stringMatching(/:rule\/central-mesh-bus\/domain-finance$/) },
+    TARGET_ARN: { StringValue: expect.stringContaining(`:${CONSUMER_ACCOUNT}:event-bus/meshgate`) },
+    ERROR_CODE: { StringValue: 'NO_PERMISSIONS' },
+  });
+  await sandbox.asAdministrator(CONSUMER_ACCOUNT, 'events:PutPermission', {
+    ...statement,
+    Action: 'events:PutEvents',
+    Principal: GOVERNANCE_ACCOUNT,
+  });
+});
+
 test('an approval while AWS throttles three calls in ten for seconds ends with the grant and exactly its columns', async () => {
   await sandbox.addFaults({ service: '*', operation: '*', kind: 'throttle', rate: 0.3, seed: 7 });
   const grant = await job.approve(

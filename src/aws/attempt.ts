@@ -48,7 +48,13 @@ export async function firstCall(call: () => Promise<unknown>): Promise<void> {
 }
 
 const existsAlready = (error: unknown): boolean =>
-  isNamed(error, 'AlreadyExistsException', 'EntityAlreadyExistsException', 'ResourceAlreadyExistsException');
+  isNamed(
+    error,
+    'AlreadyExistsException',
+    'EntityAlreadyExistsException',
+    'ResourceAlreadyExistsException',
+    'QueueNameExists',
+  );
 
 const untouched = (error: unknown): ProviderFailure => new ProviderFailure({ ...classify(error), untouched: true });
 

@@ -18,7 +18,7 @@ const QUOTA =
 /** The first row that fits decides; below it, the HTTP status. Providers settle what depends on the operation before they ask here. */
 const ROWS: Row[] = [
   {
-    code: /^(Throttl\w*|TooManyRequestsException|RequestLimitExceeded|SlowDown|PriorRequestNotComplete)$/,
+    code: /^(Throttl\w*|RequestThrottled|TooManyRequestsException|RequestLimitExceeded|SlowDown|PriorRequestNotComplete)$/,
     treatment: 'RETRY',
   },
   {
@@ -32,11 +32,16 @@ const ROWS: Row[] = [
     advice: 'It is waited for.',
   },
   {
+    code: /^QueueDeletedRecently$/,
+    treatment: 'RETRY',
+    advice: 'AWS gives the name of a deleted queue out again after a minute.',
+  },
+  {
     code: /^(OperationTimeout\w*|OperationInProgressException|InternalService\w*|InternalException|InternalFailure|ServerInternalException|ServiceUnavailable\w*)$/,
     treatment: 'OBSERVE',
   },
   {
-    code: /^(Entity|Resource)?AlreadyExistsException$/,
+    code: /^((Entity|Resource)?AlreadyExistsException|QueueNameExists)$/,
     treatment: 'OBSERVE',
     advice: 'It is read and compared with what is wanted.',
   },
@@ -142,7 +147,13 @@ export function isNamed(error: unknown, ...names: string[]): boolean {
 
 /** True where AWS says that the object is not there. */
 export function isNotFound(error: unknown): boolean {
-  return isNamed(error, 'EntityNotFoundException', 'ResourceNotFoundException', 'UnknownResourceException');
+  return isNamed(
+    error,
+    'EntityNotFoundException',
+    'ResourceNotFoundException',
+    'UnknownResourceException',
+    'QueueDoesNotExist',
+  );
 }
 
 /** True where AWS refused as a quota is used up. */

@@ -93,7 +93,12 @@ function ruleInput(spec: Spec): PutRuleCommandInput {
 }
 
 function wantedTargets(spec: Spec): Target[] {
-  return spec.targets.map(({ id, arn, roleArn }) => ({ Id: id, Arn: arn, ...(roleArn ? { RoleArn: roleArn } : {}) }));
+  return spec.targets.map(({ id, arn, roleArn, deadLetterArn }) => ({
+    Id: id,
+    Arn: arn,
+    ...(roleArn ? { RoleArn: roleArn } : {}),
+    ...(deadLetterArn ? { DeadLetterConfig: { Arn: deadLetterArn } } : {}),
+  }));
 }
 
 function targetsInput(spec: Spec): PutTargetsCommandInput {
@@ -104,9 +109,10 @@ function removal(spec: Spec, ids: string[]): { Rule: string; EventBusName: strin
   return { Rule: spec.name, EventBusName: spec.bus, Ids: ids };
 }
 
-/** Everything of a target that changes what it receives; one with an input transformation is not what was asked for. */
-function ofTarget({ Id, Arn, RoleArn, Input, InputPath, InputTransformer }: Target) {
-  return { id: Id ?? '', arn: Arn, roleArn: RoleArn, input: Input ?? InputPath ?? InputTransformer };
+/** Everything of a target that changes what it receives or what becomes of the rest; an input transformation is not what was asked for. */
+function ofTarget({ Id, Arn, RoleArn, Input, InputPath, InputTransformer, DeadLetterConfig }: Target) {
+  const input = Input ?? InputPath ?? InputTransformer;
+  return { id: Id ?? '', arn: Arn, roleArn: RoleArn, input, deadLetterArn: DeadLetterConfig?.Arn };
 }
 
 function byId(a: { id: string }, b: { id: string }): number {

@@ -16,6 +16,7 @@ import { glueTable } from './glue-table.js';
 import { lfGrant } from './lf-grant.js';
 import { lfTag } from './lf-tag.js';
 import { lfTagAttachment } from './lf-tag-attachment.js';
+import { createQueue } from './queue.js';
 import type { AwsProvider, AwsSession } from './session.js';
 import { shareAcceptance } from './share-acceptance.js';
 import { tableLink } from './table-link.js';
@@ -39,6 +40,7 @@ export function createProviders(region: string): Aws<AwsSession>['providers'] {
     EventBus: namingQuotas(eventBus),
     BusPermission: namingQuotas(createBusPermission(region)),
     EventRule: namingQuotas(eventRule),
+    Queue: namingQuotas(createQueue(region)),
   };
 }
 

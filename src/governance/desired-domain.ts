@@ -16,7 +16,17 @@ import {
   LOB,
   locationOf,
 } from './desired-grants.js';
-import { busArn, centralDatabase, defaultEventTargetRole, glueArn, LOCAL_DATABASE, s3Arn } from './names.js';
+import {
+  busArn,
+  centralDatabase,
+  centralRuleArn,
+  defaultEventTargetRole,
+  glueArn,
+  LOCAL_DATABASE,
+  queueArn,
+  s3Arn,
+  undeliveredQueueName,
+} from './names.js';
 
 /** What a registered domain needs of AWS (design: provisioning.md, registerDomain): its part of G, and its own account. */
 export function desiredDomain(mesh: Mesh, domain: Domain): DesiredResource[] {
@@ -89,26 +99,34 @@ function governanceOf(mesh: Mesh, domain: Domain): DesiredResource[] {
       principalAccounts: [domain.awsAccountId],
       deniedSources: [WORKFLOW_SOURCE, 'meshgate'],
     }),
-    desire('EventRule', at, {
-      bus: mesh.centralBusName,
-      name: `domain-${domain.name}`,
-      description: `Events of the mesh that the domain ${domain.name} may see`,
-      pattern: { source: ['meshgate'], account: [mesh.governanceAccount], detail: { audience: [domain.name, '*'] } },
-      targets: [
-        {
-          id: 'domain-bus',
-          arn: busArn(mesh, domain.awsAccountId, domain.eventBusName),
-          roleArn: mesh.eventTargetRoleArn,
-        },
-      ],
-    }),
-    ...(domain.provisioning === 'DELEGATED' ? [workflowRule(mesh, domain)] : []),
+    ...centralRules(mesh, domain),
   ];
 }
 
-/** Sends a domain that provisions for itself what its own workflow waits for (design: events.md, `ara` compatibility). */
-function workflowRule(mesh: Mesh, domain: Domain): DesiredResource {
-  return desire('EventRule', inGovernance(mesh), {
+/** Two weeks, the longest that SQS keeps a message: time to see that a bus refuses what it is sent, and why. */
+const UNDELIVERED_SECONDS = 14 * 86_400;
+
+/** The domain's rules on the central bus, with the queue for what its own bus does not take: without one EventBridge drops it. */
+function centralRules(mesh: Mesh, domain: Domain): DesiredResource[] {
+  const at = inGovernance(mesh);
+  const queue = undeliveredQueueName(domain);
+  const targets = [
+    {
+      id: 'domain-bus',
+      arn: busArn(mesh, domain.awsAccountId, domain.eventBusName),
+      roleArn: mesh.eventTargetRoleArn,
+      deadLetterArn: queueArn(mesh, mesh.governanceAccount, queue),
+    },
+  ];
+  const events = desire('EventRule', at, {
+    bus: mesh.centralBusName,
+    name: `domain-${domain.name}`,
+    description: `Events of the mesh that the domain ${domain.name} may see`,
+    pattern: { source: ['meshgate'], account: [mesh.governanceAccount], detail: { audience: [domain.name, '*'] } },
+    targets,
+  });
+  // A domain that provisions for itself is sent what its own workflow waits for (design: events.md, `ara` compatibility).
+  const workflow = desire('EventRule', at, {
     bus: mesh.centralBusName,
     name: `workflow-${domain.name}`,
     description: `Tells the workflow of the domain ${domain.name} which links to make`,
@@ -117,14 +135,11 @@ function workflowRule(mesh: Mesh, domain: Domain): DesiredResource {
       account: [mesh.governanceAccount],
       'detail-type': [`${domain.awsAccountId}_createResourceLinks`],
     },
-    targets: [
-      {
-        id: 'domain-bus',
-        arn: busArn(mesh, domain.awsAccountId, domain.eventBusName),
-        roleArn: mesh.eventTargetRoleArn,
-      },
-    ],
+    targets,
   });
+  const rules = domain.provisioning === 'DELEGATED' ? [events, workflow] : [events];
+  const senders = rules.map(({ spec }) => centralRuleArn(mesh, spec.name));
+  return [desire('Queue', at, { name: queue, retentionSeconds: UNDELIVERED_SECONDS, senders }), ...rules];
 }
 
 /** With cross-account version 3 the catalogue's policy lets RAM share, and nothing else (Lake Formation developer guide, hybrid-cross-account). */

@@ -61,6 +61,21 @@ export function busArn(mesh: Mesh, account: string, bus: string): string {
   return `arn:${partition(mesh)}:events:${mesh.region}:${account}:event-bus/${bus}`;
 }
 
+/** A rule on the central bus; the default bus has no part in the ARNs of its rules. */
+export function centralRuleArn(mesh: Mesh, rule: string): string {
+  const path = mesh.centralBusName === 'default' ? rule : `${mesh.centralBusName}/${rule}`;
+  return `arn:${partition(mesh)}:events:${mesh.region}:${mesh.governanceAccount}:rule/${path}`;
+}
+
+/** The queue in the governance account that keeps what a domain's bus did not take: 61 of SQS's 80 characters at most. */
+export function undeliveredQueueName(domain: { name: string }): string {
+  return `meshgate-undelivered-${domain.name}`;
+}
+
+export function queueArn(mesh: Mesh, account: string, queue: string): string {
+  return `arn:${partition(mesh)}:sqs:${mesh.region}:${account}:${queue}`;
+}
+
 /** The Glue ARN of a table, database (`database/x`), or `catalog`. */
 export function glueArn(mesh: Mesh, account: string, path: string): string {
   return `arn:${partition(mesh)}:glue:${mesh.region}:${account}:${path}`;

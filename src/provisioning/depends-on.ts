@@ -63,6 +63,12 @@ function shared(at: At, owner: At, resource: LfResource, principal?: string): Re
   }
 }
 
+/** The queue of an ARN: arn:partition:sqs:region:account:name. */
+function queueOf(arn: string): ResourceIdentity {
+  const [, , , region = '', account = '', name = ''] = arn.split(':');
+  return on('Queue', { account, region }, name);
+}
+
 const dependencies: { [K in Kind]: (at: At, spec: SpecOf<K>) => ResourceIdentity[] } = {
   DataLakeSettings: () => [],
   CatalogPolicy: (at) => [on('DataLakeSettings', at, 'settings')],
@@ -111,7 +117,12 @@ const dependencies: { [K in Kind]: (at: At, spec: SpecOf<K>) => ResourceIdentity
   },
   EventBus: () => [],
   BusPermission: (at, spec) => [on('EventBus', at, spec.bus)],
-  EventRule: (at, spec) => [on('EventBus', at, spec.bus)],
+  // A rule that stands before the queue of its undelivered events would lose the first of them.
+  EventRule: (at, spec) => [
+    on('EventBus', at, spec.bus),
+    ...spec.targets.flatMap(({ deadLetterArn }) => (deadLetterArn ? [queueOf(deadLetterArn)] : [])),
+  ],
+  Queue: () => [],
 };
 
 /** The identities a resource stands on. One that has no row does not block: not every mesh declares every kind. */

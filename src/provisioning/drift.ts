@@ -38,6 +38,7 @@ const WHOLLY_OURS: ReadonlySet<Kind> = new Set([
   'DataFilter',
   'CrawlerRun',
   'EventRule',
+  'Queue',
 ]);
 
 /** Whether an object stands in this one's place that Meshgate neither made nor ever saw as it must be. */

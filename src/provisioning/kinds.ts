@@ -107,7 +107,25 @@ const specs = {
     name: z.string(),
     description: z.string().optional(),
     pattern: z.record(z.string(), z.unknown()),
-    targets: z.array(z.object({ id: z.string(), arn: z.string(), roleArn: z.string().optional() })).max(5),
+    targets: z
+      .array(
+        z.object({
+          id: z.string(),
+          arn: z.string(),
+          roleArn: z.string().optional(),
+          /** ARN of the queue that keeps what the target does not take; without it such an event is lost. */
+          deadLetterArn: z.string().optional(),
+        }),
+      )
+      .max(5),
+  }),
+  /** key: the queue's name. A standard queue encrypted with SQS's own key. Senders of many claims are united. */
+  Queue: z.object({
+    name: z.string(),
+    /** How long a message is kept, in seconds: 60 to 1,209,600 (SQS API reference, SetQueueAttributes). */
+    retentionSeconds: z.number().int(),
+    /** ARNs of the rules from which EventBridge may send to it. */
+    senders: z.array(z.string()),
   }),
 } as const;
 
@@ -138,6 +156,7 @@ const keys: { [K in Kind]: (spec: SpecOf<K>) => string } = {
   EventBus: (spec) => spec.name,
   BusPermission: (spec) => `${spec.bus}/${spec.statementId}`,
   EventRule: (spec) => `${spec.bus}/${spec.name}`,
+  Queue: (spec) => spec.name,
 };
 
 /** States one desired resource: the key is derived from the spec. */

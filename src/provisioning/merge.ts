@@ -26,11 +26,16 @@ const merges: { [K in Kind]?: Merge<K> } = {
     const deniedSources = same(unite(a.deniedSources, []), unite(b.deniedSources, []));
     return { ...a, deniedSources, principalAccounts: unite(a.principalAccounts, b.principalAccounts) };
   },
+  Queue: (a, b) => ({
+    ...a,
+    retentionSeconds: same(a.retentionSeconds, b.retentionSeconds),
+    senders: unite(a.senders, b.senders),
+  }),
   CatalogPolicy: (a, b) => ({ statements: uniteStatements(a.statements, b.statements) }),
 };
 
 /**
- * The one spec that serves all claims on a resource: grants, tag values, accounts and policy statements are united, everything else must be
+ * The one spec that serves all claims on a resource: grants, tag values, accounts, senders and policy statements are united, everything else must be
  * the same. Commutative, associative and idempotent, so the order of claims never matters. Throws MergeConflict.
  */
 export function mergeSpecs<K extends Kind>(kind: K, specs: [SpecOf<K>, ...SpecOf<K>[]]): SpecOf<K> {

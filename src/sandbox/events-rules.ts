@@ -217,12 +217,23 @@ function assertTarget(target: Target, rule: Rule): void {
     throw invalid(
       `Parameter ${String(target.Arn)} is not valid. Reason: the sandbox delivers to event buses and SQS queues.`,
     );
+  const deadLetters = target.DeadLetterConfig?.Arn;
+  if (deadLetters !== undefined && !isStandardQueue(deadLetters, rule))
+    throw invalid(
+      `Parameter ${deadLetters} is not valid. Reason: a dead-letter queue is a standard queue of the rule's region.`,
+    );
   if ('InputTransformer' in target) throw invalid('The sandbox does not transform input; use Input or InputPath.');
   if (service === 'sqs') return;
   if (!target.RoleArn) throw invalid(`RoleArn is required for target ${target.Arn}.`);
   if (/^arn:aws:iam::(\d{12}):role\/.+$/.exec(target.RoleArn)?.[1] !== rule.account) {
     throw invalid(`Provided role '${target.RoleArn}' cannot be assumed by principal 'events.amazonaws.com'.`);
   }
+}
+
+/** User guide, "Using dead-letter queues to process undelivered events": standard queues alone, in the region of the rule. */
+function isStandardQueue(arn: string, rule: Rule): boolean {
+  const region = /^arn:aws:sqs:([^:]+):\d{12}:[\w-]{1,80}$/.exec(arn)?.[1];
+  return region === rule.arn.split(':')[3];
 }
 
 function removeTargets(call: Call, world: World): unknown {

@@ -45,6 +45,8 @@ interface Arrival {
 const MAX_REQUEST_BYTES = 1_048_576;
 const MAX_ENTRIES = 10;
 const MAX_CACHED_PATTERNS = 1000;
+/** How EventBridge calls an event that has come from an account or bus already and would go to a third. */
+const HOP = 'THIRD_ACCOUNT_HOP_DETECTED';
 
 /** Amazon EventBridge; every arrival and delivery is written to `deliveries`, and what its rules call to `calls` too. */
 export function eventBridge(deliveries: LineLog, calls: LineLog): Service {
@@ -177,13 +179,12 @@ class Router {
   private async forward({ arrival, rule, target }: Hop, world: World): Promise<void> {
     const { bus, event, via } = arrival;
     const receiver = findBus(world, target.Arn);
-    if (!receiver) throw new AwsError('ResourceNotFoundException', `Event bus ${target.Arn} does not exist.`);
+    if (!receiver) throw new AwsError('NO_RESOURCE', `Event bus ${target.Arn} does not exist.`);
     // "Sending events between event buses": what came from a sender bus is not routed to a third event bus.
-    if (via)
-      throw new AwsError('NotForwarded', 'Events received from another event bus are not sent on to a third one.');
+    if (via) throw new AwsError(HOP, 'Events received from another event bus are not sent on to a third one.');
     // "Sending and receiving events between AWS accounts": what came from a sender account is not sent to a third account.
     if (event.account !== bus.account && receiver.account !== bus.account && receiver.account !== event.account) {
-      throw new AwsError('NotForwarded', 'Events received from another account are not sent on to a third account.');
+      throw new AwsError(HOP, 'Events received from another account are not sent on to a third account.');
     }
     const context = { ...contextOf(event), 'aws:sourcearn': rule.arn, 'events:eventbusinvocation': 'true' };
     const sender = { principal: target.RoleArn ?? '', account: rule.account, action: 'events:PutEvents', context };
@@ -279,14 +280,20 @@ async function sendMessage(
   });
 }
 
+/** How EventBridge calls what SQS refused (user guide, "Using dead-letter queues to process undelivered events"). */
+const DEAD_LETTER_CODES: Record<string, string> = { AccessDenied: 'NO_PERMISSIONS', QueueDoesNotExist: 'NO_RESOURCE' };
+
 /** Denied and missing targets are not retried: the event goes to the target's dead-letter queue with the reason, if it has one. */
 async function keepInDeadLetterQueue({ arrival, rule, target }: Hop, reason: string, world: World): Promise<void> {
   const queueArn = target.DeadLetterConfig?.Arn;
   if (!queueArn) return;
   const text = (value: string): object => ({ DataType: 'String', StringValue: value });
+  const [, code = '', message = ''] = /^(\w+): (.*)$/s.exec(reason) ?? [];
+  // EXHAUSTED_RETRY_CONDITION is there only where retries came to their end.
   const MessageAttributes = {
-    ERROR_CODE: text(reason.split(':')[0] ?? ''),
-    ERROR_MESSAGE: text(reason),
+    ERROR_CODE: text(DEAD_LETTER_CODES[code] ?? code),
+    ERROR_MESSAGE: text(message),
+    RETRY_ATTEMPTS: text('0'),
     RULE_ARN: text(rule.arn),
     TARGET_ARN: text(target.Arn),
   };

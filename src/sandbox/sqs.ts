@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { isAllowed, parseResourcePolicy } from './resource-policy.js';
-import { AwsError, type Call, type Service, type World } from './service.js';
+import { AwsError, type Call, type Service, type Table, type World } from './service.js';
 import { type Message, messagesOf, QUEUES, type Queue, receiveNow } from './sqs-queue.js';
 
 const MAX_MESSAGE_BYTES = 1_048_576;
@@ -21,8 +21,20 @@ const DEFAULTS = {
   MaximumMessageSize: String(MAX_MESSAGE_BYTES),
   MessageRetentionPeriod: '345600',
   ReceiveMessageWaitTimeSeconds: '0',
+  SqsManagedSseEnabled: 'true',
   VisibilityTimeout: '30',
 };
+/** Seconds that these attributes may have (SQS API reference, SetQueueAttributes); 0 where the least is not named. */
+const MOST: Record<string, number> = {
+  VisibilityTimeout: 43_200,
+  ReceiveMessageWaitTimeSeconds: 20,
+  WaitTimeSeconds: 20,
+  DelaySeconds: 900,
+  MessageRetentionPeriod: 1_209_600,
+};
+const LEAST: Record<string, number> = { MessageRetentionPeriod: 60 };
+/** For so long the name of a deleted queue is not given out again (SQS API reference, CreateQueue). */
+const DELETED_RECENTLY_MS = 60_000;
 
 /** Long polls that wait for a message: send wakes them, close ends them. */
 class Waiting {
@@ -128,16 +140,28 @@ function checkedAttributes(given: Record<string, unknown> = {}): Record<string, 
   for (const [name, value] of Object.entries(given)) {
     if (!KNOWN_ATTRIBUTES.has(name)) throw new AwsError('InvalidAttributeName', `Unknown Attribute ${name}.`);
     if (name === 'Policy' && value !== '') parseResourcePolicy(String(value), invalidPolicy);
-    if (name.endsWith('Seconds') || name === 'VisibilityTimeout') assertSeconds(name, Number(value));
+    if (name in MOST) assertSeconds(name, Number(value));
   }
   return Object.fromEntries(Object.entries(given).map(([name, value]) => [name, String(value)]));
 }
 
+/** What is held once these attributes are set. A queue has one kind of encryption: a key ends SQS's own (SQS developer guide, "Encryption at rest"). */
+function withAttributes(held: Record<string, string>, given: Record<string, string>): Record<string, string> {
+  const { KmsMasterKeyId: key, SqsManagedSseEnabled: managed } = given;
+  if (key && managed === 'true') {
+    throw new AwsError('InvalidAttributeValue', 'You can use one type of server-side encryption (SSE) at one time.');
+  }
+  const all = { ...held, ...given };
+  if (key) all.SqsManagedSseEnabled = 'false';
+  if (managed === 'true' || key === '') delete all.KmsMasterKeyId;
+  if (all.Policy === '') delete all.Policy;
+  return all;
+}
+
 function assertSeconds(name: string, value: number): void {
-  const most =
-    { VisibilityTimeout: 43_200, ReceiveMessageWaitTimeSeconds: 20, WaitTimeSeconds: 20, DelaySeconds: 900 }[name] ?? 0;
-  if (Number.isInteger(value) && value >= 0 && value <= most) return;
-  throw new AwsError('InvalidAttributeValue', `Invalid value for the parameter ${name}: 0 to ${most} seconds.`);
+  const [least, most] = [LEAST[name] ?? 0, MOST[name] ?? 0];
+  if (Number.isInteger(value) && value >= least && value <= most) return;
+  throw new AwsError('InvalidAttributeValue', `Invalid value for the parameter ${name}: ${least} to ${most} seconds.`);
 }
 
 /** Creating a queue again with the same attributes answers its URL; with others it is refused. */
@@ -149,7 +173,7 @@ function createQueue(call: Call, world: World): Queue {
       'Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length',
     );
   }
-  const attributes = { ...DEFAULTS, ...checkedAttributes(given) };
+  const attributes = withAttributes(DEFAULTS, checkedAttributes(given));
   const table = world.table<Queue>(QUEUES);
   const arn = arnOf(call.region, call.account, name);
   const existing = table.get(arn);
@@ -161,7 +185,13 @@ function createQueue(call: Call, world: World): Queue {
       `A queue already exists with the same name and a different value for attributes`,
     );
   }
-  const queue = { name, arn, account: call.account, attributes, createdAt: world.now().getTime() };
+  const now = world.now().getTime();
+  if (now - (deletions(world).get(arn)?.at ?? Number.NEGATIVE_INFINITY) < DELETED_RECENTLY_MS) {
+    const message = 'You must wait 60 seconds after deleting a queue before you can create another with the same name.';
+    throw new AwsError('QueueDeletedRecently', message);
+  }
+  deletions(world).delete(arn);
+  const queue = { name, arn, account: call.account, attributes, createdAt: now };
   table.put(arn, queue);
   return queue;
 }
@@ -170,7 +200,13 @@ function deleteQueue(call: Call, world: World): unknown {
   const queue = queueOf(call, world);
   clear(queue, world);
   world.table<Queue>(QUEUES).delete(queue.arn);
+  deletions(world).put(queue.arn, { at: world.now().getTime() });
   return {};
+}
+
+/** When queues were deleted, in milliseconds since the epoch, by ARN. */
+function deletions(world: World): Table<{ at: number }> {
+  return world.table<{ at: number }>('sqs/deleted');
 }
 
 function purgeQueue(call: Call, world: World): unknown {
@@ -213,8 +249,7 @@ function getQueueAttributes(call: Call, world: World): unknown {
 
 function setQueueAttributes(call: Call, world: World): unknown {
   const queue = queueOf(call, world);
-  const attributes = { ...queue.attributes, ...checkedAttributes(call.parameters.Attributes) };
-  if (attributes.Policy === '') delete attributes.Policy;
+  const attributes = withAttributes(queue.attributes, checkedAttributes(call.parameters.Attributes));
   world.table<Queue>(QUEUES).put(queue.arn, { ...queue, attributes });
   return {};
 }

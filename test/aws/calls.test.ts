@@ -12,6 +12,8 @@ const sandbox = await sandboxOfTest({ ramSharing: true });
 const aws = awsOver(sandbox);
 const worker = `arn:aws:iam::${G}:role/worker`;
 const busArn = (account: string, name: string) => `arn:aws:events:${REGION}:${account}:event-bus/${name}`;
+const ruleArn = (name: string) => `arn:aws:events:${REGION}:${G}:rule/ground/${name}`;
+const queueArn = `arn:aws:sqs:${REGION}:${G}:undelivered`;
 const putEvents = `arn:aws:iam::${G}:role/put-events`;
 
 /** A kind with a first and a second spec of one object; without a second there is nothing about it that changes. */
@@ -213,19 +215,28 @@ const CASES: Case[] = [
       bus: 'ground',
       name: 'planned',
       pattern: { source: ['other'] },
-      targets: [{ id: 'two', arn: busArn(C, 'other'), roleArn: putEvents }],
+      targets: [{ id: 'two', arn: busArn(C, 'other'), roleArn: putEvents, deadLetterArn: queueArn }],
     },
+  ),
+  caseOf(
+    'Queue',
+    G,
+    { name: 'planned', retentionSeconds: 1_209_600, senders: [ruleArn('one')] },
+    { name: 'planned', retentionSeconds: 86_400, senders: [ruleArn('two'), ruleArn('one')] },
   ),
 ];
 
-/** What only AWS knows: the version that an update must meet. */
+/** What only AWS knows: the version that an update must meet. Of a queue's address its own part is known. */
 const UNKNOWN = ['VersionId', 'PolicyHashCondition'];
 
 function known(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(known);
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(
-    Object.entries(value).flatMap(([name, member]) => (UNKNOWN.includes(name) ? [] : [[name, known(member)]])),
+    Object.entries(value).flatMap(([name, member]) => {
+      if (UNKNOWN.includes(name)) return [];
+      return [[name, name === 'QueueUrl' ? new URL(String(member)).pathname : known(member)]];
+    }),
   );
 }
 

@@ -7,6 +7,8 @@ import { C, changing, driver, G, type LoggedCall, P, REGION, roleIn } from './te
 
 const busArn = (account: string, name: string) => `arn:aws:events:${REGION}:${account}:event-bus/${name}`;
 
+const ruleArn = (name: string) => `arn:aws:events:${REGION}:${G}:rule/base-bus/${name}`;
+
 /** One call made behind the product's back. */
 export type Meddling = [service: string, operation: string, parameters: object];
 
@@ -296,7 +298,14 @@ const CASES = [
       name: 'to-sales',
       description: 'What concerns Sales',
       pattern: { source: ['meshgate'], detail: { audience: ['sales'] } },
-      targets: [{ id: 'bus', arn: busArn(P, 'inbox'), roleArn: `arn:aws:iam::${G}:role/put-events` }],
+      targets: [
+        {
+          id: 'bus',
+          arn: busArn(P, 'inbox'),
+          roleArn: `arn:aws:iam::${G}:role/put-events`,
+          deadLetterArn: `arn:aws:sqs:${REGION}:${G}:undelivered`,
+        },
+      ],
     },
     made: ['PutRule', 'PutTargets'],
     changed: [
@@ -316,13 +325,51 @@ const CASES = [
         {
           Rule: 'to-sales',
           EventBusName: 'base-bus',
-          Targets: [{ Id: 'leak', Arn: busArn(C, 'leak'), RoleArn: `arn:aws:iam::${G}:role/put-events` }],
+          Targets: [
+            { Id: 'leak', Arn: busArn(C, 'leak'), RoleArn: `arn:aws:iam::${G}:role/put-events` },
+            { Id: 'bus', Arn: busArn(P, 'inbox'), RoleArn: `arn:aws:iam::${G}:role/put-events` },
+          ],
         },
       ],
     ],
-    difference: /pattern is .*finance.*wanted .*sales.*state is "DISABLED".*targets is .*leak/,
+    difference:
+      /pattern is .*finance.*wanted .*sales.*state is "DISABLED".*targets is \[(?!.*undelivered.*, wanted).*leak.*, wanted .*undelivered/,
     repaired: ['PutRule', 'RemoveTargets', 'PutTargets'],
     removed: ['RemoveTargets', 'DeleteRule'],
+  },
+  {
+    kind: 'Queue',
+    account: G,
+    spec: { name: 'undelivered', retentionSeconds: 1_209_600, senders: [ruleArn('to-sales'), ruleArn('to-finance')] },
+    made: ['CreateQueue'],
+    changed: [
+      [
+        'sqs',
+        'SetQueueAttributes',
+        {
+          QueueUrl: `https://sqs.${REGION}.amazonaws.com/${G}/undelivered`,
+          Attributes: {
+            MessageRetentionPeriod: '60',
+            SqsManagedSseEnabled: 'false',
+            Policy: JSON.stringify({
+              Version: '2012-10-17',
+              Statement: {
+                Sid: 'MeshgateSenders',
+                Effect: 'Allow',
+                Principal: { Service: 'events.amazonaws.com' },
+                Action: 'sqs:SendMessage',
+                Resource: `arn:aws:sqs:${REGION}:${G}:undelivered`,
+                Condition: { ArnEquals: { 'aws:SourceArn': ruleArn('to-sales') } },
+              },
+            }),
+          },
+        },
+      ],
+    ],
+    difference:
+      /retentionSeconds is 60, wanted 1209600; encryption is "none", wanted "SSE-SQS"; statement MeshgateSenders is .*wanted .*to-finance/,
+    repaired: ['SetQueueAttributes'],
+    removed: ['DeleteQueue'],
   },
 ] as unknown as Case[];
 

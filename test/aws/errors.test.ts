@@ -72,6 +72,8 @@ describe('an answer to a call as a whole', () => {
     ['ThrottledException', 429, 'RETRY'],
     ['TooManyRequestsException', 429, 'RETRY'],
     ['RequestLimitExceeded', 503, 'RETRY'],
+    ['RequestThrottled', 403, 'RETRY'],
+    ['QueueDeletedRecently', 400, 'RETRY'],
     ['SomethingBusyException', 429, 'RETRY'],
     ['ConcurrentModificationException', 400, 'RETRY'],
     ['InternalServiceException', 500, 'OBSERVE'],

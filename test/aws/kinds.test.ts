@@ -1,9 +1,30 @@
+import { PutEventsCommand } from '@aws-sdk/client-eventbridge';
+import {
+  DeleteMessageCommand,
+  GetQueueAttributesCommand,
+  ReceiveMessageCommand,
+  SendMessageCommand,
+} from '@aws-sdk/client-sqs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { SpecOf } from '../../src/provisioning/kinds.js';
-import { sandboxOfTest } from '../sandbox/testkit.js';
+import { clientsOf, sandboxOfTest } from '../sandbox/testkit.js';
 import { startAnswerer } from './answerer.js';
 import * as mesh from './mesh.js';
-import { awsOver, C, callsOf, changing, control, drift, driver, G, itemOf, laneTo, P, roleIn } from './testkit.js';
+import {
+  awsOver,
+  C,
+  callsOf,
+  changing,
+  control,
+  drift,
+  driver,
+  G,
+  itemOf,
+  laneTo,
+  P,
+  REGION,
+  roleIn,
+} from './testkit.js';
 
 const sandbox = await sandboxOfTest();
 const aws = awsOver(sandbox);
@@ -491,5 +512,131 @@ describe('buses', () => {
     const buses = driver(aws, 'EventBus', G);
     expect(await buses.observe({ name: 'default' })).toMatchObject([{ state: 'AGREES' }]);
     expect(await callsOf(sandbox, () => buses.remove({ name: 'default' }))).toEqual([]);
+  });
+});
+
+describe('queues', () => {
+  const queues = driver(aws, 'Queue', G);
+  const sqs = clientsOf(sandbox, G).sqs;
+  const events = clientsOf(sandbox, G).events;
+  const urlOf = (name: string) => `${sandbox.url}/${G}/${name}`;
+  const ruleArn = (name: string) => `arn:aws:events:${REGION}:${G}:rule/sending/${name}`;
+  const spec = (name: string, ...senders: string[]) => ({ name, retentionSeconds: 1_209_600, senders });
+  const policyOf = async (name: string) => {
+    const { Attributes } = await sqs.send(
+      new GetQueueAttributesCommand({ QueueUrl: urlOf(name), AttributeNames: ['All'] }),
+    );
+    return Attributes?.Policy;
+  };
+
+  test('a statement of others stays when ours comes, changes and goes', async () => {
+    await queues.apply(spec('shared'));
+    expect(await policyOf('shared')).toBeUndefined();
+    const theirs = {
+      Sid: 'theirs',
+      Effect: 'Allow',
+      Principal: { AWS: C },
+      Action: 'sqs:ReceiveMessage',
+      Resource: `arn:aws:sqs:${REGION}:${G}:shared`,
+    };
+    const Policy = JSON.stringify({ Version: '2012-10-17', Statement: [theirs] });
+    await drift(sandbox, G, ['sqs', 'SetQueueAttributes', { QueueUrl: urlOf('shared'), Attributes: { Policy } }]);
+    expect(await queues.observe(spec('shared'))).toMatchObject([{ state: 'AGREES' }]);
+    for (const senders of [[ruleArn('a')], [ruleArn('a'), ruleArn('b')]]) {
+      expect(await queues.apply(spec('shared', ...senders))).toEqual([{ ok: true }]);
+      expect(await queues.observe(spec('shared', ...senders))).toMatchObject([{ state: 'AGREES' }]);
+      expect(await policyOf('shared')).toContain('theirs');
+    }
+    expect(await queues.observe(spec('shared'))).toMatchObject([
+      { state: 'DIFFERS', differences: ['statement MeshgateSenders is not wanted'] },
+    ]);
+    await queues.apply(spec('shared'));
+    expect(JSON.parse((await policyOf('shared')) ?? '')).toEqual(JSON.parse(Policy));
+  });
+
+  test('one that was given a key, with which EventBridge could not write to it, is put back to the encryption of SQS', async () => {
+    await queues.apply(spec('keyed'));
+    const Attributes = { KmsMasterKeyId: 'alias/theirs' };
+    await drift(sandbox, G, ['sqs', 'SetQueueAttributes', { QueueUrl: urlOf('keyed'), Attributes }]);
+    expect(await queues.observe(spec('keyed'))).toMatchObject([
+      { state: 'DIFFERS', differences: ['encryption is "SSE-KMS with alias/theirs", wanted "SSE-SQS"'] },
+    ]);
+    await queues.apply(spec('keyed'));
+    expect(await queues.observe(spec('keyed'))).toMatchObject([{ state: 'AGREES' }]);
+  });
+
+  test('one that holds messages is not deleted before somebody has read them', async () => {
+    await queues.apply(spec('full'));
+    await sqs.send(new SendMessageCommand({ QueueUrl: urlOf('full'), MessageBody: 'undelivered' }));
+    const refusing = await callsOf(sandbox, async () => {
+      expect(await queues.remove(spec('full'))).toMatchObject([
+        { ok: false, error: { code: 'QueueNotEmpty', message: expect.stringContaining('about 1 messages') } },
+      ]);
+    });
+    expect(changing(refusing)).toEqual([]);
+    // Taken, and not yet deleted by who took it.
+    const { Messages = [] } = await sqs.send(new ReceiveMessageCommand({ QueueUrl: urlOf('full') }));
+    expect(await queues.remove(spec('full'))).toMatchObject([{ ok: false }]);
+    const ReceiptHandle = Messages[0]?.ReceiptHandle;
+    await sqs.send(new DeleteMessageCommand({ QueueUrl: urlOf('full'), ReceiptHandle }));
+    expect(await queues.remove(spec('full'))).toEqual([{ ok: true }]);
+    expect(await queues.observe(spec('full'))).toEqual([{ state: 'MISSING' }]);
+  });
+
+  test('the name of one that was just deleted is waited for', async () => {
+    await queues.apply(spec('brief'));
+    await queues.remove(spec('brief'));
+    expect(await queues.apply(spec('brief'))).toMatchObject([
+      { ok: false, error: { code: 'QueueDeletedRecently', treatment: 'RETRY' } },
+    ]);
+  });
+
+  test('one made by another hand since it was looked for is compared, not overwritten', async () => {
+    await queues.apply({ ...spec('race'), retentionSeconds: 60 });
+    const session = await aws.open(laneTo(G));
+    const make = (wanted: SpecOf<'Queue'>) =>
+      aws.providers.Queue.apply(session, [{ item: itemOf('Queue', G, wanted), observation: { state: 'MISSING' } }]);
+    expect(await make(spec('race'))).toMatchObject([
+      { ok: false, error: { code: 'Conflict', treatment: 'PERMANENT', message: expect.stringContaining('60') } },
+    ]);
+    expect(await make({ ...spec('race'), retentionSeconds: 60 })).toEqual([{ ok: true }]);
+  });
+
+  test('an event that the bus of another account refuses is kept there with the reason, for the rules that may send alone', async () => {
+    await driver(aws, 'EventBus', G).apply({ name: 'sending' });
+    await driver(aws, 'EventBus', P).apply({ name: 'closed' });
+    const rule = (name: string): SpecOf<'EventRule'> => ({
+      bus: 'sending',
+      name,
+      pattern: { source: [name] },
+      targets: [
+        {
+          id: 'bus',
+          arn: `arn:aws:events:${REGION}:${P}:event-bus/closed`,
+          roleArn: `arn:aws:iam::${G}:role/put-events`,
+          deadLetterArn: `arn:aws:sqs:${REGION}:${G}:undelivered`,
+        },
+      ],
+    });
+    await queues.apply(spec('undelivered', ruleArn('known')));
+    await driver(aws, 'EventRule', G).apply(rule('known'), rule('unknown'));
+    const entry = { EventBusName: 'sending', DetailType: 'Refused', Detail: '{"n":1}' };
+    const Entries = ['unknown', 'known'].map((Source) => ({ ...entry, Source }));
+    await events.send(new PutEventsCommand({ Entries }));
+    const { Messages = [] } = await sqs.send(
+      new ReceiveMessageCommand({
+        QueueUrl: urlOf('undelivered'),
+        MaxNumberOfMessages: 10,
+        MessageAttributeNames: ['All'],
+      }),
+    );
+    expect(Messages).toHaveLength(1);
+    expect(JSON.parse(Messages[0]?.Body ?? '')).toMatchObject({ source: 'known', detail: { n: 1 } });
+    expect(Messages[0]?.MessageAttributes).toMatchObject({
+      RULE_ARN: { StringValue: ruleArn('known') },
+      TARGET_ARN: { StringValue: rule('known').targets[0]?.arn },
+      ERROR_CODE: { StringValue: 'NO_PERMISSIONS' },
+      ERROR_MESSAGE: { StringValue: expect.stringContaining('does not allow') },
+    });
   });
 });

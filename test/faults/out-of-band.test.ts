@@ -110,7 +110,7 @@ async function told(type: string, after: number): Promise<Told> {
 const lastEvent = async (): Promise<number> =>
   Number((await mesh.query<{ seq: string }>(`SELECT max("seq")::text AS seq FROM "Event"`))[0]?.seq);
 
-/** What Meshgate itself called since then that changes anything in Glue and Lake Formation. */
+/** What Meshgate itself called since then that changes anything in Glue, Lake Formation and SQS. */
 async function writesSince(call: number): Promise<string[]> {
   const calls = await mesh.sandbox.calls(call);
   return calls
@@ -118,7 +118,7 @@ async function writesSince(call: number): Promise<string[]> {
       ({ principal, operation }) =>
         !principal.includes('role/administrator') && !/^(Get|List|Describe)/.test(operation),
     )
-    .filter(({ service }) => service === 'lakeformation' || service === 'glue')
+    .filter(({ service }) => ['lakeformation', 'glue', 'sqs'].includes(service))
     .map(({ operation }) => operation);
 }
 
@@ -135,6 +135,7 @@ const lots = (size: number): Parameters<typeof draw>[0] => [
   { change: 'a link is deleted', more: `"account" = '${CONSUMER}' AND ${CARTS}`, count: 2 },
   { change: 'a tag is taken off', more: isIn(GOVERNANCE), count: 1 },
   { change: 'a filter is deleted', more: isIn(GOVERNANCE), count: 1 },
+  { change: 'a queue loses its policy', more: isIn(GOVERNANCE), count: 1 },
 ];
 
 test('changes out of band are found and put right within one drift period, what nobody asked for is revoked, and nothing else is touched', {

@@ -15,6 +15,7 @@ const HOW = {
   'a link is deleted': { on: `"kind" = 'TableLink'`, change: deleteTable },
   'a tag is taken off': { on: `"kind" = 'LfTagAttachment' AND NOT "spec" ? 'columns'`, change: takeTag },
   'a filter is deleted': { on: `"kind" = 'DataFilter'`, change: deleteFilter },
+  'a queue loses its policy': { on: `"kind" = 'Queue'`, change: takePolicy },
 } satisfies Record<string, { on: string; change: (mesh: ProcessMesh, target: Target) => Promise<unknown> }>;
 
 export type Change = keyof typeof HOW;
@@ -168,5 +169,13 @@ function deleteFilter({ sandbox }: ProcessMesh, { account, spec }: Target): Prom
     DatabaseName,
     TableName,
     Name,
+  });
+}
+
+function takePolicy({ sandbox }: ProcessMesh, { account, spec }: Target): Promise<unknown> {
+  const { name } = spec as SpecOf<'Queue'>;
+  return sandbox.asAdministrator(account, 'sqs:SetQueueAttributes', {
+    QueueUrl: `https://sqs.amazonaws.com/${account}/${name}`,
+    Attributes: { Policy: '', MessageRetentionPeriod: '60' },
   });
 }

@@ -4,6 +4,7 @@ import { type AskedAccess, desiredAccess } from '../../src/governance/desired-ac
 import { desiredDataProduct } from '../../src/governance/desired-data-product.js';
 import { desiredDomain } from '../../src/governance/desired-domain.js';
 import type { ProductWithTables } from '../../src/governance/rows.js';
+import { dependenciesOf } from '../../src/provisioning/depends-on.js';
 import { specSchema } from '../../src/provisioning/kinds.js';
 import type { DesiredResource } from '../../src/provisioning/resource.js';
 import { MESH } from './mesh.js';
@@ -99,6 +100,7 @@ test('a domain needs settings, location, databases, tags and events in G, and se
     `G LfTagAttachment database ${G}/customer_care_tbac#confidentiality`,
     'G EventBus central-mesh-bus',
     'G BusPermission central-mesh-bus/domains',
+    'G Queue meshgate-undelivered-customer-care',
     'G EventRule central-mesh-bus/domain-customer-care',
     'G LfTag lob',
     `G LfTagAttachment database ${G}/customer_care_tbac#lob`,
@@ -130,8 +132,14 @@ test('a domain needs settings, location, databases, tags and events in G, and se
         id: 'domain-bus',
         arn: `arn:aws:events:eu-central-1:${P}:event-bus/meshgate`,
         roleArn: `arn:aws:iam::${G}:role/meshgate-events`,
+        deadLetterArn: `arn:aws:sqs:eu-central-1:${G}:meshgate-undelivered-customer-care`,
       },
     ],
+  });
+  expect(desired.find(({ kind }) => kind === 'Queue')?.spec).toEqual({
+    name: 'meshgate-undelivered-customer-care',
+    retentionSeconds: 1_209_600,
+    senders: [`arn:aws:events:eu-central-1:${G}:rule/central-mesh-bus/domain-customer-care`],
   });
   expect(desired.find(({ kind, account }) => kind === 'EventRule' && account === P)?.spec).toMatchObject({
     pattern: { account: [P], source: [{ 'anything-but': { prefix: 'aws.' } }] },
@@ -362,4 +370,17 @@ test('nothing is called in the account of a domain that provisions for itself', 
   ];
   expect(new Set(resources.map(({ account }) => account))).toEqual(new Set([G]));
   expect(kinds(resources)).toContain('G EventRule central-mesh-bus/workflow-customer-care');
+  const rule = `arn:aws:events:eu-central-1:${G}:rule/central-mesh-bus/`;
+  expect(resources.find(({ kind }) => kind === 'Queue')?.spec).toMatchObject({
+    senders: [`${rule}domain-customer-care`, `${rule}workflow-customer-care`],
+  });
+});
+
+test('a rule waits for the queue of what its target does not take, in whichever account that is', () => {
+  const rules = desiredDomain(MESH, domain).filter(({ kind }) => kind === 'EventRule');
+  const queues = rules.map((rule) => dependenciesOf(rule).filter(({ kind }) => kind === 'Queue'));
+  expect(queues).toEqual([
+    [{ kind: 'Queue', account: G, region: 'eu-central-1', key: 'meshgate-undelivered-customer-care' }],
+    [],
+  ]);
 });

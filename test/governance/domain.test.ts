@@ -264,3 +264,30 @@ test('what an earlier version did not ask of a domain is declared when a worker 
   await declareDomains(system);
   expect(await mesh.database.prisma.resourceClaim.count({ where: { ownerId: id } })).toBe(before);
 });
+
+test('a domain of before the queues for undelivered events gets one, and its rule sends there', async () => {
+  const id = await seedDomain(mesh, 'early', 7);
+  await mesh.agree();
+  const queue = { kind: 'Queue', key: 'meshgate-undelivered-early' };
+  const rule = { kind: 'EventRule', key: `${MESH.centralBusName}/domain-early` };
+  const { pool, prisma } = mesh.database;
+  await pool.query(
+    `WITH gone AS (DELETE FROM "ResourceClaim" c USING "Resource" r
+       WHERE r."id" = c."resourceId" AND c."ownerId" = $1 AND r."kind" = 'Queue' RETURNING r."id")
+     DELETE FROM "Resource" WHERE "id" IN (SELECT "id" FROM gone)`,
+    [id],
+  );
+  for (const table of ['"Resource" SET "dependsOn" = \'{}\',', '"ResourceClaim" SET'])
+    await pool.query(`UPDATE ${table} "spec" = "spec" #- '{targets,0,deadLetterArn}' WHERE "spec" ->> 'name' = $1`, [
+      'domain-early',
+    ]);
+  const system = { db: prisma, mesh: MESH, committed: () => undefined };
+  expect(await declareDomains(system)).toBe(1);
+  const made = await prisma.resource.findFirstOrThrow({ where: queue });
+  expect(made).toMatchObject({ desired: 'PRESENT', status: 'PENDING' });
+  expect(await prisma.resource.findFirstOrThrow({ where: rule })).toMatchObject({
+    status: 'PENDING',
+    spec: { targets: [{ deadLetterArn: expect.stringMatching(/:meshgate-undelivered-early$/) }] },
+    dependsOn: expect.arrayContaining([made.id]),
+  });
+});

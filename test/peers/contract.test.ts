@@ -1,6 +1,7 @@
 import * as eventBridge from '@aws-sdk/client-eventbridge';
 import * as glue from '@aws-sdk/client-glue';
 import * as lakeFormation from '@aws-sdk/client-lakeformation';
+import * as sqs from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { type Meddling, testContract } from '../aws/contract.js';
 import { awsOver, C, G, laneTo } from '../aws/testkit.js';
@@ -20,6 +21,7 @@ async function meddle(account: string, calls: Meddling[]): Promise<void> {
     glue: { client: session.glue, commands: glue },
     lakeformation: { client: session.lakeFormation, commands: lakeFormation },
     events: { client: session.eventBridge, commands: eventBridge },
+    sqs: { client: session.sqs, commands: sqs },
   };
   for (const [service, operation, parameters] of calls) {
     const { client, commands } = services[service]!;

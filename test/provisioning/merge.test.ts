@@ -31,7 +31,11 @@ const bus = accounts.map(
   }),
 );
 
-const algebra = <K extends 'LfGrant' | 'LfTag' | 'BusPermission' | 'CatalogPolicy'>(
+const queue = fc
+  .uniqueArray(fc.constantFrom('rule/a', 'rule/b', 'rule/c'))
+  .map((senders): SpecOf<'Queue'> => ({ name: 'undelivered', retentionSeconds: 1_209_600, senders }));
+
+const algebra = <K extends 'LfGrant' | 'LfTag' | 'BusPermission' | 'CatalogPolicy' | 'Queue'>(
   kind: K,
   specs: fc.Arbitrary<SpecOf<K>>,
 ): void => {
@@ -61,6 +65,17 @@ describe('merging claims', () => {
   algebra('LfTag', tag);
   algebra('CatalogPolicy', policy);
   algebra('BusPermission', bus);
+  algebra('Queue', queue);
+
+  test('senders of one queue are united, and two times that its messages are kept conflict', () => {
+    const of = (retentionSeconds: number, ...senders: string[]): SpecOf<'Queue'> => ({
+      name: 'undelivered',
+      retentionSeconds,
+      senders,
+    });
+    expect(mergeSpecs('Queue', [of(60, 'b'), of(60, 'a'), of(60)])).toEqual(of(60, 'a', 'b'));
+    expect(() => mergeSpecs('Queue', [of(60, 'a'), of(120, 'a')])).toThrow(MergeConflict);
+  });
 
   test('accounts of one statement are united, and sources that only one claim denies conflict', () => {
     const of = (account: string, ...deniedSources: string[]): SpecOf<'BusPermission'> => ({

@@ -492,7 +492,7 @@ describe('delivery', () => {
     await put(inG, { EventBusName: first });
     expect(await deliveriesOf(`account=${P}&bus=${third}`)).toEqual([]);
     const hop = (await deliveriesOf(`account=${P}&bus=${second}`)).find(({ kind }: { kind: string }) => kind === 'bus');
-    expect(hop).toMatchObject({ status: 'FAILED', error: expect.stringContaining('NotForwarded') });
+    expect(hop).toMatchObject({ status: 'FAILED', error: expect.stringContaining('THIRD_ACCOUNT_HOP_DETECTED') });
     await put(inP, { EventBusName: second });
     expect(await deliveriesOf(`account=${P}&bus=${third}`)).toHaveLength(1);
   });
@@ -523,13 +523,16 @@ describe('delivery', () => {
     const closed = await openQueue(inG, G);
     const dead = await openQueue(inG, G);
     await inG.sqs.send(new SetQueueAttributesCommand({ QueueUrl: closed.url, Attributes: { Policy: '' } }));
-    await forward(inG, name, { Arn: closed.arn, DeadLetterConfig: { Arn: dead.arn } });
+    const rule = await forward(inG, name, { Arn: closed.arn, DeadLetterConfig: { Arn: dead.arn } });
     await put(inG, { EventBusName: name });
     expect(await received(inG.sqs, closed.url)).toEqual([]);
     const [message] = await received(inG.sqs, dead.url);
     expect(JSON.parse(message!.Body!)).toMatchObject({ source: 'shop', detail: { amount: 5 } });
     expect(message!.MessageAttributes).toMatchObject({
-      ERROR_CODE: { StringValue: 'AccessDenied' },
+      ERROR_CODE: { StringValue: 'NO_PERMISSIONS' },
+      ERROR_MESSAGE: { StringValue: expect.stringContaining('not authorized to perform: sqs:SendMessage') },
+      RETRY_ATTEMPTS: { StringValue: '0' },
+      RULE_ARN: { StringValue: `arn:aws:events:${REGION}:${G}:rule/${name}/${rule}` },
       TARGET_ARN: { StringValue: closed.arn },
     });
   });

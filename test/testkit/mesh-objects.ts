@@ -21,6 +21,7 @@ interface SandboxState {
     filters?: FilterState[];
   };
   ram: { shares: ShareState[] };
+  sqs?: { queues?: { account: string; name: string; attributes: Record<string, string> }[] };
 }
 
 interface DatabaseState {
@@ -83,7 +84,7 @@ interface ShareState {
   resources: Record<string, { status: string }>;
 }
 
-/** Every object of Glue, Lake Formation and RAM that stands in AWS against what the READY rows say: what is missing, what is left over, what differs. */
+/** Every object of Glue, Lake Formation, RAM and SQS that stands in AWS against what the READY rows say: what is missing, what is left over, what differs. */
 export async function differentObjects(mesh: ProcessMesh, rows: WantedRow[]): Promise<string[]> {
   const state = (await (await fetch(`${mesh.sandboxUrl}/_sandbox/state`)).json()) as SandboxState;
   const ready = rows.filter(({ status }) => status === 'READY');
@@ -129,6 +130,17 @@ export async function differentObjects(mesh: ProcessMesh, rows: WantedRow[]): Pr
       lake.tags ?? [],
       wanted('LfTag', ({ key, values }) => values.map((value) => `${key}=${value}`)),
     ),
+    ...differences('queues', {
+      is: (state.sqs?.queues ?? []).map(
+        ({ account, name, attributes }) =>
+          `${account} ${name} for ${attributes.MessageRetentionPeriod} s from ${sendersOf(attributes.Policy)}`,
+      ),
+      wanted: wanted(
+        'Queue',
+        ({ name, retentionSeconds, senders }, account) =>
+          `${account} ${name} for ${retentionSeconds} s from ${senders.toSorted()}`,
+      ),
+    }),
     ...strayShares(
       state.ram.shares,
       ready.filter(({ kind }) => kind === 'LfGrant').map(({ spec }) => spec as SpecOf<'LfGrant'>),
@@ -220,6 +232,14 @@ function tagProblems(tags: { key: string; values: string[] }[], wanted: string[]
     ...wanted.filter((tag) => !is.includes(tag)).map((tag) => `missing among the tags: ${tag}`),
     ...is.filter((tag) => !keys.has(tag.split('=')[0])).map((tag) => `left over among the tags: ${tag}`),
   ];
+}
+
+/** The ARNs of the rules that a queue's policy lets in. */
+function sendersOf(policy = '{"Statement":[]}'): string[] {
+  const { Statement } = JSON.parse(policy) as {
+    Statement: { Condition?: { ArnEquals?: { 'aws:SourceArn'?: string[] } } }[];
+  };
+  return Statement.flatMap(({ Condition }) => Condition?.ArnEquals?.['aws:SourceArn'] ?? []).sort();
 }
 
 /** Who still has a share of something that he was never granted, or is not any more. */
