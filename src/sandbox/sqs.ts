@@ -145,16 +145,17 @@ function checkedAttributes(given: Record<string, unknown> = {}): Record<string, 
   return Object.fromEntries(Object.entries(given).map(([name, value]) => [name, String(value)]));
 }
 
-/** What is held once these attributes are set. A queue has one kind of encryption: a key ends SQS's own (SQS developer guide, "Encryption at rest"). */
+/**
+ * What is held once these attributes are set. A queue has one kind of encryption (SQS developer guide, "Encryption at rest"): a key ends
+ * SQS's own, and is taken away before or with the return to it. Whether AWS would drop the key by itself is not said, so it is refused here.
+ */
 function withAttributes(held: Record<string, string>, given: Record<string, string>): Record<string, string> {
-  const { KmsMasterKeyId: key, SqsManagedSseEnabled: managed } = given;
-  if (key && managed === 'true') {
+  const all = { ...held, ...given };
+  if (all.KmsMasterKeyId && given.SqsManagedSseEnabled === 'true') {
     throw new AwsError('InvalidAttributeValue', 'You can use one type of server-side encryption (SSE) at one time.');
   }
-  const all = { ...held, ...given };
-  if (key) all.SqsManagedSseEnabled = 'false';
-  if (managed === 'true' || key === '') delete all.KmsMasterKeyId;
-  if (all.Policy === '') delete all.Policy;
+  if (given.KmsMasterKeyId) all.SqsManagedSseEnabled = 'false';
+  for (const name of ['KmsMasterKeyId', 'Policy']) if (all[name] === '') delete all[name];
   return all;
 }
 
