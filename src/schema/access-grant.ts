@@ -2,6 +2,7 @@ import { Field, ID, InputType, ObjectType } from 'type-graphql';
 import { Progress } from './domain.js';
 import { AccessGrantStatus } from './enums.js';
 import { Health } from './health.js';
+import { MutationInput } from './mutation.input.js';
 import { connectionType, Node } from './node.js';
 import { Resource } from './resource.js';
 import { DateTime, JSONScalar } from './scalars.js';
@@ -98,7 +99,7 @@ export class AccessGrantFilter {
 }
 
 @InputType({ description: 'A grant whose end shall move.' })
-export class ExtendAccessInput {
+export class ExtendAccessInput extends MutationInput {
   @Field(() => ID, { description: 'The grant; it still lasts.' })
   accessGrant!: string;
 
@@ -107,25 +108,13 @@ export class ExtendAccessInput {
 
   @Field(() => String, { nullable: true, description: 'Why; who decides reads it. Default: the purpose of the grant.' })
   reason?: string;
-
-  @Field(() => String, {
-    nullable: true,
-    description: 'Repeating a mutation with the same key within 24 hours does nothing twice.',
-  })
-  idempotencyKey?: string;
 }
 
 @InputType({ description: 'A grant to revoke.' })
-export class RevokeAccessInput {
+export class RevokeAccessInput extends MutationInput {
   @Field(() => ID, { description: 'The grant.' })
   accessGrant!: string;
 
   @Field(() => String, { description: 'Why; the consumer reads it.' })
   reason!: string;
-
-  @Field(() => String, {
-    nullable: true,
-    description: 'Repeating a mutation with the same key within 24 hours does nothing twice.',
-  })
-  idempotencyKey?: string;
 }

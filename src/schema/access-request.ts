@@ -1,5 +1,6 @@
 import { Field, ID, InputType, ObjectType } from 'type-graphql';
 import { AccessMode, AccessRequestStatus, GrantTarget, Permission } from './enums.js';
+import { MutationInput } from './mutation.input.js';
 import { connectionType, Node } from './node.js';
 import { Arn, DateTime } from './scalars.js';
 
@@ -78,7 +79,7 @@ export class AccessRequestFilter {
 }
 
 @InputType({ description: 'Access to ask for.' })
-export class RequestAccessInput {
+export class RequestAccessInput extends MutationInput {
   @Field(() => ID, { description: 'The product to read.' })
   dataProduct!: string;
 
@@ -120,16 +121,10 @@ export class RequestAccessInput {
 
   @Field(() => DateTime, { nullable: true, description: 'Until when; default without end.' })
   expiresAt?: Date;
-
-  @Field(() => String, {
-    nullable: true,
-    description: 'Repeating a mutation with the same key within 24 hours does nothing twice.',
-  })
-  idempotencyKey?: string;
 }
 
 @InputType({ description: 'A decision on a request.' })
-export class DecideAccessRequestInput {
+export class DecideAccessRequestInput extends MutationInput {
   @Field(() => ID, { description: 'The request.' })
   accessRequest!: string;
 
@@ -151,22 +146,10 @@ export class DecideAccessRequestInput {
     description: 'Approve also where the plan has changed since.',
   })
   acceptChangedPlan?: boolean;
-
-  @Field(() => String, {
-    nullable: true,
-    description: 'Repeating a mutation with the same key within 24 hours does nothing twice.',
-  })
-  idempotencyKey?: string;
 }
 
 @InputType({ description: 'A request to take back.' })
-export class CancelAccessRequestInput {
+export class CancelAccessRequestInput extends MutationInput {
   @Field(() => ID, { description: 'The request.' })
   accessRequest!: string;
-
-  @Field(() => String, {
-    nullable: true,
-    description: 'Repeating a mutation with the same key within 24 hours does nothing twice.',
-  })
-  idempotencyKey?: string;
 }

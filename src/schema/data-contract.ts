@@ -1,5 +1,6 @@
 import { Field, ID, InputType, Int, ObjectType } from 'type-graphql';
 import { DataContractStatus, DocumentFormat } from './enums.js';
+import { MutationInput, PlannedInput } from './mutation.input.js';
 import { Node } from './node.js';
 import { DateTime, JSONScalar } from './scalars.js';
 
@@ -148,7 +149,7 @@ export class DataContractBy {
 }
 
 @InputType({ description: 'A contract document to import.' })
-export class ImportDataContractInput {
+export class ImportDataContractInput extends MutationInput {
   @Field(() => ID, {
     nullable: true,
     description: 'The product it belongs to. Else it is found by the ODCS id, or made.',
@@ -169,16 +170,10 @@ export class ImportDataContractInput {
     description: 'Import it although it breaks the standard, keeping the violations as warnings; default false.',
   })
   lenient?: boolean;
-
-  @Field(() => String, {
-    nullable: true,
-    description: 'Repeating a mutation with the same key within 24 hours does nothing twice.',
-  })
-  idempotencyKey?: string;
 }
 
 @InputType({ description: 'A contract version to put in force.' })
-export class ActivateDataContractInput {
+export class ActivateDataContractInput extends PlannedInput {
   @Field(() => ID, { description: 'The contract.' })
   dataContract!: string;
 
@@ -187,20 +182,4 @@ export class ActivateDataContractInput {
     description: 'Activate it although it breaks those who read; default false.',
   })
   acknowledgeBreaking?: boolean;
-
-  @Field(() => String, {
-    nullable: true,
-    description:
-      '`digest` of the plan that was looked at: where it would come to something else by now, it is refused as StateError.',
-  })
-  planDigest?: string;
-
-  @Field(() => Boolean, { nullable: true, description: 'Do it also where the plan has changed since.' })
-  acceptChangedPlan?: boolean;
-
-  @Field(() => String, {
-    nullable: true,
-    description: 'Repeating a mutation with the same key within 24 hours does nothing twice.',
-  })
-  idempotencyKey?: string;
 }

@@ -8,6 +8,7 @@ import {
   ReportedOutcome,
   TableFormat,
 } from './enums.js';
+import { MutationInput, PlannedInput } from './mutation.input.js';
 
 @InputType({ description: 'Finds a product.' })
 export class DataProductBy {
@@ -104,7 +105,7 @@ export class TableInput {
 }
 
 @InputType({ description: 'A product to register, as a draft.' })
-export class RegisterDataProductInput {
+export class RegisterDataProductInput extends MutationInput {
   @Field(() => ID, { description: 'The domain that offers it.' })
   domain!: string;
 
@@ -137,16 +138,10 @@ export class RegisterDataProductInput {
 
   @Field(() => String, { nullable: true, description: 'An ODCS contract document, YAML or JSON, to import with it.' })
   contract?: string;
-
-  @Field(() => String, {
-    nullable: true,
-    description: 'Repeating a mutation with the same key within 24 hours does nothing twice.',
-  })
-  idempotencyKey?: string;
 }
 
 @InputType({ description: 'What to change of a product; what is left out stays.' })
-export class UpdateDataProductInput {
+export class UpdateDataProductInput extends PlannedInput {
   @Field(() => ID, { description: 'The product.' })
   dataProduct!: string;
 
@@ -181,26 +176,10 @@ export class UpdateDataProductInput {
     description: 'Its tables; replaces all. Only while no contract is active.',
   })
   tables?: TableInput[];
-
-  @Field(() => String, {
-    nullable: true,
-    description:
-      '`digest` of the plan that was looked at: where it would come to something else by now, it is refused as StateError.',
-  })
-  planDigest?: string;
-
-  @Field(() => Boolean, { nullable: true, description: 'Do it also where the plan has changed since.' })
-  acceptChangedPlan?: boolean;
-
-  @Field(() => String, {
-    nullable: true,
-    description: 'Repeating a mutation with the same key within 24 hours does nothing twice.',
-  })
-  idempotencyKey?: string;
 }
 
 @InputType({ description: 'A product to publish.' })
-export class PublishDataProductInput {
+export class PublishDataProductInput extends PlannedInput {
   @Field(() => ID, { description: 'The product.' })
   dataProduct!: string;
 
@@ -210,26 +189,10 @@ export class PublishDataProductInput {
       "Crawl all its tables with the domain's crawlerRoleArn, and hold what is found against the contract in force; default: those without columns.",
   })
   crawl?: boolean;
-
-  @Field(() => String, {
-    nullable: true,
-    description:
-      '`digest` of the plan that was looked at: where it would come to something else by now, it is refused as StateError.',
-  })
-  planDigest?: string;
-
-  @Field(() => Boolean, { nullable: true, description: 'Do it also where the plan has changed since.' })
-  acceptChangedPlan?: boolean;
-
-  @Field(() => String, {
-    nullable: true,
-    description: 'Repeating a mutation with the same key within 24 hours does nothing twice.',
-  })
-  idempotencyKey?: string;
 }
 
 @InputType({ description: 'The word of a domain that provisions for itself.' })
-export class ReportProvisioningInput {
+export class ReportProvisioningInput extends MutationInput {
   @Field(() => ID, { description: 'The product whose tables its workflow linked, or failed to.' })
   dataProduct!: string;
 
@@ -238,31 +201,19 @@ export class ReportProvisioningInput {
 
   @Field(() => String, { nullable: true, description: 'What went wrong.' })
   message?: string;
-
-  @Field(() => String, {
-    nullable: true,
-    description: 'Repeating a mutation with the same key within 24 hours does nothing twice.',
-  })
-  idempotencyKey?: string;
 }
 
 @InputType({ description: 'A product to deprecate.' })
-export class DeprecateDataProductInput {
+export class DeprecateDataProductInput extends MutationInput {
   @Field(() => ID, { description: 'The product.' })
   dataProduct!: string;
 
   @Field(() => String, { nullable: true, description: 'Why, and what to use instead.' })
   reason?: string;
-
-  @Field(() => String, {
-    nullable: true,
-    description: 'Repeating a mutation with the same key within 24 hours does nothing twice.',
-  })
-  idempotencyKey?: string;
 }
 
 @InputType({ description: 'A product to retire.' })
-export class RetireDataProductInput {
+export class RetireDataProductInput extends PlannedInput {
   @Field(() => ID, { description: 'The product.' })
   dataProduct!: string;
 
@@ -271,20 +222,4 @@ export class RetireDataProductInput {
     description: 'Revoke the access that is still given; default false: refused while there is any.',
   })
   revokeGrants?: boolean;
-
-  @Field(() => String, {
-    nullable: true,
-    description:
-      '`digest` of the plan that was looked at: where it would come to something else by now, it is refused as StateError.',
-  })
-  planDigest?: string;
-
-  @Field(() => Boolean, { nullable: true, description: 'Do it also where the plan has changed since.' })
-  acceptChangedPlan?: boolean;
-
-  @Field(() => String, {
-    nullable: true,
-    description: 'Repeating a mutation with the same key within 24 hours does nothing twice.',
-  })
-  idempotencyKey?: string;
 }

@@ -7,6 +7,7 @@ import {
   ForeignGrantPolicy,
   ProvisioningMode,
 } from './enums.js';
+import { MutationInput } from './mutation.input.js';
 import { Arn, AwsAccountId } from './scalars.js';
 
 @InputType({ description: 'Finds a domain.' })
@@ -31,7 +32,7 @@ export class DomainFilter {
 }
 
 @InputType({ description: 'A domain to register.' })
-export class RegisterDomainInput {
+export class RegisterDomainInput extends MutationInput {
   @Field(() => String, { description: 'Lower-case slug: a letter, then letters, digits and dashes, 40 at most.' })
   name!: string;
 
@@ -91,16 +92,10 @@ export class RegisterDomainInput {
 
   @Field(() => [String], { description: 'Subjects (the `sub` of their tokens) who own the domain; one at least.' })
   owners!: string[];
-
-  @Field(() => String, {
-    nullable: true,
-    description: 'Repeating a mutation with the same key within 24 hours does nothing twice.',
-  })
-  idempotencyKey?: string;
 }
 
 @InputType({ description: 'What changes of a domain; what is not given stays.' })
-export class UpdateDomainInput {
+export class UpdateDomainInput extends MutationInput {
   @Field(() => ID, { description: 'The domain.' })
   domain!: string;
 
@@ -149,16 +144,10 @@ export class UpdateDomainInput {
 
   @Field(() => Arn, { nullable: true, description: 'Role in the account that forwards events to the central bus.' })
   eventTargetRoleArn?: string;
-
-  @Field(() => String, {
-    nullable: true,
-    description: 'Repeating a mutation with the same key within 24 hours does nothing twice.',
-  })
-  idempotencyKey?: string;
 }
 
 @InputType({ description: 'Adds a member, or changes his role.' })
-export class AddDomainMemberInput {
+export class AddDomainMemberInput extends MutationInput {
   @Field(() => ID, { description: 'The domain.' })
   domain!: string;
 
@@ -167,25 +156,13 @@ export class AddDomainMemberInput {
 
   @Field(() => DomainRole, { description: 'What he may do.' })
   role!: DomainRole;
-
-  @Field(() => String, {
-    nullable: true,
-    description: 'Repeating a mutation with the same key within 24 hours does nothing twice.',
-  })
-  idempotencyKey?: string;
 }
 
 @InputType({ description: 'Removes a member.' })
-export class RemoveDomainMemberInput {
+export class RemoveDomainMemberInput extends MutationInput {
   @Field(() => ID, { description: 'The domain.' })
   domain!: string;
 
   @Field(() => String, { description: "The `sub` of the member's tokens." })
   subject!: string;
-
-  @Field(() => String, {
-    nullable: true,
-    description: 'Repeating a mutation with the same key within 24 hours does nothing twice.',
-  })
-  idempotencyKey?: string;
 }

@@ -1,5 +1,6 @@
 import { Field, ID, InputType, Int, ObjectType } from 'type-graphql';
 import { Desired, ForeignGrantStatus, ResourceStatus } from './enums.js';
+import { MutationInput } from './mutation.input.js';
 import { connectionType, Node } from './node.js';
 import { AwsAccountId, DateTime, JSONScalar } from './scalars.js';
 
@@ -212,7 +213,7 @@ export class ResourceFilter {
 }
 
 @InputType({ description: 'An AWS object to look at and treat again.' })
-export class RetryResourceInput {
+export class RetryResourceInput extends MutationInput {
   @Field(() => ID, { description: 'The resource.' })
   resource!: string;
 
@@ -221,25 +222,13 @@ export class RetryResourceInput {
     description: 'Whether to change an object that somebody else made under its name; default false: it stays FAILED.',
   })
   takeOver?: boolean;
-
-  @Field(() => String, {
-    nullable: true,
-    description: 'Repeating a mutation with the same key within 24 hours does nothing twice.',
-  })
-  idempotencyKey?: string;
 }
 
 @InputType({ description: 'A difference to accept.' })
-export class AcknowledgeDriftInput {
+export class AcknowledgeDriftInput extends MutationInput {
   @Field(() => ID, { description: 'The resource with the difference, or a foreign grant.' })
   resource!: string;
 
   @Field(() => String, { description: 'Why it may stay.' })
   reason!: string;
-
-  @Field(() => String, {
-    nullable: true,
-    description: 'Repeating a mutation with the same key within 24 hours does nothing twice.',
-  })
-  idempotencyKey?: string;
 }
