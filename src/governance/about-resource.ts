@@ -1,4 +1,4 @@
-import type { AboutResource } from '../provisioning/record.js';
+import type { AboutResource } from '../provisioning/resource-event.js';
 import { globalId, resourceSubjectId } from './global-id.js';
 
 /**

@@ -1,7 +1,7 @@
-import { append } from '../events/append.js';
 import { type Domain, Prisma } from '../generated/prisma/client.js';
 import type { LaneKey } from '../provisioning/lane.js';
 import type { DesiredResource } from '../provisioning/resource.js';
+import { announceResource } from '../provisioning/resource-event.js';
 import { aboutResource } from './about-resource.js';
 import { announceAccess } from './announce.js';
 import { claim, grantOwner, lockClaims } from './claims.js';
@@ -141,10 +141,9 @@ async function tellUnconfirmed(ctx: ActingContext, tx: Tx, { id, cuts }: { id: s
       AND ${keptUp(ctx.mesh.governanceAccount)} ORDER BY resource."id"`;
   for (const { id: resourceId } of left) {
     const resource = await tx.resource.findUniqueOrThrow({ where: { id: resourceId } });
-    const about = await aboutResource(tx, resource as never);
-    await append(tx, {
+    await announceResource(tx, aboutResource, {
       type: 'ResourceStuck',
-      ...about,
+      resource,
       actor: ctx.actor,
       correlationId: ctx.correlationId,
       data: {

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { append } from '../events/append.js';
 import type { DriftPolicy, ForeignGrantPolicy, PrismaClient } from '../generated/prisma/client.js';
 import type { Drift } from '../provisioning/drift.js';
 import type { ForeignPolicies } from '../provisioning/foreign-grants.js';
+import { announceResource, placeOf } from '../provisioning/resource-event.js';
 import { aboutResource } from './about-resource.js';
 import { assertCan } from './authorization.js';
 import { CONFIDENTIALITY } from './confidentiality.js';
@@ -109,16 +109,13 @@ interface Accepted {
 }
 
 async function announceAccepted(ctx: Context, tx: Tx, { resourceId, data }: Accepted): Promise<void> {
-  const object = await tx.resource.findUniqueOrThrow({
-    where: { id: resourceId },
-    select: { id: true, kind: true, account: true, region: true, key: true },
-  });
-  const { id: _, ...place } = object;
-  await append(tx, {
-    ...(await aboutResource(tx, object)),
+  const { actor, correlationId } = ctx;
+  const resource = await placeOf(tx, resourceId);
+  await announceResource(tx, aboutResource, {
     type: 'ResourceDriftAcknowledged',
-    actor: ctx.actor,
-    correlationId: ctx.correlationId,
-    data: { ...place, ...data },
+    resource,
+    actor,
+    correlationId,
+    data,
   });
 }

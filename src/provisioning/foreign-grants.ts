@@ -1,4 +1,3 @@
-import { append } from '../events/append.js';
 import { SYSTEM_ACTOR } from '../events/types.js';
 import type { ForeignGrantPolicy, ForeignGrantStatus, Prisma } from '../generated/prisma/client.js';
 import { chunksOf } from './group.js';
@@ -9,6 +8,7 @@ import { specText } from './merge.js';
 import { objectsOf } from './objects-of.js';
 import type { Item, ListedGrant, ProviderError } from './provider.js';
 import { resourceId } from './resource.js';
+import { announceResource, placeOf } from './resource-event.js';
 import { attempt, type Run } from './run-calls.js';
 
 type Tx = Prisma.TransactionClient;
@@ -258,18 +258,13 @@ interface News {
 
 /** The event is about the catalogue object: its domain hears of it. */
 async function announce<Session>(run: Run<Session>, tx: Tx, { type, row, data }: News): Promise<void> {
-  const object = await tx.resource.findUniqueOrThrow({
-    where: { id: row.resourceId },
-    select: { id: true, kind: true, account: true, region: true, key: true },
-  });
-  const { kind, account, region, key } = object;
   const { principal, resource } = row;
   const foreignGrant = { id: run.foreign.publicId(row.id), account: run.lease.account, principal, resource };
-  await append(tx, {
-    ...(await run.aboutResource(tx, object)),
+  await announceResource(tx, run.aboutResource, {
     type,
+    resource: await placeOf(tx, row.resourceId),
     actor: SYSTEM_ACTOR,
     correlationId: run.lease.holder,
-    data: { kind, account, region, key, foreignGrant, ...data },
+    data: { foreignGrant, ...data },
   });
 }

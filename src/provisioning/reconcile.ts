@@ -6,7 +6,7 @@ import { FenceLost, type LaneKey, type LeaseTimes, releaseLane, takeLane } from 
 import { createLaneQueue } from './lane-queue.js';
 import type { Aws, OpenLane } from './provider.js';
 import type { Owner } from './reckon.js';
-import type { AboutResource } from './record.js';
+import type { AboutResource } from './resource-event.js';
 import { runLane } from './run.js';
 import type { RunContext } from './run-calls.js';
 import { createSettler, type Settled } from './settle.js';

@@ -1,4 +1,3 @@
-import { append, type NewEvent } from '../events/append.js';
 import { SYSTEM_ACTOR } from '../events/types.js';
 import { Prisma, type PrismaClient } from '../generated/prisma/client.js';
 import { BEING_REPAIRED } from './drift.js';
@@ -7,15 +6,10 @@ import type { Kind, SpecOf } from './kinds.js';
 import { type LaneKey, type Lease, underFence } from './lane.js';
 import { united } from './merge.js';
 import type { Owner } from './reckon.js';
+import { type AboutResource, announceResource } from './resource-event.js';
 import type { Verdict } from './verdict.js';
 
 type Tx = Prisma.TransactionClient;
-
-/** Whom events about a resource name and reach: governance knows domains and global ids, provisioning does not. */
-export type AboutResource = (
-  tx: Tx,
-  resource: { id: string; kind: string; account: string; region: string; key: string },
-) => Promise<Pick<NewEvent, 'subject' | 'subjectId' | 'domainId' | 'productId' | 'audience'>>;
 
 /** What followed from recording: owners to settle and lanes to wake. */
 export interface Recorded {
@@ -98,7 +92,11 @@ export async function record(
       tx,
       reissuers.filter((id) => written.has(id)),
     );
-    for (const verdict of kept) await appendEvent(tx, verdict, aboutResource);
+    for (const { row, event } of kept) {
+      if (!event) continue;
+      const { correlationId } = row;
+      await announceResource(tx, aboutResource, { ...event, resource: row, actor: SYSTEM_ACTOR, correlationId });
+    }
     return { owners, dependents: [...dependents, ...reissued] };
   });
 }
@@ -226,18 +224,6 @@ async function lanesAbove(tx: Tx, lease: Lease, ready: Verdict[]): Promise<LaneK
     SELECT DISTINCT "account", "region" FROM "Resource"
     WHERE "dependsOn" && ${ready.map(({ row }) => row.id)}::text[] AND "status" NOT IN ('REMOVED', 'FAILED')
       AND NOT ("account" = ${lease.account} AND "region" = ${lease.region})`;
-}
-
-async function appendEvent(tx: Tx, { row, event }: Verdict, aboutResource: AboutResource): Promise<void> {
-  if (!event) return;
-  const { kind, account, region, key, correlationId } = row;
-  await append(tx, {
-    ...(await aboutResource(tx, row)),
-    type: event.type,
-    actor: SYSTEM_ACTOR,
-    correlationId,
-    data: { kind, account, region, key, ...event.data },
-  });
 }
 
 /**

@@ -6,7 +6,8 @@ import type { ForeignPolicies } from './foreign-grants.js';
 import type { Kind } from './kinds.js';
 import { FenceLost, type Lease, type LeaseTimes } from './lane.js';
 import type { Aws, Item, Observation, OpenLane, Outcome, Provider, ProviderError } from './provider.js';
-import { type AboutResource, type Recorded, sentSince } from './record.js';
+import { type Recorded, sentSince } from './record.js';
+import type { AboutResource } from './resource-event.js';
 import type { VerdictOptions } from './verdict.js';
 
 /**
