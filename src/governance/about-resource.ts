@@ -1,5 +1,6 @@
 import type { AboutResource } from '../provisioning/resource-event.js';
 import { globalId, resourceSubjectId } from './global-id.js';
+import { CLAIMED_FOR } from './rows.js';
 
 /**
  * Events about a resource are about the domains that answer for it: those that claim it by themselves, by a product, or by a grant to
@@ -9,14 +10,11 @@ export const aboutResource: AboutResource = async (tx, resource) => {
   const owners = await tx.$queryRaw<
     { domainId: string; domain: string; productId: string | null; readerId: string | null }[]
   >`
-    SELECT DISTINCT domain."id"::text AS "domainId", domain."name" AS "domain", product."id"::text AS "productId",
-      access."consumerDomainId"::text AS "readerId"
-    FROM "ResourceClaim" claim
-    LEFT JOIN "AccessGrant" access ON claim."ownerType" = 'ACCESS_GRANT' AND access."id" = claim."ownerId"
-    LEFT JOIN "DataProduct" product
-      ON claim."ownerType" <> 'DOMAIN' AND product."id" = coalesce(access."productId", claim."ownerId")
-    JOIN "Domain" domain ON domain."id" = coalesce(product."domainId", claim."ownerId")
-    WHERE claim."resourceId" = ${resource.id}
+    SELECT DISTINCT d."id"::text AS "domainId", d."name" AS "domain", p."id"::text AS "productId",
+      g."consumerDomainId"::text AS "readerId"
+    FROM "ResourceClaim" c ${CLAIMED_FOR}
+    JOIN "Domain" d ON d."id" = coalesce(p."domainId", c."ownerId")
+    WHERE c."resourceId" = ${resource.id}
     ORDER BY 1, 3`;
   const domains = [...new Set(owners.map(({ domainId }) => domainId))];
   const readers = owners.flatMap(({ readerId }) => readerId ?? []);

@@ -7,6 +7,7 @@ import type { Context } from './context.js';
 import { crawlAgain } from './crawl.js';
 import { LOB } from './desired-grants.js';
 import { notFound, wrongState } from './error.js';
+import { CLAIMED_FOR } from './rows.js';
 import { mutate, type Tx } from './transaction.js';
 import { idempotencyKey, read } from './validation.js';
 
@@ -47,8 +48,7 @@ export async function subjectOf(tx: Tx, resourceId: string): Promise<Subjects['R
 export const WHOSE_POLICY = Prisma.sql`"Resource" r
   LEFT JOIN "Domain" own ON own."awsAccountId" = r."account"
   LEFT JOIN "ResourceClaim" c ON own."id" IS NULL AND c."resourceId" = r."id" AND c."releasedAtGeneration" IS NULL
-  LEFT JOIN "AccessGrant" g ON c."ownerType" = 'ACCESS_GRANT' AND g."id" = c."ownerId"
-  LEFT JOIN "DataProduct" p ON c."ownerType" <> 'DOMAIN' AND p."id" = coalesce(g."productId", c."ownerId")
+  ${CLAIMED_FOR}
   LEFT JOIN "Domain" d ON d."id" = coalesce(own."id", p."domainId", c."ownerId")`;
 
 /** What is the whole mesh's in the governance account, whoever claims it so far. */

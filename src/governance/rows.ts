@@ -32,6 +32,14 @@ export type GrantRow = Prisma.AccessGrantGetPayload<{ include: typeof GRANT }>;
  */
 export const isLive = Prisma.raw(`"status" IN (${LIVE.map((state) => `'${state}'`).join(', ')})`);
 
+/**
+ * Joins to claims `c` the grant `g` and the product `p` that they are of; what neither is of is the claim of a domain, whose id is
+ * `c."ownerId"`.
+ */
+export const CLAIMED_FOR = Prisma.raw(`
+  LEFT JOIN "AccessGrant" g ON c."ownerType" = 'ACCESS_GRANT' AND g."id" = c."ownerId"
+  LEFT JOIN "DataProduct" p ON c."ownerType" <> 'DOMAIN' AND p."id" = coalesce(g."productId", c."ownerId")`);
+
 /** Reads a domain; nothing is locked. */
 export async function readDomain(tx: Tx, id: string): Promise<Domain> {
   const domain = await tx.domain.findUnique({ where: { id } });

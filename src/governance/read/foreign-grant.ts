@@ -1,3 +1,4 @@
+import { CLAIMED_FOR } from '../rows.js';
 import type { ConnectionList, Order } from './connection.js';
 import { resourceShape } from './resource.js';
 import { plain, raw, type Shape, type Sql, sql } from './select.js';
@@ -52,8 +53,6 @@ export const foreignGrantList: ConnectionList = {
 /** The object is in the domain's account, or claimed by it, by a product of its, or by a grant to one. */
 function onObjectOf(r: Sql, domain: string): Sql {
   return sql`(EXISTS (SELECT 1 FROM "Domain" d WHERE d."id" = ${domain}::uuid AND d."awsAccountId" = ${r}."account")
-    OR EXISTS (SELECT 1 FROM "ResourceClaim" c
-      LEFT JOIN "AccessGrant" g ON c."ownerType" = 'ACCESS_GRANT' AND g."id" = c."ownerId"
-      LEFT JOIN "DataProduct" p ON c."ownerType" <> 'DOMAIN' AND p."id" = coalesce(g."productId", c."ownerId")
+    OR EXISTS (SELECT 1 FROM "ResourceClaim" c ${CLAIMED_FOR}
       WHERE c."resourceId" = ${r}."resourceId" AND coalesce(p."domainId", c."ownerId") = ${domain}::uuid))`;
 }
