@@ -41,6 +41,10 @@ export function grantOf(
   });
 }
 
+/** So many grants on a table, each to a principal of its own. */
+export const grants = (count: number, table = 'orders') =>
+  Array.from({ length: count }, (_, n) => grantOf(table, { SELECT: 'ALL_COLUMNS' }, `${ANALYST}-${n}`));
+
 /** Everything that access by name needs for one principal and table, over two lanes. */
 export function accessTo(table: string, permissions?: PermissionMap): DesiredResource[] {
   const target = { catalogId: GOVERNANCE.account, database: 'sales', table };
