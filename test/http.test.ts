@@ -1,137 +1,12 @@
 import { request as httpRequest } from 'node:http';
 import { gunzipSync } from 'node:zlib';
-import {
-  GraphQLError,
-  GraphQLInt,
-  GraphQLList,
-  GraphQLNonNull,
-  GraphQLObjectType,
-  GraphQLSchema,
-  GraphQLString,
-  getIntrospectionQuery,
-} from 'graphql';
 import { serverAudits } from 'graphql-http';
 import { type Client, createClient } from 'graphql-ws';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
-import { createHealth, type Health } from '../src/server/health.js';
-import { createHttp, type Http, type IncomingRequest } from '../src/server/http.js';
-import { createLog } from '../src/server/log.js';
-import { serveWebSockets, type WebSockets } from '../src/server/websocket.js';
+import { startFront } from './testkit/front.js';
 
-interface Ran {
-  resolvers: number;
-}
-const ran: Ran = { resolvers: 0 };
-
-const item: GraphQLObjectType = new GraphQLObjectType({
-  name: 'Item',
-  fields: () => ({
-    name: { type: GraphQLString, resolve: () => 'one' },
-    parent: { type: item, resolve: () => ({}) },
-    items: {
-      type: connection,
-      args: { first: { type: new GraphQLNonNull(GraphQLInt) } },
-      resolve: () => ({ nodes: [{}] }),
-    },
-    tags: { type: new GraphQLList(item), resolve: () => [] },
-  }),
-});
-const connection = new GraphQLObjectType({
-  name: 'ItemConnection',
-  fields: { nodes: { type: new GraphQLList(item) } },
-});
-const schema = new GraphQLSchema({
-  query: new GraphQLObjectType({
-    name: 'Query',
-    fields: {
-      item: {
-        type: item,
-        resolve: () => {
-          ran.resolvers += 1;
-          return {};
-        },
-      },
-      whoami: { type: GraphQLString, resolve: (_, __, context: { subject: string }) => context.subject },
-      secret: {
-        type: GraphQLString,
-        resolve: () => {
-          throw new Error('password=hunter2');
-        },
-      },
-    },
-  }),
-  mutation: new GraphQLObjectType({
-    name: 'Mutation',
-    fields: { change: { type: GraphQLString, resolve: () => 'changed' } },
-  }),
-  subscription: new GraphQLObjectType({
-    name: 'Subscription',
-    fields: {
-      count: {
-        type: GraphQLInt,
-        args: { to: { type: GraphQLInt } },
-        subscribe: async function* (_, { to }: { to: number }, context: { signal: AbortSignal }) {
-          for (let count = 1; count <= to; count += 1) yield { count };
-          if (to === 0) await new Promise((done) => context.signal.addEventListener('abort', done));
-        },
-      },
-      leak: {
-        type: GraphQLInt,
-        subscribe: () => {
-          throw new Error('password=hunter2');
-        },
-      },
-    },
-  }),
-});
-
-const log = createLog({ level: 'silent' });
-let health: Health;
-let http: Http;
-let sockets: WebSockets;
-let url: string;
-let databaseUp = true;
-/** `Bearer <name>` is who asks; `Bearer <name> <milliseconds>` expires. */
-function subjectOf({ authorization }: IncomingRequest): { subject: string; expiresAt: Date } {
-  const [, subject, lives] = /^Bearer (\w+) ?(\d+)?$/.exec(authorization ?? '') ?? [];
-  if (!subject) {
-    throw new GraphQLError('Send a token.', { extensions: { code: 'UNAUTHENTICATED', http: { status: 401 } } });
-  }
-  return { subject, expiresAt: new Date(Date.now() + Number(lives ?? 60_000)) };
-}
-
-beforeAll(async () => {
-  health = createHealth({
-    database: async () => {
-      if (!databaseUp) throw new Error('no connection');
-    },
-  });
-  const config = {
-    host: '127.0.0.1',
-    port: 0,
-    introspection: true,
-    graphiql: true,
-    allowedOrigins: ['https://portal.test'],
-  };
-  const api = { schema, contextOf: async (request: IncomingRequest) => subjectOf(request) };
-  http = await createHttp({ config, log, health, api });
-  sockets = serveWebSockets({
-    server: http.app.server,
-    schema,
-    config,
-    log,
-    open: async (request) => {
-      const { subject, expiresAt } = subjectOf(request);
-      return { expiresAt, admit: () => true, contextOf: (signal) => ({ subject, signal }), close: () => undefined };
-    },
-  });
-  url = `http://127.0.0.1:${await http.listen()}/graphql`;
-});
-afterAll(async () => {
-  await sockets.drain(500);
-  await http.close();
-});
+const { url, database } = await startFront();
 
 interface Answer {
   data?: Record<string, unknown> | null;
@@ -150,7 +25,6 @@ async function post(
   return { status: response.status, answer: (await response.json()) as Answer, headers: response.headers };
 }
 const query = (text: string, variables = {}) => post({ query: text, variables });
-const codeOf = ({ answer }: { answer: Answer }) => answer.errors?.[0]?.extensions.code;
 
 describe('the API over HTTP', () => {
   it('answers whoever brings a token', async () => {
@@ -232,68 +106,6 @@ describe('the API over HTTP', () => {
   });
 });
 
-describe('query limits', () => {
-  const nested = (depth: number) =>
-    `${'{ item '.repeat(1)}${'{ parent '.repeat(depth - 2)}{ name }${' }'.repeat(depth - 1)}`;
-  const fragments = (count: number) =>
-    `{ item { ...F0 } } ${Array.from({ length: count }, (_, i) => `fragment F${i} on Item { parent { ...F${i + 1} } tags { ...F${i + 1} } }`).join(' ')} fragment F${count} on Item { name }`;
-  const cases: [string, string][] = [
-    ['more than 1,000 tokens', `{ ${'whoami '.repeat(1_001)} }`],
-    ['11 levels', nested(11)],
-    ['16 aliases', `{ ${Array.from({ length: 16 }, (_, i) => `a${i}: whoami`).join(' ')} }`],
-    ['16 aliases of __typename', `{ ${Array.from({ length: 16 }, (_, i) => `a${i}: __typename`).join(' ')} }`],
-    ['9 directives', `{ ${'whoami @skip(if: false) '.repeat(9)} }`],
-    ['301 fields', `{ ${'whoami '.repeat(301)} }`],
-    ['two operations', 'query A { whoami } query B { whoami }'],
-    [
-      'a cycle of fragments',
-      '{ item { ...A } } fragment A on Item { parent { ...B } } fragment B on Item { parent { ...A } }',
-    ],
-    ['fragments that double', fragments(9)],
-    ['pages of pages', '{ item { items(first: 100) { nodes { items(first: 100) { nodes { name } } } } } }'],
-    ['a page of 0', '{ item { items(first: 0) { nodes { name } } } }'],
-    ['a page of 101', '{ item { items(first: 101) { nodes { name } } } }'],
-    ['a page of -1', '{ item { items(first: -1) { nodes { name } } } }'],
-  ];
-
-  it.each(cases)('refuse %s with HTTP 400 before any resolver, in under 50 ms', async (_, text) => {
-    await query('{ whoami }');
-    ran.resolvers = 0;
-    const started = performance.now();
-    const refusal = await post({ query: text, operationName: text.startsWith('query A') ? 'A' : undefined });
-    expect(refusal.status).toBe(400);
-    expect(performance.now() - started).toBeLessThan(50);
-    expect(codeOf(refusal)).toMatch(/^(GRAPHQL_PARSE_FAILED|GRAPHQL_VALIDATION_FAILED|QUERY_TOO_COSTLY)$/);
-    expect(ran.resolvers).toBe(0);
-  });
-
-  it('see through variables', async () => {
-    const pages = 'query ($n: Int!) { item { items(first: $n) { nodes { items(first: $n) { nodes { name } } } } } }';
-    expect(codeOf(await query(pages, { n: 100 }))).toBe('QUERY_TOO_COSTLY');
-    expect((await query(pages, { n: 90 })).status).toBe(200);
-    expect(codeOf(await query(pages, { n: 1_000 }))).toBe('QUERY_TOO_COSTLY');
-  });
-
-  it('let an ordinary document pass: 10 levels, pages, aliases, fragments', async () => {
-    expect((await query(nested(10))).status).toBe(200);
-    const text = `{ a: item { items(first: 100) { nodes { ...N } } } b: item { ...N } } fragment N on Item { name parent { name } }`;
-    expect((await query(text)).answer.errors).toBeUndefined();
-  });
-
-  it('let the standard introspection pass', async () => {
-    const { status, answer } = await query(
-      getIntrospectionQuery({ inputValueDeprecation: true, specifiedByUrl: true, oneOf: true }),
-    );
-    expect(status).toBe(200);
-    expect(answer.errors).toBeUndefined();
-  });
-
-  it('refuse an introspection that goes round in circles', async () => {
-    const circle = `{ __schema { types { ${'fields { type { '.repeat(5)} name ${'} }'.repeat(5)} } } }`;
-    expect(codeOf(await query(circle))).toBe('GRAPHQL_VALIDATION_FAILED');
-  });
-});
-
 describe('GraphiQL', () => {
   it('is where a browser lands that asks for no page in particular', async () => {
     const root = new URL('/', url);
@@ -327,13 +139,13 @@ describe('health', () => {
     };
     expect(await probe('/healthz')).toEqual({ status: 200, body: { status: 'ok' } });
     expect(await probe('/readyz')).toEqual({ status: 200, body: { ready: true, checks: { database: 'ok' } } });
-    databaseUp = false;
+    database.up = false;
     expect(await probe('/healthz')).toMatchObject({ status: 200 });
     expect(await probe('/readyz')).toEqual({
       status: 503,
       body: { ready: false, checks: { database: 'no connection' } },
     });
-    databaseUp = true;
+    database.up = true;
   });
 });
 

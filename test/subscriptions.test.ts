@@ -7,6 +7,7 @@ import { graphql } from '../src/generated/graphql/gql.js';
 import { type MainJob, mainJob, reader } from './testkit/access.js';
 import { type EventStream, openEventStream } from './testkit/event-stream.js';
 import { productOfTest } from './testkit/product.js';
+import { openSseStream } from './testkit/sse-stream.js';
 
 const product = await productOfTest();
 let database: pg.Client;
@@ -179,7 +180,7 @@ async function firstCursor(): Promise<string> {
   return events.nodes[0]?.cursor ?? '';
 }
 
-test('a member who is removed hears nothing more of the domain on his open stream, and again once he is back', async () => {
+test('the stream of a member who is removed closes; he hears nothing more of the domain, and again once he is back', async () => {
   const { domain } = await admin(OrdersId);
   const member = { domain: domain?.id ?? '', subject: 'elif.kaya' };
   const stream = await streamOf('elif.kaya', { after: await lastCursor() });
@@ -188,7 +189,15 @@ test('a member who is removed hears nothing more of the domain on his open strea
   await job.request({ principals: [reader('as-a-member')] });
   await stream.hear(({ type }) => type === 'ACCESS_REQUESTED');
 
+  const events = openSseStream({ graphql: product.graphql, token: await product.tokenOf('elif.kaya'), after: null });
+  await sleep(500);
+  const removed = Date.now();
   payload((await admin(Remove, { input: member })).removeDomainMember);
+  expect(await stream.closed()).toMatchObject({ code: 4403, reason: 'Removed from a domain' });
+  await events.ended();
+  expect(events.errors).toEqual(['Removed from a domain']);
+  expect(Date.now() - removed).toBeLessThan(5_000);
+  stream.dropAndResume();
   const before = stream.heard.length;
   await job.request({ principals: [reader('after-the-removal')] });
   // Events come in order: who hears this one has been passed over before.
@@ -211,4 +220,23 @@ test('a socket closes when its token expires, and takes no other with it', async
   expect(lived).toBeLessThan(2_000 + 5_000);
   await job.request({ principals: [reader('after-the-expiry')] });
   await other.hear(({ type }) => type === 'ACCESS_REQUESTED');
+});
+
+test('an admin whose server-sent events break off at any moment receives every event once, by Last-Event-ID', async () => {
+  const before = (await events()).length;
+  const token = await product.tokenOf('ada.admin');
+  const stream = openSseStream({ graphql: product.graphql, token, after: await lastCursor() });
+  let touring = true;
+  const toured = tour().finally(() => {
+    touring = false;
+  });
+  while (touring) {
+    await sleep(Math.random() * 100);
+    stream.dropAndResume();
+  }
+  expect(await toured).toBe(true);
+  const last = (await events()).length;
+  await stream.heardUpTo(last);
+  stream.drop();
+  expect(stream.heard.slice(0, last - before).map(({ sequence }) => sequence)).toEqual(numbers(before + 1, last));
 });

@@ -11,6 +11,8 @@ export interface RequestContext {
   read: ReadContext;
   /** The process's tail of the event log. */
   subscribe: (options: SubscribeOptions) => Promise<AsyncIterableIterator<LogEvent>>;
+  /** The cursor that a stream is to go on after, where its transport brought one; it comes before what arguments say. */
+  resumeAfter?: string | undefined;
   /** The viewer as he is now: asked at each delivery to a subscriber. Undefined once he may not subscribe any more. */
   currentViewer: () => Viewer | undefined;
 }

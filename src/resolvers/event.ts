@@ -79,9 +79,10 @@ const columnsOf = ({ seq, ...event }: LogEvent): ReadEvent => ({ ...event, seque
 
 /** Opens a stream of the events that `accepts` and that the viewer may see at the moment of delivery. */
 async function stream(rc: RequestContext, after: string | null | undefined, accepts: (event: LogEvent) => boolean) {
+  const from = rc.resumeAfter ?? after;
   try {
     const events = await rc.subscribe({
-      after: typeof after === 'string' ? decodeCursor(after) : undefined,
+      after: typeof from === 'string' ? decodeCursor(from) : undefined,
       accepts: (event) => {
         const viewer = rc.currentViewer();
         return viewer !== undefined && accepts(event) && mayGet(viewer, event);

@@ -1,24 +1,26 @@
-import { GraphQLError } from 'graphql';
 import { createProviders } from '../aws/providers.js';
+import { encodeCursor } from '../events/cursor.js';
 import { startListener } from '../events/listen.js';
 import type { Loop } from '../events/loop.js';
 import { startSequencer } from '../events/sequencer.js';
 import { startTail, type Tail } from '../events/tail.js';
-import type { Actor } from '../events/types.js';
+import type { Actor, LogEvent } from '../events/types.js';
 import type { Context, Viewer } from '../governance/context.js';
 import type { CallsOf } from '../provisioning/plan.js';
 import type { RequestContext } from '../resolvers/context.js';
 import { buildSchema } from '../resolvers/schema.js';
 import type { Config } from './config.js';
 import { type Database, openDatabase } from './database.js';
+import { serveEventStreams } from './event-stream.js';
 import { createHealth, type ReadinessCheck } from './health.js';
 import { type Api, createHttp, type IncomingRequest } from './http.js';
 import { openJobs } from './jobs.js';
 import type { Log } from './log.js';
 import { MigrationError, pendingMigrations } from './migrate.js';
-import { createRateLimit } from './rates.js';
+import { callerOf, createRateLimit, pointsOf } from './rates.js';
+import type { StreamSession } from './subscription.js';
 import { createAuthenticate, createViewers, type Identity, type Viewers } from './viewer.js';
-import { type SocketSession, serveWebSockets } from './websocket.js';
+import { serveWebSockets } from './websocket.js';
 import { assertRecent, startWork, type Work } from './work.js';
 
 /** Which parts run in this process: the API, the worker, or both. */
@@ -84,20 +86,18 @@ export async function createApp({ config, roles, log, alone = false }: AppOption
       onClose(() => tail.stop());
       checks.tail = async () => assertRecent('tail', tail.lastRunAt, 10_000);
       requests = createRequests({ config, database, tail, viewers, committed });
-      api = { schema: await buildSchema(), contextOf: requests.contextOf };
+      api = { schema: await buildSchema(), contextOf: requests.contextOf, charge: requests.charge };
     }
     const health = createHealth(checks);
     const http = await createHttp({ config, log, health, ...(api ? { api } : {}) });
     onClose(() => http.close());
     if (api && requests) {
-      const sockets = serveWebSockets({
-        server: http.app.server,
-        schema: api.schema,
-        config,
-        log,
-        open: requests.openSocket,
-      });
+      const rules = { schema: api.schema, introspection: config.introspection };
+      const open = requests.openSession;
+      const sockets = serveWebSockets({ server: http.app.server, rules, config, log, open });
       onClose(() => sockets.drain());
+      const streams = serveEventStreams(http.app, { rules, log, open, cursorOf: cursorOfEvent });
+      onClose(() => streams.drain());
     }
     onClose(async () => health.drain());
     return { listen: http.listen, close: () => closeAll(closing, log) };
@@ -144,18 +144,39 @@ interface RequestParts {
   committed: Context['committed'];
 }
 
-/** Turns requests and sockets into what resolvers are given. */
+/** Turns requests and subscribers into what resolvers are given. */
 interface Requests {
   contextOf(request: IncomingRequest): Promise<RequestContext>;
-  openSocket(request: IncomingRequest): Promise<SocketSession>;
+  charge(rc: RequestContext, nodes: number): Promise<void>;
+  openSession(request: IncomingRequest): Promise<StreamSession>;
+}
+
+/** Where to go on after an event; events of the log alone have a place. */
+function cursorOfEvent(event: unknown): string | undefined {
+  const { seq } = event as Partial<LogEvent>;
+  return typeof seq === 'bigint' ? encodeCursor(seq) : undefined;
 }
 
 function createRequests({ config, database, tail, viewers, committed }: RequestParts): Requests {
   const authenticate = createAuthenticate(config);
   const admitRequest = createRateLimit();
-  const admitSocket = createRateLimit();
+  const admitStream = createRateLimit();
+  const admitStranger = createRateLimit();
   const providers = createProviders(config.mesh.region);
   const callsOf: CallsOf = (account, kind, item, action) => providers[kind].calls(account, item as never, action);
+
+  /**
+   * Failures count against the caller's address. Whoever signs in is let in all the same: those who share the address of
+   * one that fails are not locked out by it.
+   */
+  async function signIn({ authorization, address }: IncomingRequest): Promise<Identity> {
+    try {
+      return await authenticate(authorization);
+    } catch (error) {
+      await admitStranger(callerOf(address));
+      throw error;
+    }
+  }
 
   function contextFor({ request, identity, viewer, currentViewer }: Asking, signal?: AbortSignal): RequestContext {
     return {
@@ -176,21 +197,27 @@ function createRequests({ config, database, tail, viewers, committed }: RequestP
 
   return {
     contextOf: async (request) => {
-      const identity = await authenticate(request.authorization);
-      if (!admitRequest(identity.subject)) throw tooMany();
+      const identity = await signIn(request);
+      await admitRequest(identity.subject);
       const viewer = await viewers.viewerOf(identity);
       return contextFor({ request, identity, viewer, currentViewer: () => viewer });
     },
-    openSocket: async (request) => {
-      const identity = await authenticate(request.authorization);
+    charge: async ({ ctx }, nodes) => {
+      const points = pointsOf(nodes);
+      if (points > 0) await admitRequest(ctx.viewer.subject, points);
+    },
+    openSession: async (request) => {
+      const identity = await signIn(request);
       const watched = await viewers.watch(identity);
       return {
         expiresAt: identity.expiresAt,
-        admit: () => admitSocket(identity.subject),
+        ended: watched.removed,
+        admit: (nodes = 0) => admitStream(identity.subject, 1 + pointsOf(nodes)),
         close: watched.stop,
-        contextOf: (signal) => {
+        contextOf: ({ signal, resumeAfter }) => {
           const currentViewer = () => (signal.aborted || hasExpired(identity) ? undefined : watched.current());
-          return contextFor({ request, identity, viewer: watched.current(), currentViewer }, signal);
+          const rc = contextFor({ request, identity, viewer: watched.current(), currentViewer }, signal);
+          return { ...rc, resumeAfter };
         },
       };
     },
@@ -210,9 +237,4 @@ function actorOf({ subject, name, tokenId }: Identity, address: string | null): 
 
 function hasExpired({ expiresAt }: Identity): boolean {
   return expiresAt.getTime() <= Date.now();
-}
-
-function tooMany(): GraphQLError {
-  const extensions = { code: 'RATE_LIMITED', http: { status: 429 } };
-  return new GraphQLError('Too many requests, try again in a second.', { extensions });
 }

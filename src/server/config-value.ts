@@ -8,11 +8,22 @@ export const postgresUrl = z
   .regex(/^postgres(ql)?:\/\/[^/]+\/.+/, 'must look like postgres://user:password@host:5432/database');
 export const iamRole = z.string().regex(/^arn:aws[a-z-]*:iam::\d{12}:role\/.+$/, 'must be the ARN of an IAM role');
 export const flag = z.enum(['true', 'false'], 'must be true or false').transform((value) => value === 'true');
-export const list = z.string().transform((value) =>
+const list = z.string().transform((value) =>
   value
     .split(',')
     .map((item) => item.trim())
     .filter(Boolean),
+);
+/** Origins of web pages, each by its full name: a wildcard would let every page in. */
+export const origins = list.pipe(
+  z.array(
+    z
+      .string()
+      .refine(
+        (one) => URL.canParse(one) && /^https?:/.test(one) && new URL(one).origin === one,
+        'must be origins such as https://portal.example, without path or wildcard',
+      ),
+  ),
 );
 export const duration = z
   .string()

@@ -10,8 +10,8 @@ import {
   isLoopback,
   isLoopbackHost,
   issuers,
-  list,
   logLevel,
+  origins,
   postgresUrl,
   wholeNumber,
 } from './config-value.js';
@@ -44,8 +44,10 @@ export interface Config {
   host: string;
   /** 0 takes a free port. */
   port: number;
-  /** Origins of web pages that may open a WebSocket, besides the server's own. */
+  /** Origins of web pages that may use the API, besides the server's own. */
   allowedOrigins: string[];
+  /** Where clients reach the API, behind whatever stands in front; null: where it listens. */
+  publicUrl: string | null;
   issuers: Issuer[];
   mesh: Mesh;
   /** Endpoint and credentials null: real AWS, by the SDK's default credential chain. */
@@ -83,9 +85,13 @@ const variables = {
   MESHGATE_ISSUERS: issuers.describe(
     'Token issuers as JSON: [{"issuer","jwksUri","audience","typ","adminGroups","subjectPrefix","maxTokenAgeSeconds"}].',
   ),
-  MESHGATE_ALLOWED_ORIGINS: list
+  MESHGATE_ALLOWED_ORIGINS: origins
     .default([])
-    .describe('Origins of web pages that may open a WebSocket, separated by commas.'),
+    .describe('Origins of web pages that may use the API, such as https://portal.example, separated by commas.'),
+  MESHGATE_PUBLIC_URL: z
+    .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
+    .optional()
+    .describe('Where clients reach the API through a proxy; with https, answers tell browsers to stay with it (HSTS).'),
   MESHGATE_GOVERNANCE_ACCOUNT: z
     .string()
     .regex(/^\d{12}$/, 'must be an AWS account id of 12 digits')
@@ -182,6 +188,7 @@ export function readConfig(source: Environment = process.env): Config {
     host: value.HOST,
     port: value.PORT,
     allowedOrigins: value.MESHGATE_ALLOWED_ORIGINS,
+    publicUrl: value.MESHGATE_PUBLIC_URL ?? null,
     issuers: value.MESHGATE_ISSUERS,
     mesh: {
       governanceAccount: value.MESHGATE_GOVERNANCE_ACCOUNT,

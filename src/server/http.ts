@@ -1,22 +1,17 @@
 import { randomUUID } from 'node:crypto';
-import { ApolloServer, type ApolloServerPlugin, type BaseContext } from '@apollo/server';
-import { unwrapResolverError } from '@apollo/server/errors';
-import {
-  ApolloServerPluginCacheControlDisabled,
-  ApolloServerPluginLandingPageDisabled,
-  ApolloServerPluginSchemaReportingDisabled,
-  ApolloServerPluginUsageReportingDisabled,
-} from '@apollo/server/plugin/disabled';
+import type { BaseContext } from '@apollo/server';
 import { fastifyApolloHandler } from '@as-integrations/fastify';
+import cors from '@fastify/cors';
+import helmet from '@fastify/helmet';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
-import { type FormattedExecutionResult, GraphQLError, type GraphQLFormattedError, type GraphQLSchema } from 'graphql';
-import { expectedError } from '../resolvers/result.js';
+import { GraphQLError, type GraphQLSchema } from 'graphql';
 import type { Config } from './config.js';
-import { isLoopbackHost } from './config-value.js';
-import { buildGraphiqlPage, type GraphiqlPage, graphiqlPolicy } from './graphiql.js';
+import { failure } from './error.js';
+import { buildGraphiqlPage, type GraphiqlPage } from './graphiql.js';
+import { startGraphql } from './graphql.js';
 import type { Health } from './health.js';
-import { costError, limits, limitsRule, parseLimits } from './limits.js';
 import type { Log } from './log.js';
+import { isAllowedHost, isAllowedOrigin } from './origin.js';
 
 /** What the front knows of a request before anybody is authenticated. */
 export interface IncomingRequest {
@@ -33,11 +28,13 @@ export interface IncomingRequest {
 export interface Api<C extends BaseContext> {
   schema: GraphQLSchema;
   contextOf: (request: IncomingRequest) => Promise<C>;
+  /** Takes what an answer of so many objects counts from the viewer's allowance; throws RATE_LIMITED. */
+  charge: (context: C, nodes: number) => Promise<void>;
 }
 
 /** What the HTTP front is built from; a worker has health alone and no API. */
 export interface HttpOptions<C extends BaseContext> {
-  config: Pick<Config, 'host' | 'port' | 'introspection' | 'graphiql'>;
+  config: Pick<Config, 'host' | 'port' | 'introspection' | 'graphiql' | 'allowedOrigins' | 'publicUrl'>;
   log: Log;
   health: Health;
   api?: Api<C>;
@@ -68,31 +65,27 @@ export async function createHttp<C extends BaseContext>({ config, log, health, a
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
   }) as unknown as FastifyInstance;
-  // JSON alone: what a form or a plain text can carry, a page elsewhere could send without being asked (CSRF).
-  app.removeContentTypeParser('text/plain');
-  if (isLoopbackHost(config.host)) app.addHook('onRequest', refuseForeignHost);
-  app.addHook('onRequest', async (request, reply) => {
-    reply.headers({ 'x-request-id': request.id, 'x-correlation-id': request.id, 'x-content-type-options': 'nosniff' });
-  });
-  app.addHook('onSend', async (_, reply) => {
-    if (reply.statusCode === 401) reply.header('www-authenticate', 'Bearer realm="meshgate"');
-  });
+  readJson(app);
+  app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) =>
+    sendFailure(log, { error, request, reply }),
+  );
+  app.setNotFoundHandler((_, reply) => reply.code(404).send(failure('NOT_FOUND', 'There is nothing at this address.')));
+  await guard(app, config);
   app.addHook('onResponse', async (request, reply) => {
     const { method, url } = request;
     const entry = { correlationId: request.id, method, path: url.split('?')[0], status: reply.statusCode };
     log.info({ ...entry, ms: Math.round(reply.elapsedTime) }, 'request');
   });
-  app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) =>
-    sendFailure(log, { error, request, reply }),
-  );
-  app.setNotFoundHandler((_, reply) => reply.code(404).send(failure('NOT_FOUND', 'There is nothing at this address.')));
   app.get('/healthz', async () => ({ status: 'ok' }));
   app.get('/readyz', async (_, reply) => {
     const readiness = await health.readiness();
     return reply.code(readiness.ready ? 200 : 503).send(readiness);
   });
-  const apollo = api && (await startApollo(api, { config, log }));
-  if (apollo) serveGraphql(app, { apollo, api, config, log });
+  const apollo = api && (await startGraphql(api, { introspection: config.introspection, log }));
+  if (api && apollo) {
+    const answer = fastifyApolloHandler(apollo, { context: (request) => api.contextOf(incoming(request, log)) });
+    serveGraphql(app, { answer: async (request, reply) => answer.call(app, request, reply), config });
+  }
   return {
     app,
     listen: async () => {
@@ -107,92 +100,79 @@ export async function createHttp<C extends BaseContext>({ config, log, health, a
   };
 }
 
-async function startApollo<C extends BaseContext>(
-  { schema }: Api<C>,
-  { config, log }: Pick<HttpOptions<C>, 'config' | 'log'>,
-): Promise<ApolloServer<C>> {
-  const ids = new WeakMap<object, string>();
-  const apollo = new ApolloServer<C>({
-    schema,
-    introspection: config.introspection,
-    hideSchemaDetailsFromClientErrors: !config.introspection,
-    includeStacktraceInErrorResponses: false,
-    stopOnTerminationSignals: false,
-    allowBatchedHttpRequests: false,
-    persistedQueries: false,
-    parseOptions: parseLimits,
-    validationRules: [limitsRule],
-    validationOptions: { maxErrors: limits.errors },
-    formatError: (formatted, error) => maskError(formatted, { error, log, ids }),
-    logger: log,
-    plugins: [
-      limitCost<C>(),
-      refuseSubscriptions<C>(),
-      ApolloServerPluginCacheControlDisabled(),
-      ApolloServerPluginLandingPageDisabled(),
-      ApolloServerPluginSchemaReportingDisabled(),
-      ApolloServerPluginUsageReportingDisabled(),
-    ],
+/** JSON in UTF-8 alone: what a form or a plain text can carry, a page elsewhere could send without being asked (CSRF). */
+function readJson(app: FastifyInstance): void {
+  const utf8 = new TextDecoder('utf-8', { fatal: true });
+  const parse = app.getDefaultJsonParser('error', 'error');
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+    let text: string;
+    try {
+      text = utf8.decode(body as Buffer);
+    } catch {
+      return done(Object.assign(new Error('The body is not UTF-8.'), { statusCode: 400 }));
+    }
+    return parse(request, text, done);
   });
-  await apollo.start();
-  return apollo;
 }
 
-/** The cost of a page depends on variables, so it is known only once these are. */
-function limitCost<C extends BaseContext>(): ApolloServerPlugin<C> {
-  return {
-    requestDidStart: async () => ({
-      didResolveOperation: async ({ schema, document, operation, request }) => {
-        const error = operation && costError({ schema, document, operation, variables: request.variables ?? {} });
-        if (error) throw error;
-      },
-    }),
-  };
+/** Who may ask by his page's origin and by our name, and what every answer says of itself. */
+async function guard(app: FastifyInstance, config: HttpOptions<never>['config']): Promise<void> {
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers({ 'x-request-id': request.id, 'x-correlation-id': request.id, 'cache-control': 'no-store' });
+    if (!isAllowedHost(request.headers, config)) {
+      return reply.code(421).send(failure('MISDIRECTED', 'This server answers to the names of its own machine alone.'));
+    }
+    if (request.method !== 'OPTIONS' && !isAllowedOrigin(request.headers, config)) {
+      const message =
+        'Pages of this origin may not use the API. The operator allows them with MESHGATE_ALLOWED_ORIGINS.';
+      return reply.code(403).send(failure('FORBIDDEN_ORIGIN', message));
+    }
+    return undefined;
+  });
+  app.addHook('onSend', async (_, reply) => {
+    if (reply.statusCode === 401) reply.header('www-authenticate', 'Bearer realm="meshgate"');
+    // Allowances grow by the second.
+    if (reply.statusCode === 429) reply.header('retry-after', '1');
+  });
+  await app.register(helmet, {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"], baseUri: ["'none'"], formAction: ["'none'"] },
+    },
+    strictTransportSecurity: config.publicUrl?.startsWith('https:') ? { maxAge: 31_536_000 } : false,
+    referrerPolicy: { policy: 'no-referrer' },
+    frameguard: { action: 'deny' },
+  });
+  await app.register(cors, {
+    origin: config.allowedOrigins.length > 0 ? config.allowedOrigins : false,
+    methods: ['GET', 'POST'],
+    allowedHeaders: corsHeaders.sent,
+    exposedHeaders: corsHeaders.answered,
+    credentials: false,
+    maxAge: 600,
+  });
 }
 
-/** A stream needs a socket: over a plain request it is refused before anything is opened. */
-function refuseSubscriptions<C extends BaseContext>(): ApolloServerPlugin<C> {
-  return {
-    requestDidStart: async () => ({
-      didResolveOperation: async ({ operation }) => {
-        if (operation?.operation !== 'subscription') return;
-        throw new GraphQLError('Subscribe over WebSocket (graphql-ws) on this same address.', {
-          extensions: { code: 'BAD_REQUEST', http: { status: 400 } },
-        });
-      },
-    }),
-  };
+const corsHeaders = {
+  sent: [
+    'authorization',
+    'content-type',
+    'if-none-match',
+    'last-event-id',
+    'x-correlation-id',
+    'x-request-id',
+    'apollo-require-preflight',
+  ],
+  answered: ['etag', 'retry-after', 'x-correlation-id', 'x-request-id'],
+};
+
+interface Served {
+  answer: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
+  config: HttpOptions<never>['config'];
 }
 
-/** What is not meant for a client goes into the log under an id, and the client gets the id. */
-export function maskError(
-  formatted: GraphQLFormattedError,
-  { error, log, ids = new WeakMap() }: { error: unknown; log: Log; ids?: WeakMap<object, string> },
-): GraphQLFormattedError {
-  if (formatted.extensions?.code && formatted.extensions.code !== 'INTERNAL_SERVER_ERROR') return formatted;
-  const cause = unwrapResolverError(error);
-  const expected = expectedError(cause);
-  if (expected) return { ...formatted, message: expected.message, extensions: { ...expected.extensions } };
-  const key = typeof cause === 'object' && cause !== null ? cause : {};
-  const id = ids.get(key) ?? randomUUID();
-  if (!ids.has(key)) log.error({ err: cause, errorId: id, path: formatted.path }, 'internal error');
-  ids.set(key, id);
-  return {
-    message: `Something went wrong on our side. Ask the operator about error ${id}.`,
-    ...(formatted.path ? { path: formatted.path } : {}),
-    extensions: { code: 'INTERNAL_SERVER_ERROR', errorId: id },
-  };
-}
-
-interface Served<C extends BaseContext> {
-  apollo: ApolloServer<C>;
-  api: Api<C>;
-  config: HttpOptions<C>['config'];
-  log: Log;
-}
-
-function serveGraphql<C extends BaseContext>(app: FastifyInstance, { apollo, api, config, log }: Served<C>): void {
-  const answer = fastifyApolloHandler(apollo, { context: (request) => api.contextOf(incoming(request, log)) });
+function serveGraphql(app: FastifyInstance, { answer, config }: Served): void {
   let page: Promise<GraphiqlPage> | undefined;
   if (config.graphiql) {
     app.get('/', async (request, reply) =>
@@ -203,10 +183,7 @@ function serveGraphql<C extends BaseContext>(app: FastifyInstance, { apollo, api
     method: ['GET', 'POST'],
     url: graphqlPath,
     handler: async (request, reply) => {
-      if (!wantsPage(request)) {
-        reply.header('cache-control', 'no-store');
-        return answer.call(app, request, reply);
-      }
+      if (!wantsPage(request)) return answer(request, reply);
       if (!config.graphiql) return reply.code(404).send(failure('NOT_FOUND', 'GraphiQL is switched off here.'));
       page ??= buildGraphiqlPage(graphqlPath);
       return sendPage(await page, request, reply);
@@ -222,8 +199,7 @@ function wantsPage({ method, headers }: FastifyRequest): boolean {
 function sendPage(page: GraphiqlPage, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   reply.headers({
     'content-type': 'text/html; charset=utf-8',
-    'content-security-policy': graphiqlPolicy,
-    'referrer-policy': 'no-referrer',
+    'content-security-policy': page.policy,
     'cache-control': 'no-cache',
     vary: 'accept-encoding',
     etag: page.etag,
@@ -233,7 +209,8 @@ function sendPage(page: GraphiqlPage, request: FastifyRequest, reply: FastifyRep
   return reply.header('content-encoding', 'gzip').send(page.gzipped);
 }
 
-function incoming(request: FastifyRequest, log: Log): IncomingRequest {
+/** What is known of a request beforehand. */
+export function incoming(request: FastifyRequest, log: Log): IncomingRequest {
   const correlationId = request.id;
   return {
     authorization: request.headers.authorization,
@@ -247,16 +224,6 @@ function incoming(request: FastifyRequest, log: Log): IncomingRequest {
 export function correlationIdOf(headers: Readonly<Record<string, string | string[] | undefined>>): string {
   const sent = headers['x-correlation-id'] ?? headers['x-request-id'];
   return typeof sent === 'string' && /^[\w.:-]{1,128}$/.test(sent) ? sent : randomUUID();
-}
-
-/** Whether the Host header names this machine: a page of another name that resolves here is refused (DNS rebinding). */
-export function isLocalHostHeader(host: string | undefined): boolean {
-  return host !== undefined && URL.canParse(`http://${host}`) && isLoopbackHost(new URL(`http://${host}`).hostname);
-}
-
-async function refuseForeignHost(request: FastifyRequest, reply: FastifyReply): Promise<void> {
-  if (isLocalHostHeader(request.headers.host)) return;
-  await reply.code(421).send(failure('MISDIRECTED', 'This server answers to the names of its own machine alone.'));
 }
 
 function sendFailure(
@@ -277,10 +244,7 @@ function sendFailure(
     413: `The body is larger than ${largestBody} bytes.`,
     415: 'Send the request as application/json.',
   };
-  return reply.code(status).send(failure('BAD_REQUEST', says[status] ?? 'The request is not well-formed JSON.'));
-}
-
-/** An answer in GraphQL's own form, so that clients read every failure alike. */
-function failure(code: string, message: string): FormattedExecutionResult {
-  return { errors: [{ message, extensions: { code } }] };
+  return reply
+    .code(status)
+    .send(failure('BAD_REQUEST', says[status] ?? 'The request is not well-formed JSON in UTF-8.'));
 }

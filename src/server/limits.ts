@@ -19,6 +19,7 @@ import {
   type ValidationContext,
   visit,
 } from 'graphql';
+import { refusal } from './error.js';
 
 /** What one document may ask for at most. Fragments count where they are spread, however often. */
 export const limits = {
@@ -140,21 +141,18 @@ export interface CostedOperation {
   variables: Readonly<Record<string, unknown>>;
 }
 
-/** Refuses `first` outside 1 to 100 and answers of too many objects: an error of HTTP 400, or null. */
-export function costError(costed: CostedOperation): GraphQLError | null {
+/** How many objects the answer may hold. Throws QUERY_TOO_COSTLY for `first` outside 1 to 100 and for too many objects. */
+export function costOf(costed: CostedOperation): number {
   const cost = coster(costed);
   const root = costed.schema.getRootType(costed.operation.operation);
-  if (!root) return null;
+  if (!root) return 0;
   const { nodes, badFirst } = cost(costed.operation.selectionSet, root.name, 1);
-  if (badFirst) return refusal(`\`first\` must be from 1 to ${limits.first}.`);
-  if (nodes <= limits.nodes) return null;
-  return refusal(
+  if (badFirst) throw refusal('QUERY_TOO_COSTLY', `\`first\` must be from 1 to ${limits.first}.`);
+  if (nodes <= limits.nodes) return nodes;
+  throw refusal(
+    'QUERY_TOO_COSTLY',
     `The answer may hold ${nodes} objects, more than ${limits.nodes}: ask for smaller pages, or for less within them.`,
   );
-}
-
-function refusal(message: string): GraphQLError {
-  return new GraphQLError(message, { extensions: { code: 'QUERY_TOO_COSTLY', http: { status: 400 } } });
 }
 
 interface Cost {

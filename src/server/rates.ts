@@ -1,37 +1,47 @@
-/** How often one viewer may come: `burst` at once, then `perSecond`. */
+import { BurstyRateLimiter, RateLimiterMemory } from 'rate-limiter-flexible';
+import { refusal } from './error.js';
+
+/** How often one may come: `perSecond`, and beyond that `burst` more within a minute. */
 export interface Rate {
   burst: number;
   perSecond: number;
 }
 
-/** Requests over HTTP, and sockets with their subscriptions: bursts of a thousand, then a hundred a second. */
+/** Requests over HTTP, sockets with their subscriptions, failures to sign in: bursts of a thousand, then a hundred a second. */
 export const defaultRate: Rate = { burst: 1_000, perSecond: 100 };
 
-/** Takes one from the caller's allowance; false where it is used up. */
-export type Admit = (subject: string) => boolean;
+/** So many objects that an answer may hold count like one more request. */
+export const nodesAPoint = 1_000;
 
-/** A token bucket per subject. A full bucket is forgotten, so that memory holds those alone who came lately. */
-export function createRateLimit(rate: Rate = defaultRate, now: () => number = Date.now): Admit {
-  const buckets = new Map<string, { left: number; at: number }>();
-  let sweptAt = now();
+/** Takes so many points, one where it is not said, from the allowance of a key; throws RATE_LIMITED (HTTP 429) where it is used up. */
+export type Admit = (key: string, points?: number) => Promise<void>;
 
-  function refilled(bucket: { left: number; at: number }, time: number): number {
-    return Math.min(rate.burst, bucket.left + ((time - bucket.at) / 1_000) * rate.perSecond);
-  }
-
-  function sweep(time: number): void {
-    if (time - sweptAt < 10_000) return;
-    sweptAt = time;
-    for (const [subject, bucket] of buckets) if (refilled(bucket, time) >= rate.burst) buckets.delete(subject);
-  }
-
-  return (subject) => {
-    const time = now();
-    sweep(time);
-    const bucket = buckets.get(subject) ?? { left: rate.burst, at: time };
-    const left = refilled(bucket, time);
-    const admitted = left >= 1;
-    buckets.set(subject, { left: admitted ? left - 1 : left, at: time });
-    return admitted;
+/** An allowance for each key, in this process's memory; those who have not come for a minute are forgotten. */
+export function createRateLimit({ burst, perSecond }: Rate = defaultRate): Admit {
+  const limiter = new BurstyRateLimiter(
+    new RateLimiterMemory({ points: perSecond, duration: 1 }),
+    new RateLimiterMemory({ points: burst, duration: 60 }),
+  );
+  return async (key, points = 1) => {
+    try {
+      await limiter.consume(key, points);
+    } catch (rejected) {
+      if (rejected instanceof Error) throw rejected;
+      throw refusal('RATE_LIMITED', 'Too many requests, try again in a second.', { status: 429 });
+    }
   };
+}
+
+/** What an answer of so many objects counts beyond the request itself. */
+export function pointsOf(nodes: number): number {
+  return Math.floor(Math.max(nodes - 1, 0) / nodesAPoint);
+}
+
+/** Whom an address counts with: itself, and in IPv6 its network of 64 bits, as that is what one caller has. */
+export function callerOf(address: string | null): string {
+  if (!address?.includes(':') || address.includes('.')) return address ?? 'unknown';
+  const [head = '', tail] = address.split('::');
+  const groups = (text: string | undefined): string[] => (text ? text.split(':') : []);
+  const missing = tail === undefined ? 0 : 8 - groups(head).length - groups(tail).length;
+  return [...groups(head), ...Array<string>(Math.max(missing, 0)).fill('0'), ...groups(tail)].slice(0, 4).join(':');
 }

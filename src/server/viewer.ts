@@ -127,6 +127,8 @@ function strings(claim: unknown): string[] {
 /** A viewer who stays: `current` is he with the memberships that were read last. */
 export interface WatchedViewer {
   current(): Viewer;
+  /** Aborts when he was removed from a domain. */
+  removed: AbortSignal;
   stop(): void;
 }
 
@@ -143,10 +145,21 @@ export interface Viewers {
 
 type Memberships = ReadonlyMap<string, DomainRole>;
 
+interface Watched {
+  memberships: Memberships;
+  watchers: Set<AbortController>;
+}
+
+function update(entry: Watched, memberships: Memberships): void {
+  const removed = [...entry.memberships.keys()].some((domain) => !memberships.has(domain));
+  entry.memberships = memberships;
+  if (removed) for (const watcher of entry.watchers) watcher.abort('Removed from a domain');
+}
+
 /** Reads memberships by one statement; requests of a subject that come together share it. `freshFor` is in ms. */
 export function createViewers(pool: pg.Pool, freshFor = 1_000): Viewers {
   const cache = new Map<string, { memberships: Promise<Memberships>; readAt: number }>();
-  const watched = new Map<string, { memberships: Memberships; watchers: number }>();
+  const watched = new Map<string, Watched>();
   let refreshes = 0;
 
   function membershipsOf(subject: string): Promise<Memberships> {
@@ -161,22 +174,21 @@ export function createViewers(pool: pg.Pool, freshFor = 1_000): Viewers {
 
   async function watch(identity: Identity): Promise<WatchedViewer> {
     const { subject } = identity;
-    const entry = watched.get(subject) ?? { memberships: new Map(), watchers: 0 };
+    const entry = watched.get(subject) ?? { memberships: new Map(), watchers: new Set() };
+    const watcher = new AbortController();
     watched.set(subject, entry);
-    entry.watchers += 1;
+    entry.watchers.add(watcher);
     // Read again where a refresh came in between: what was read may be older than what it found.
     for (let before = -1; before !== refreshes; ) {
       before = refreshes;
-      entry.memberships = await membershipsOf(subject);
+      update(entry, await membershipsOf(subject));
     }
-    let stopped = false;
     return {
       current: () => viewerWith(identity, entry.memberships),
+      removed: watcher.signal,
       stop: () => {
-        if (stopped) return;
-        stopped = true;
-        entry.watchers -= 1;
-        if (entry.watchers === 0) watched.delete(subject);
+        entry.watchers.delete(watcher);
+        if (entry.watchers.size === 0 && watched.get(subject) === entry) watched.delete(subject);
       },
     };
   }
@@ -190,7 +202,7 @@ export function createViewers(pool: pg.Pool, freshFor = 1_000): Viewers {
       cache.clear();
       if (watched.size === 0) return;
       const read = await readMemberships(pool, [...watched.keys()]);
-      for (const [subject, entry] of watched) entry.memberships = read.get(subject) ?? new Map();
+      for (const [subject, entry] of watched) update(entry, read.get(subject) ?? new Map());
     },
   };
 }

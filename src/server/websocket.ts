@@ -1,40 +1,21 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
-import {
-  type ExecutionArgs,
-  GraphQLError,
-  type GraphQLFormattedError,
-  type GraphQLSchema,
-  getOperationAST,
-  parse,
-  specifiedRules,
-  validate,
-} from 'graphql';
+import { type ExecutionArgs, GraphQLError } from 'graphql';
 import { CloseCode, type Context, handleProtocols, makeServer, type SubscribePayload } from 'graphql-ws';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
-import type { Config } from './config.js';
-import { isLoopbackHost } from './config-value.js';
-import { correlationIdOf, graphqlPath, type IncomingRequest, isLocalHostHeader, maskError } from './http.js';
-import { costError, limits, limitsRule, parseLimits } from './limits.js';
+import { formatError, refusal } from './error.js';
+import { correlationIdOf, graphqlPath, type IncomingRequest } from './http.js';
 import type { Log } from './log.js';
+import { isAllowedHost, isAllowedOrigin, type OriginConfig } from './origin.js';
+import { type OpenSession, prepareSubscription, type StreamSession, type SubscriptionRules } from './subscription.js';
 
-/** One authenticated socket. */
-export interface SocketSession {
-  expiresAt: Date;
-  /** Takes one from the viewer's allowance; false where it is used up. */
-  admit(): boolean;
-  /** The context of one subscription; `signal` aborts when the socket closes. */
-  contextOf(signal: AbortSignal): object;
-  close(): void;
-}
-
-/** What the sockets are built from; `open` authenticates and throws UNAUTHENTICATED. */
+/** What the sockets are built from. */
 export interface WebSocketOptions {
   server: Server;
-  schema: GraphQLSchema;
-  config: Pick<Config, 'host' | 'allowedOrigins'>;
+  rules: SubscriptionRules;
+  config: OriginConfig;
   log: Log;
-  open: (request: IncomingRequest) => Promise<SocketSession>;
+  open: OpenSession;
 }
 
 /** The WebSocket front. */
@@ -50,20 +31,25 @@ export const closeCodes = {
   serviceRestart: 1012,
   /** The subscriber fell behind: the reason carries the cursor to go on from. */
   resume: 4410,
-  tokenExpired: CloseCode.Forbidden,
+  /** The token expired, or the viewer was removed from a domain. */
+  signInAgain: CloseCode.Forbidden,
   unauthorized: CloseCode.Unauthorized,
 } as const;
 
 const largestMessage = 65_536;
 const subscriptionsPerSocket = 20;
 const pingEvery = 12_000;
+/** Bytes that may wait for a peer who sends without reading what he is answered. */
+const mostUnread = 4_194_304;
+const notText = 1003;
+const closingMs = 3_000;
 
 /** What a socket carries: its request, and its session once it has authenticated. */
 interface Extra {
   socket: WebSocket;
   request: IncomingRequest;
   ended: AbortController;
-  session?: SocketSession;
+  session?: StreamSession;
   expiry?: NodeJS.Timeout;
 }
 type SocketContext = Context<Record<string, unknown>, Extra>;
@@ -80,7 +66,7 @@ export function serveWebSockets(options: WebSocketOptions): WebSockets {
   const protocol = makeServer<Record<string, unknown>, Extra>({
     connectionInitWaitTimeout: 5_000,
     onConnect: (context) => authenticateSocket(context, options),
-    onSubscribe: (context, _, payload) => prepareSubscription(context, payload, options.schema),
+    onSubscribe: (context, _, payload) => subscribe(context, payload, options.rules),
     onNext: (_context, _id, _payload, _args, { errors, data }) => {
       return errors ? { data: data ?? null, errors: errors.map((error) => formatError(error, log)) } : undefined;
     },
@@ -114,14 +100,10 @@ export function serveWebSockets(options: WebSocketOptions): WebSockets {
   };
 }
 
-/** A browser's page must be ours or allowed; a client without Origin is no browser and brings its own token. */
-function refusalOf({ url, headers }: IncomingMessage, config: WebSocketOptions['config']): string | undefined {
+function refusalOf({ url, headers }: IncomingMessage, config: OriginConfig): string | undefined {
   if (url?.split('?')[0] !== graphqlPath) return '404 Not Found';
-  if (isLoopbackHost(config.host) && !isLocalHostHeader(headers.host)) return '421 Misdirected Request';
-  const { origin, host } = headers;
-  if (!origin || config.allowedOrigins.includes(origin)) return undefined;
-  const own = URL.canParse(origin) && new URL(origin).host === host;
-  return own ? undefined : '403 Forbidden';
+  if (!isAllowedHost(headers, config)) return '421 Misdirected Request';
+  return isAllowedOrigin(headers, config) ? undefined : '403 Forbidden';
 }
 
 interface Attachment {
@@ -158,7 +140,11 @@ function attach({ socket, request, protocol, log }: Attachment): void {
         }),
       close: (code, reason) => socket.close(code, reason),
       onMessage: (take) => {
-        socket.on('message', (data: RawData) => void take(data.toString()).catch(fail));
+        socket.on('message', (data: RawData, isBinary) => {
+          if (isBinary) return socket.close(notText, 'Send text');
+          if (socket.bufferedAmount > mostUnread) return socket.terminate();
+          take(data.toString()).catch(fail);
+        });
       },
     },
     extra,
@@ -202,69 +188,45 @@ async function authenticateSocket(
     });
     extra.session = session;
     if (socket.readyState !== socket.OPEN) session.close();
-    if (!session.admit()) {
-      socket.close(CloseCode.Forbidden, 'Too many connections, try again later');
-      return false;
-    }
-    const left = session.expiresAt.getTime() - Date.now();
-    const expire = (): void => socket.close(closeCodes.tokenExpired, 'Token expired');
-    extra.expiry = setTimeout(expire, Math.min(Math.max(left, 0), 2_147_483_647));
+    await session.admit();
+    endWithSession(extra, session);
     return true;
   } catch (error) {
-    if (error instanceof GraphQLError) socket.close(closeCodes.unauthorized, error.message.slice(0, 120));
-    else throw error;
+    if (!(error instanceof GraphQLError)) throw error;
+    const limited = error.extensions.code === 'RATE_LIMITED';
+    socket.close(limited ? CloseCode.Forbidden : closeCodes.unauthorized, error.message.slice(0, 120));
     return false;
   }
 }
 
-/** Parses and checks as HTTP does, and admits subscriptions alone. */
-function prepareSubscription(
+function endWithSession(extra: Extra, { expiresAt, ended }: StreamSession): void {
+  const end = (reason: string): void => endSocket(extra.socket, reason);
+  const left = Math.min(Math.max(expiresAt.getTime() - Date.now(), 0), 2_147_483_647);
+  extra.expiry = setTimeout(() => end('Token expired'), left);
+  const removed = (): void => end(String(ended.reason));
+  if (ended.aborted) removed();
+  else ended.addEventListener('abort', removed, { once: true });
+}
+
+/** A peer who does not answer the close is cut off, so that nobody stays longer than he may. */
+function endSocket(socket: WebSocket, reason: string): void {
+  socket.close(closeCodes.signInAgain, reason);
+  const timer = setTimeout(() => socket.terminate(), closingMs);
+  socket.once('close', () => clearTimeout(timer));
+}
+
+/** Checks as HTTP does; a socket carries so many subscriptions. */
+async function subscribe(
   { extra, subscriptions }: SocketContext,
-  payload: SubscribePayload,
-  schema: GraphQLSchema,
-): ExecutionArgs | readonly GraphQLError[] {
+  request: SubscribePayload,
+  rules: SubscriptionRules,
+): Promise<ExecutionArgs | readonly GraphQLError[]> {
   const { session, ended } = extra;
-  if (!session) return [refused('UNAUTHENTICATED', 'The socket has no session.')];
+  if (!session) return [refusal('UNAUTHENTICATED', 'The socket has no session.')];
   if (Object.keys(subscriptions).length > subscriptionsPerSocket) {
-    return [refused('TOO_MANY_SUBSCRIPTIONS', `A socket carries ${subscriptionsPerSocket} subscriptions at most.`)];
+    return [refusal('TOO_MANY_SUBSCRIPTIONS', `A socket carries ${subscriptionsPerSocket} subscriptions at most.`)];
   }
-  if (!session.admit()) return [refused('RATE_LIMITED', 'Too many requests, try again later.')];
-  let document: ReturnType<typeof parse>;
-  try {
-    document = parse(payload.query, parseLimits);
-  } catch (error) {
-    return [refused('GRAPHQL_PARSE_FAILED', (error as Error).message)];
-  }
-  const invalid = validate(schema, document, [...specifiedRules, limitsRule], { maxErrors: limits.errors });
-  if (invalid.length > 0)
-    return invalid.map(({ message, nodes }) => refused('GRAPHQL_VALIDATION_FAILED', message, nodes));
-  const operation = getOperationAST(document, payload.operationName);
-  if (operation?.operation !== 'subscription') {
-    return [refused('BAD_REQUEST', 'Send queries and mutations over HTTP: a socket carries subscriptions alone.')];
-  }
-  const variables = payload.variables ?? {};
-  const costly = costError({ schema, document, operation, variables });
-  if (costly) return [costly];
-  return {
-    schema,
-    document,
-    operationName: payload.operationName ?? null,
-    variableValues: variables,
-    contextValue: session.contextOf(ended.signal),
-  };
-}
-
-function refused(code: string, message: string, nodes?: GraphQLError['nodes']): GraphQLError {
-  return new GraphQLError(message, { extensions: { code }, ...(nodes ? { nodes } : {}) });
-}
-
-function formatError(error: GraphQLError, log: Log): GraphQLFormattedError {
-  const formatted = error.toJSON();
-  if (formatted.extensions?.code) {
-    const { http: _, ...extensions } = formatted.extensions;
-    return { ...formatted, extensions };
-  }
-  return maskError(formatted, { error, log });
+  return prepareSubscription({ rules, session, request, signal: ended.signal });
 }
 
 /** Nothing more reaches a subscriber who does not read, not even an error: his socket closes, with the place to go on from. */

@@ -98,6 +98,8 @@ export function openEventStream(options: { graphql: string; token: string; after
       waitFor(`event ${sequence} is heard`, () => Number(heard.at(-1)?.sequence ?? 0) >= sequence),
     dropAndResume: () => {
       const former = client;
+      failure = undefined;
+      closing = undefined;
       client = connect();
       former.terminate();
       void former.dispose();

@@ -1,0 +1,61 @@
+import { randomUUID } from 'node:crypto';
+import { unwrapResolverError } from '@apollo/server/errors';
+import { type FormattedExecutionResult, GraphQLError, type GraphQLFormattedError } from 'graphql';
+import { expectedError } from '../resolvers/result.js';
+import type { Log } from './log.js';
+
+/** What comes with a refusal besides its code and message. */
+export interface RefusalOptions {
+  /** HTTP status, 400 where it is not given. */
+  status?: number;
+  nodes?: GraphQLError['nodes'];
+}
+
+/** A request that is refused as a whole, before any resolver; `http` is for the front and never reaches a client. */
+export function refusal(code: string, message: string, options: RefusalOptions = {}): GraphQLError {
+  const { status = 400, nodes } = options;
+  return new GraphQLError(message, { extensions: { code, http: { status } }, ...(nodes ? { nodes } : {}) });
+}
+
+/** An answer in GraphQL's own form, so that clients read every failure alike. */
+export function failure(code: string, message: string): FormattedExecutionResult {
+  return { errors: [{ message, extensions: { code } }] };
+}
+
+/** The HTTP status of an error: its own, 400 for what the client did, 500 for bugs. */
+export function statusOf({ extensions: { code, http } }: GraphQLError): number {
+  return http?.status ?? (code === undefined || code === 'INTERNAL_SERVER_ERROR' ? 500 : 400);
+}
+
+/** An error as a client gets it over a socket or a stream. */
+export function formatError(error: GraphQLError, log: Log): GraphQLFormattedError {
+  const formatted = error.toJSON();
+  if (!formatted.extensions?.code) return maskError(formatted, { error, log });
+  const { http: _, ...extensions } = formatted.extensions;
+  return { ...formatted, extensions };
+}
+
+/** What is not meant for a client goes into the log under an id, and the client gets the id. */
+export function maskError(
+  formatted: GraphQLFormattedError,
+  { error, log, ids = new WeakMap() }: { error: unknown; log: Log; ids?: WeakMap<object, string> },
+): GraphQLFormattedError {
+  if (formatted.extensions?.code && formatted.extensions.code !== 'INTERNAL_SERVER_ERROR') return formatted;
+  const cause = unwrapResolverError(error);
+  const expected = expectedError(cause);
+  if (expected) return { ...formatted, message: expected.message, extensions: { ...expected.extensions } };
+  const key = typeof cause === 'object' && cause !== null ? cause : {};
+  const id = ids.get(key) ?? randomUUID();
+  if (!ids.has(key)) log.error({ err: cause, errorId: id, path: formatted.path }, 'internal error');
+  ids.set(key, id);
+  return {
+    message: `Something went wrong on our side. Ask the operator about error ${id}.`,
+    ...(formatted.path ? { path: formatted.path } : {}),
+    extensions: { code: 'INTERNAL_SERVER_ERROR', errorId: id },
+  };
+}
+
+/** The message without names that the schema has but the client did not give. */
+export function withoutSuggestions(error: GraphQLFormattedError): GraphQLFormattedError {
+  return { ...error, message: error.message.replace(/ Did you mean [^?]*\?/g, '') };
+}
