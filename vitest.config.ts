@@ -6,7 +6,7 @@ export default defineConfig({
   oxc: { decorator: { legacy: true } },
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/browser/**', 'test/peers/**', '**/node_modules/**'],
+    exclude: ['test/browser/**', 'test/image/**', 'test/peers/**', '**/node_modules/**'],
     globalSetup: ['test/testkit/global-setup.ts'],
     pool: 'forks',
     maxWorkers: 2,

@@ -1,0 +1,16 @@
+#!/bin/sh
+# Makes docker/secrets once: a password each for Postgres's administrator, the owner and the server, and the URLs with them.
+# The folder is private; the files in it are readable, as the containers read them under numbers of their own.
+set -eu
+cd "$(dirname "$0")"
+if [ -e secrets ]; then echo 'docker/secrets is there already.' >&2; exit 1; fi
+mkdir -m 700 secrets
+password() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
+owner=$(password)
+server=$(password)
+password >secrets/admin_password
+printf %s "$owner" >secrets/owner_password
+printf %s "$server" >secrets/server_password
+printf %s "postgres://meshgate_owner:$owner@postgres:5432/meshgate" >secrets/database_owner_url
+printf %s "postgres://meshgate:$server@postgres:5432/meshgate" >secrets/database_url
+chmod 444 secrets/*
