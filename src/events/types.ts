@@ -34,6 +34,11 @@ export const EVENT_TYPES = {
   AccessApproved: { subject: 'AccessRequest', version: 1, says: 'A request was approved; the grant is on its way.' },
   AccessRejected: { subject: 'AccessRequest', version: 1, says: 'A request was rejected.' },
   AccessCancelled: { subject: 'AccessRequest', version: 1, says: 'The requester took a request back.' },
+  AccessRequestCommented: {
+    subject: 'AccessRequest',
+    version: 1,
+    says: 'Somebody said something about a request; what, the request itself tells.',
+  },
   AccessGranted: { subject: 'AccessGrant', version: 1, says: 'The grant stands in AWS: the data can be read.' },
   AccessFailed: { subject: 'AccessGrant', version: 1, says: 'A grant could not be brought about.' },
   AccessExtended: { subject: 'AccessGrant', version: 1, says: "The grant's end was moved." },

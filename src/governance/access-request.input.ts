@@ -30,6 +30,8 @@ export const requestAccess = z.object({
   accessMode: z.enum(['NRAC', 'LF_TBAC']).nullish(),
   grantTo: z.enum(['PRINCIPALS', 'ACCOUNT']).nullish(),
   expiresAt: z.date().nullish(),
+  /** To the product's questions: held against them once the product is known. */
+  answers: z.unknown().optional(),
   idempotencyKey,
 });
 export type RequestAccessInput = z.input<typeof requestAccess>;
@@ -60,6 +62,9 @@ export type RejectAccessRequestInput = z.input<typeof rejectAccessRequest>;
 
 export const cancelAccessRequest = z.object({ accessRequest: uuid, comment, idempotencyKey });
 export type CancelAccessRequestInput = z.input<typeof cancelAccessRequest>;
+
+export const commentAccessRequest = z.object({ accessRequest: uuid, text: text(2_000), idempotencyKey });
+export type CommentAccessRequestInput = z.input<typeof commentAccessRequest>;
 
 /** An end must lie in the future, by the database's clock. */
 export function checkFuture(expiresAt: Date | null | undefined, now: Date): void {

@@ -23,6 +23,7 @@ import { askedTables, desiredAccess, givenByNameAlone } from './desired-access.j
 import { conflict, invalid, wrongState } from './error.js';
 import { globalId } from './global-id.js';
 import { assertPlanned, type Declarations } from './planned.js';
+import { judgeAnswers } from './request-template.js';
 import {
   accessSubject,
   databaseNow,
@@ -49,7 +50,8 @@ export async function requestAccess(ctx: Context, input: RequestAccessInput): Pr
   return mutate(ctx, { mutation: 'requestAccess', idempotencyKey: input.idempotencyKey, input }, async (tx) => {
     const product = await lockProduct(tx, asked.dataProduct);
     const { consumer, data } = await judgeRequest(ctx, tx, { asked, product });
-    const row = await tx.accessRequest.create({ data });
+    const answered = await judgeAnswers(tx, { productId: product.id, given: asked.answers });
+    const row = await tx.accessRequest.create({ data: { ...data, ...answered } });
     const { principals, permissions, tables, columns, rowFilter, accessMode, grantTo } = row;
     const { purpose, expiresAt, status, requestedBy } = row;
     await announceAccess(tx, ctx, {

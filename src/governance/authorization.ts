@@ -88,6 +88,8 @@ const RULES = {
   /** On the domain that the request is made for. */
   'access-request:create': rule('Domain', (viewer, { id }) => belongs(viewer, id)),
   'access-request:read': seesAccess,
+  /** Who sees a request may say something about it, whatever has become of it. */
+  'access-request:comment': seesAccess,
   'access-request:approve': decides,
   'access-request:reject': decides,
   'access-request:cancel': rule('Access', (viewer, { requestedBy }) => viewer.admin || viewer.subject === requestedBy),
@@ -182,6 +184,7 @@ const REFUSALS: Record<Action, string> = {
   'data-contract:activate': `You may not activate contracts of this data product: ${DOMAIN_STEERS}`,
   'access-request:create': 'You may not request access for this domain: only its members and platform admins may.',
   'access-request:read': 'You may not see this access request.',
+  'access-request:comment': 'You may not comment on this request.',
   'access-request:approve': `You may not approve this request: ${DOMAIN_STEERS}`,
   'access-request:reject': `You may not reject this request: ${DOMAIN_STEERS}`,
   'access-request:cancel': 'You may not cancel this request: only the requester and platform admins may.',

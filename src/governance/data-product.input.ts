@@ -99,6 +99,8 @@ export const updateDataProduct = z.object({
   /** Of a published product both modes stand until all of the new one does. */
   accessMode: z.enum(['NRAC', 'LF_TBAC']).nullish(),
   crawl: z.boolean().nullish(),
+  /** What requests have to answer from now on: request-template.ts reads it. */
+  requestTemplate: z.unknown().optional(),
   /** Replaces all; only while no contract is in force. */
   tables: tables.min(1, 'Give at least one table.').nullish(),
   ...heldToPlan,

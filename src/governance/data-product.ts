@@ -26,6 +26,7 @@ import { conflict, wrongState } from './error.js';
 import { joinTables } from './join-tables.js';
 import { assertPlanned, type Declarations } from './planned.js';
 import { claimAnew, claimProduct } from './product-claims.js';
+import { setRequestTemplate } from './request-template.js';
 import { beginRevoke } from './revoke.js';
 import {
   domainSubject,
@@ -106,6 +107,7 @@ export async function updateDataProduct(ctx: Context, input: UpdateDataProductIn
   const {
     dataProduct: id,
     tables,
+    requestTemplate,
     idempotencyKey: _,
     planDigest,
     acceptChangedPlan,
@@ -116,16 +118,18 @@ export async function updateDataProduct(ctx: Context, input: UpdateDataProductIn
     step(DATA_PRODUCT, product.status, 'change');
     const described = changes(pickDescribed(product), pickDescribed({ ...product, ...givenOnly(given) }));
     const shaped = tables ? await changeTables(tx, product, tables) : null;
+    const asks = await setRequestTemplate(ctx, tx, { productId: id, given: requestTemplate });
     const crawl = given.crawl === true;
-    if (described === null && shaped === null && !crawl) return [];
+    if (described === null && shaped === null && asks === null && !crawl) return [];
     if (crawl) step(DATA_PRODUCT, product.status, 'crawl');
     const grants = await lockLiveGrants(tx, id);
     const mode = described?.after.accessMode ? changedMode(product, described.after.accessMode) : {};
     // Also without a change of its own row, the product was updated now.
     await tx.dataProduct.update({ where: { id }, data: { ...described?.after, ...mode, updatedAt: new Date() } });
     const published = inCatalogue(product);
-    if (described !== null)
-      await announceProduct(tx, ctx, { type: 'DataProductUpdated', product, published, data: described });
+    for (const data of [described, asks]) {
+      if (data !== null) await announceProduct(tx, ctx, { type: 'DataProductUpdated', product, published, data });
+    }
     if (shaped !== null) await announceProduct(tx, ctx, { type: 'SchemaChanged', product, published, data: shaped });
     const { classification, accessMode } = described?.after ?? {};
     const inAws = crawl || shaped !== null || classification !== undefined || accessMode !== undefined;

@@ -6,14 +6,17 @@ import {
   rejectAccessRequest,
   requestAccess,
 } from '../governance/access-request.js';
+import { commentAccessRequest } from '../governance/access-request-comment.js';
 import { type Action, can, type Subjects } from '../governance/authorization.js';
 import { accessGrantShape } from '../governance/read/access-grant.js';
-import { accessRequestList, accessRequestShape } from '../governance/read/access-request.js';
+import { accessRequestCommentList, accessRequestList, accessRequestShape } from '../governance/read/access-request.js';
 import { AccessGrant } from '../schema/access-grant.js';
 import {
   AccessRequest,
+  AccessRequestCommentConnection,
   AccessRequestConnection,
   CancelAccessRequestInput,
+  CommentAccessRequestInput,
   DecideAccessRequestInput,
   RequestAccessInput,
 } from '../schema/access-request.js';
@@ -22,10 +25,11 @@ import { Domain } from '../schema/domain.js';
 import {
   ApproveAccessRequestResult,
   CancelAccessRequestResult,
+  CommentAccessRequestResult,
   RejectAccessRequestResult,
   RequestAccessResult,
 } from '../schema/payload.js';
-import { rootPage } from './connection.js';
+import { nestedPage, PageArgs, rootPage } from './connection.js';
 import type { RequestContext } from './context.js';
 import { AccessRequestsArgs } from './data-product.js';
 import { decodeId } from './decode.js';
@@ -100,6 +104,20 @@ export class AccessRequestResolver {
     @Info() info: GraphQLResolveInfo,
   ) {
     return answer(rc, info, async () => requestOf(await cancelAccessRequest(rc.ctx, decodeRequest(input))));
+  }
+
+  @Mutation(() => CommentAccessRequestResult, { description: 'Says something about a request, to all who see it.' })
+  commentAccessRequest(
+    @Arg('input', () => CommentAccessRequestInput, { description: 'What to say.' }) input: CommentAccessRequestInput,
+    @Ctx() rc: RequestContext,
+    @Info() info: GraphQLResolveInfo,
+  ) {
+    return answer(rc, info, async () => requestOf(await commentAccessRequest(rc.ctx, decodeRequest(input))));
+  }
+
+  @FieldResolver(() => AccessRequestCommentConnection, { description: 'What was said about it, oldest first.' })
+  comments(@Root() root: AccessRequest, @Args(() => PageArgs) _: PageArgs, @Info() info: GraphQLResolveInfo) {
+    return nestedPage(root, info, accessRequestCommentList);
   }
 
   @FieldResolver(() => DataProduct, { nullable: true, description: 'The product that is asked for.' })

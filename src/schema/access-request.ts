@@ -2,7 +2,22 @@ import { Field, ID, InputType, ObjectType } from 'type-graphql';
 import { AccessMode, AccessRequestStatus, GrantTarget, Permission } from './enums.js';
 import { MutationInput } from './mutation.input.js';
 import { connectionType, Node } from './node.js';
-import { Arn, DateTime } from './scalars.js';
+import { RequestTemplate } from './request-template.js';
+import { Arn, DateTime, JSONScalar } from './scalars.js';
+
+@ObjectType({ description: 'What somebody said about a request.' })
+export class AccessRequestComment {
+  @Field(() => String, { description: 'Who said it.' })
+  author!: string;
+
+  @Field(() => DateTime, { description: 'When.' })
+  at!: string;
+
+  @Field(() => String, { description: 'What.' })
+  text!: string;
+}
+
+export const AccessRequestCommentConnection = connectionType('AccessRequestComment', () => AccessRequestComment);
 
 @ObjectType({ implements: Node, description: 'Somebody asks, for his domain, to read a product.' })
 export class AccessRequest extends Node {
@@ -50,6 +65,12 @@ export class AccessRequest extends Node {
 
   @Field(() => Boolean, { description: 'Whether it asks for another end of a grant that is there: `accessGrant`.' })
   extension!: boolean;
+
+  @Field(() => RequestTemplate, { nullable: true, description: 'The questions that the requester was asked.' })
+  requestTemplate!: RequestTemplate | null;
+
+  @Field(() => JSONScalar, { nullable: true, description: 'What he answered: an object of `requestTemplate`.' })
+  answers!: unknown;
 
   @Field(() => DateTime, { description: 'When it was asked.' })
   createdAt!: string;
@@ -121,6 +142,12 @@ export class RequestAccessInput extends MutationInput {
 
   @Field(() => DateTime, { nullable: true, description: 'Until when; default without end.' })
   expiresAt?: Date;
+
+  @Field(() => JSONScalar, {
+    nullable: true,
+    description: "Answers to the product's questions: an object as `DataProduct.requestTemplate` describes it.",
+  })
+  answers?: unknown;
 }
 
 @InputType({ description: 'A decision on a request.' })
@@ -152,4 +179,13 @@ export class DecideAccessRequestInput extends MutationInput {
 export class CancelAccessRequestInput extends MutationInput {
   @Field(() => ID, { description: 'The request.' })
   accessRequest!: string;
+}
+
+@InputType({ description: 'Something to say about a request.' })
+export class CommentAccessRequestInput extends MutationInput {
+  @Field(() => ID, { description: 'The request.' })
+  accessRequest!: string;
+
+  @Field(() => String, { description: 'What to say, to all who see the request; 2,000 characters at most.' })
+  text!: string;
 }

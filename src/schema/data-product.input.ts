@@ -9,6 +9,7 @@ import {
   TableFormat,
 } from './enums.js';
 import { MutationInput, PlannedInput } from './mutation.input.js';
+import { JSONScalar } from './scalars.js';
 
 @InputType({ description: 'Finds a product.' })
 export class DataProductBy {
@@ -170,6 +171,13 @@ export class UpdateDataProductInput extends PlannedInput {
       "Crawl its tables anew with the domain's crawlerRoleArn: what is found becomes a schema version and is held against the contract in force.",
   })
   crawl?: boolean;
+
+  @Field(() => JSONScalar, {
+    nullable: true,
+    description:
+      'What requests for access have to answer from now on: a JSON Schema (draft 7) of one flat object. Its `properties` are string (enum, format, minLength, maxLength), number, integer (minimum, maximum), boolean (const) or array of string; `required` names those that must be answered. An empty object asks nothing.',
+  })
+  requestTemplate?: unknown;
 
   @Field(() => [TableInput], {
     nullable: true,

@@ -10,6 +10,7 @@ import {
 } from './enums.js';
 import { Health } from './health.js';
 import { connectionType, Node } from './node.js';
+import { RequestTemplate } from './request-template.js';
 import { DateTime, JSONScalar } from './scalars.js';
 
 @ObjectType({ description: 'A column of a table.' })
@@ -150,6 +151,12 @@ export class DataProduct extends Node {
     description: "What the product's domain answered last, where it provisions for itself.",
   })
   provisioningReport!: ProvisioningReport | null;
+
+  @Field(() => RequestTemplate, {
+    nullable: true,
+    description: 'What it asks those who request access; null where it asks nothing.',
+  })
+  requestTemplate!: RequestTemplate | null;
 
   @Field(() => [String], { description: 'Free words to find it by.' })
   tags!: string[];

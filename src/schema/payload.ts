@@ -76,6 +76,11 @@ export const CancelAccessRequestResult = result(
   'The request that was taken back.',
   'accessRequest',
 );
+export const CommentAccessRequestResult = result(
+  'CommentAccessRequest',
+  'The request with what was said.',
+  'accessRequest',
+);
 export const RevokeAccessResult = result('RevokeAccess', 'The grant, on its way out.', 'accessGrant');
 export const RetryResourceResult = result('RetryResource', 'The AWS object, looked at again.', 'resource');
 export const AcknowledgeDriftResult = result(

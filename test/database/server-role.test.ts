@@ -31,6 +31,7 @@ async function read<Row extends pg.QueryResultRow>(sql: string): Promise<Row[]> 
 const TABLES: Record<string, string> = {
   AccessGrant: 'SIU',
   AccessRequest: 'SIU',
+  AccessRequestComment: 'SI',
   DataContract: 'SIU',
   DataContractRevision: 'SI',
   DataProduct: 'SIU',
@@ -47,6 +48,7 @@ const TABLES: Record<string, string> = {
   Lane: 'SIU',
   ProductColumn: 'SIUD',
   ProductTable: 'SIUD',
+  RequestTemplate: 'SI',
   Resource: 'SIUD',
   ResourceClaim: 'SIUD',
   SchemaVersion: 'SI',

@@ -2,8 +2,9 @@ import { accessGrantShape } from './access-grant.js';
 import type { ConnectionList, Order } from './connection.js';
 import { dataProductShape } from './data-product.js';
 import { domainShape } from './domain.js';
+import { requestTemplateShape } from './request-template.js';
 import { plain, raw, type Shape, type Sql, sql } from './select.js';
-import { governedIds, seesRequest } from './visible.js';
+import { everybody, governedIds, seesRequest } from './visible.js';
 
 export const accessRequestShape: Shape = {
   type: 'AccessRequest',
@@ -32,6 +33,7 @@ export const accessRequestShape: Shape = {
       'updatedAt',
       'consumerDomainId',
     ),
+    answers: (t) => sql`${t}."answers"`,
     extension: (t) => sql`${t}."extendsId" IS NOT NULL`,
     productDomainId: (t) => sql`(SELECT p."domainId" FROM "DataProduct" p WHERE p."id" = ${t}."productId")`,
   },
@@ -47,8 +49,42 @@ export const accessRequestShape: Shape = {
       shape: () => accessGrantShape,
       where: (t, r) => sql`(${r}."requestId" = ${t}."id" OR ${r}."id" = ${t}."extendsId")`,
     },
+    requestTemplate: {
+      kind: 'one',
+      shape: () => requestTemplateShape,
+      where: (t, r) => sql`${r}."id" = ${t}."templateId"`,
+    },
+    comments: {
+      kind: 'connection',
+      list: () => accessRequestCommentList,
+      where: (t, r) => sql`${r}."requestId" = ${t}."id"`,
+    },
   },
   visible: seesRequest,
+};
+
+/** Who sees a request sees what was said about it; comments are read below their request alone. */
+const accessRequestComment: Shape = {
+  type: 'AccessRequestComment',
+  from: raw('"AccessRequestComment"'),
+  always: [],
+  columns: { ...plain('author', 'text'), at: (t) => sql`${t}."createdAt"` },
+  relations: {},
+  visible: everybody,
+};
+
+/** As a talk is read: oldest first. */
+export const accessRequestCommentList: ConnectionList = {
+  shape: () => accessRequestComment,
+  filter: () => [],
+  order: () => ({
+    name: 'createdAt',
+    descending: false,
+    keys: [
+      { sql: (r) => sql`${r}."createdAt"`, cast: 'timestamptz' },
+      { sql: (r) => sql`${r}."id"`, cast: 'uuid' },
+    ],
+  }),
 };
 
 /** Newest first. */

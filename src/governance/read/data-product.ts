@@ -5,6 +5,7 @@ import type { ConnectionList, Order } from './connection.js';
 import { dataContractShape } from './data-contract.js';
 import { domainShape } from './domain.js';
 import { health } from './health.js';
+import { requestTemplateShape } from './request-template.js';
 import { progress, resourceList } from './resource.js';
 import { empty, plain, raw, type Shape, type Sql, sql } from './select.js';
 import { everybody, memberIds, seesProduct } from './visible.js';
@@ -89,6 +90,12 @@ export const dataProductShape: Shape = {
       shape: () => schemaVersion,
       where: (t, r) => sql`${r}."productId" = ${t}."id"`,
       order: (r) => sql`${r}."number" DESC`,
+    },
+    requestTemplate: {
+      kind: 'one',
+      shape: () => requestTemplateShape,
+      where: (t, r) => sql`${r}."questions"::text <> '{}' AND ${r}."version" =
+        (SELECT max(q."version") FROM "RequestTemplate" q WHERE q."productId" = ${t}."id") AND ${r}."productId" = ${t}."id"`,
     },
     viewerAccess: {
       kind: 'many',
