@@ -125,9 +125,16 @@ test('an API whose connections are all taken refuses, keeps nothing half-done, a
   };
   const begins = ({ sql }: Statement): boolean => /^begin/i.test(sql);
   const both = Promise.all(range(2).map(() => small.postgres.hold({ when: 'before', matches: begins })));
-  const first = Promise.allSettled(range(40).map(ask));
+  const asked = range(40).map(ask);
+  const first = Promise.allSettled(asked);
   const held = await both;
-  await sleep(1_500);
+  // Nobody waits for ever: who finds no connection is told so while they are still taken, and the process says that it cannot work.
+  const refused = new Promise<string>((resolve) => {
+    for (const one of asked) one.catch(({ message }: Error) => resolve(message));
+  });
+  expect(await Promise.race([refused, sleep(8_000, 'nobody was answered')])).toMatch(/went wrong/);
+  expect((await fetch(`${small.url()}/healthz`)).status).toBe(200);
+  expect((await fetch(`${small.url()}/readyz`)).status).toBe(503);
   for (const { cut } of held) cut();
   await first;
   await together(range(40), async (n) => {

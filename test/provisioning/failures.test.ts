@@ -21,6 +21,21 @@ describe('failures', () => {
     expect(world.changes().length).toBeLessThanOrEqual(30);
   });
 
+  test('what AWS throttles for long is asked for ever more seldom', async () => {
+    world.meddle = ({ operation }) => {
+      if (operation !== 'observe') throw new AwsFailure('ThrottlingException', 'RETRY');
+    };
+    const reconciler = start({ random: () => 0.9 });
+    reconciler.wake((await declared(owner(), [grantOf('orders')])).changedLanes);
+    await eventually(async () => world.changes().length > 0, 'it was tried');
+    // Tried again after 0.9 s and 1.8 s; the next would be 3.6 s later.
+    await new Promise((resolve) => setTimeout(resolve, 4_000));
+    expect(world.changes().length).toBeGreaterThan(1);
+    expect(world.changes().length).toBeLessThan(5);
+    world.meddle = () => {};
+    await eventually(allAre('READY'), 'granted', 10_000);
+  });
+
   test('when AWS answers nothing, few calls are made, and its return is noticed for every row at once', async () => {
     world.meddle = ({ operation }) => {
       if (operation !== 'observe') throw new AwsFailure('TimeoutError', 'OBSERVE');
