@@ -113,7 +113,7 @@ test('Postgres may stop at once in the middle: what was answered is kept, what w
 });
 
 test('an API whose connections are all taken refuses, keeps nothing half-done, and works again', {
-  timeout: 60_000,
+  timeout: 120_000,
 }, async () => {
   const small = await mesh.api({ environment: { DATABASE_POOL_SIZE: '2' } });
   await small.start();
