@@ -67,6 +67,58 @@ describe('configuration', () => {
     expect(mistakes({ ...complete, MESHGATE_ISSUERS: issuers, HOST: '127.0.0.1' })).toBe('');
   });
 
+  it('keeps subjects of issuers apart from one another and from its own', () => {
+    const issuer = (name: string, more: object) => ({
+      issuer: name,
+      jwksUri: 'https://id.example/jwks',
+      audience: 'meshgate',
+      ...more,
+    });
+    const problem = (...list: object[]) => mistakes({ ...complete, MESHGATE_ISSUERS: JSON.stringify(list) });
+    expect(problem(issuer('a', { subjectPrefix: 'a:' }), issuer('b', { subjectPrefix: 'b:', kind: 'MACHINE' }))).toBe(
+      '',
+    );
+    expect(problem(issuer('a', {}), issuer('b', { subjectPrefix: 'b:' }))).toContain('a subjectPrefix each');
+    expect(problem(issuer('a', { subjectPrefix: 'a' }), issuer('b', { subjectPrefix: 'ab' }))).toContain(
+      'begins another',
+    );
+    expect(problem(issuer('a', { subjectPrefix: 'a:' }), issuer('a', { subjectPrefix: 'b:' }))).toContain('twice');
+    expect(problem(issuer('a', { subjectPrefix: 'service-account:x' }))).toContain('reserved');
+    expect(problem(issuer('a', { kind: 'ROBOT' }))).toContain('must be PERSON or MACHINE');
+  });
+
+  it('never prints a secret, however wrong it is or wherever it was put', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'meshgate-config-'));
+    const file = join(folder, 'url');
+    writeFileSync(file, 'postgers://meshgate:hunter2@db/meshgate');
+    const { DATABASE_URL: _, ...rest } = complete;
+    const told = [
+      mistakes({ ...rest, DATABASE_URL: 'postgers://meshgate:hunter2@db/meshgate' }),
+      mistakes({ ...rest, DATABASE_URL_FILE: file }),
+      mistakes({ ...complete, MESHGATE_ISSUERS: 'postgres://meshgate:hunter2@db/meshgate' }),
+      mistakes({ ...complete, MESHGATE_ISSUERS: '[{"issuer":"hunter2","jwksUri":"hunter2"}]' }),
+      mistakes({ ...complete, MESHGATE_LOG_LEVEL: 'hunter2', MESHGATE_AWS_ENDPOINT: 'https://a:hunter2@evil.test' }),
+    ];
+    for (const message of told) {
+      expect(message).toContain('mistake(s)');
+      expect(message).not.toContain('hunter2');
+    }
+    rmSync(folder, { recursive: true });
+  });
+
+  it('takes every variable from a file, for migrate too', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'meshgate-config-'));
+    const files = Object.entries(complete).map(([name, value]) => {
+      writeFileSync(join(folder, name), `${value}\n`);
+      return [`${name}_FILE`, join(folder, name)];
+    });
+    expect(readConfig(Object.fromEntries(files))).toEqual(readConfig(complete));
+    writeFileSync(join(folder, 'owner'), 'postgres://owner:secret@db/meshgate');
+    const { ownerUrl } = readMigrateConfig({ DATABASE_OWNER_URL_FILE: join(folder, 'owner') });
+    expect(ownerUrl).toBe('postgres://owner:secret@db/meshgate');
+    rmSync(folder, { recursive: true });
+  });
+
   it('wants its roles in the governance account', () => {
     const arn = 'arn:aws:iam::999999999999:role/lake-access';
     expect(mistakes({ ...complete, MESHGATE_DATA_ACCESS_ROLE_ARN: arn })).toContain(

@@ -61,11 +61,29 @@ export const EVENT_TYPES = {
     version: 1,
     says: 'Somebody accepted a change out of band, or a grant that nobody asked for.',
   },
+  ServiceAccountRegistered: { subject: 'ServiceAccount', version: 1, says: 'A machine became a member of a domain.' },
+  ServiceAccountRemoved: { subject: 'ServiceAccount', version: 1, says: 'A service account was removed.' },
+  ServiceAccountSecretCreated: { subject: 'ServiceAccount', version: 1, says: 'A service account got a new secret.' },
+  ServiceAccountSecretRevoked: {
+    subject: 'ServiceAccount',
+    version: 1,
+    says: 'A secret of a service account was revoked.',
+  },
+  TokenCreated: { subject: 'PersonalAccessToken', version: 1, says: 'Somebody made a personal access token.' },
+  TokenRevoked: { subject: 'PersonalAccessToken', version: 1, says: 'A personal access token was revoked.' },
 } as const satisfies Record<string, { subject: SubjectType; version: number; says: string }>;
 
 /** PascalCase name, as EventBridge's detail-type carries it; GraphQL shows the same in UPPER_CASE. */
 export type EventType = keyof typeof EVENT_TYPES;
-export type SubjectType = 'Domain' | 'DataProduct' | 'DataContract' | 'AccessRequest' | 'AccessGrant' | 'Resource';
+export type SubjectType =
+  | 'Domain'
+  | 'DataProduct'
+  | 'DataContract'
+  | 'AccessRequest'
+  | 'AccessGrant'
+  | 'Resource'
+  | 'ServiceAccount'
+  | 'PersonalAccessToken';
 
 /** AccessRevoked -> ACCESS_REVOKED. */
 export function upperCase(type: string): string {

@@ -1,6 +1,6 @@
 import { append } from '../events/append.js';
 import type { Actor, Audience, EventType } from '../events/types.js';
-import type { DataContract, Domain } from '../generated/prisma/client.js';
+import type { DataContract, Domain, PersonalAccessToken, ServiceAccount } from '../generated/prisma/client.js';
 import { globalId } from './global-id.js';
 import type { GrantRow, ProductRow, RequestRow } from './rows.js';
 import type { Tx } from './transaction.js';
@@ -142,6 +142,56 @@ export async function announceAccess(tx: Tx, author: Author, { type, access, dat
       consumerDomain: globalId('Domain', consumerDomain.id),
       ...data,
     },
+  });
+}
+
+interface ServiceAccountNews {
+  type: TypesOf<'ServiceAccount'>;
+  account: Pick<ServiceAccount, 'id' | 'name' | 'subject'>;
+  domain: Pick<Domain, 'id' | 'name'>;
+  data: Data;
+}
+
+/** Who belongs to a domain is its own affair, machines too. */
+export async function announceServiceAccount(tx: Tx, author: Author, news: ServiceAccountNews): Promise<void> {
+  const { type, account, domain, data } = news;
+  await append(tx, {
+    type,
+    subject: {
+      type: 'ServiceAccount',
+      id: globalId('ServiceAccount', account.id),
+      name: account.name,
+      domain: domain.name,
+    },
+    subjectId: account.id,
+    domainId: domain.id,
+    audience: { public: false, domains: [domain.id], subjects: [account.subject] },
+    ...authorship(author),
+    data: { member: account.subject, ...data },
+  });
+}
+
+interface TokenNews {
+  type: TypesOf<'Token'>;
+  token: Pick<PersonalAccessToken, 'id' | 'name' | 'subject'>;
+  data: Data;
+}
+
+/** A token is its holder's affair, and the admins'. */
+export async function announceToken(tx: Tx, author: Author, { type, token, data }: TokenNews): Promise<void> {
+  await append(tx, {
+    type,
+    subject: {
+      type: 'PersonalAccessToken',
+      id: globalId('PersonalAccessToken', token.id),
+      name: token.name,
+      domain: null,
+    },
+    subjectId: token.id,
+    domainId: null,
+    audience: { public: false, domains: [], subjects: [token.subject] },
+    ...authorship(author),
+    data: { holder: token.subject, ...data },
   });
 }
 

@@ -1,6 +1,7 @@
 import type { DataProductStatus, DomainRole } from '../generated/prisma/client.js';
 import type { Viewer } from './context.js';
 import { forbidden, notFound } from './error.js';
+import { refusalOf, tokenAllows } from './token-scope.js';
 
 /**
  * Who may do what (design: security.md, Authorization). One closed list of actions, one table of rules, one `assertCan`.
@@ -16,6 +17,10 @@ import { forbidden, notFound } from './error.js';
  * | Resource                   | owners and stewards of a domain that claims it: by itself, by a product, or by a grant |
  * |                            | that it gives or has; admins                                                          |
  * | ForeignGrant               | as the resource that it is on                                                         |
+ * | ServiceAccount             | owners of its domain, itself, admins                                                  |
+ * | PersonalAccessToken        | whose it is, admins                                                                   |
+ *
+ * A token of Meshgate's narrows all of this to its scopes (token-scope.ts): what it is not good for is not seen, and not done.
  */
 export interface Subjects {
   Mesh: { type: 'Mesh' };
@@ -25,6 +30,8 @@ export interface Subjects {
   Access: { type: 'Access'; requestedBy: string; productDomainId: string; consumerDomainId: string };
   /** `domainIds`: the domains that claim it; of a grant, both. `deciderIds`: those whose word counts where it is not as it must be. */
   Resource: { type: 'Resource'; domainIds: readonly string[]; deciderIds?: readonly string[] };
+  /** A personal access token: of whom. */
+  Token: { type: 'Token'; subject: string };
 }
 
 type Rule<S extends keyof Subjects> = { on: S; may: (viewer: Viewer, subject: Subjects[S]) => boolean };
@@ -60,6 +67,8 @@ const decidesResource = rule(
   (viewer, { deciderIds }) => viewer.admin || (deciderIds ?? []).some((id) => steers(viewer, id)),
 );
 
+const ownToken = (viewer: Viewer, { subject }: Subjects['Token']) => viewer.admin || viewer.subject === subject;
+
 const RULES = {
   'domain:register': rule('Mesh', (viewer) => viewer.admin),
   'domain:read': rule('Domain', () => true),
@@ -70,6 +79,8 @@ const RULES = {
   'domain:update-role': rule('Domain', (viewer) => viewer.admin),
   /** The external id and what else only those who set up the account's role need. */
   'domain:read-setup': rule('Domain', (viewer, { id }) => owns(viewer, id)),
+  'domain:read-service-accounts': rule('Domain', (viewer, { id }) => owns(viewer, id)),
+  'domain:change-service-accounts': rule('Domain', (viewer, { id }) => owns(viewer, id)),
   'data-product:register': rule('Domain', (viewer, { id }) => steers(viewer, id)),
   'data-product:read': rule(
     'DataProduct',
@@ -112,6 +123,10 @@ const RULES = {
   'resource:take-over': decidesResource,
   /** Also for a grant that no claim explains, on the object that it is on. */
   'resource:acknowledge-drift': decidesResource,
+  /** Machines have service accounts: a personal token is a person's. */
+  'token:create': rule('Mesh', ({ signIn }) => signIn.kind === 'PERSON'),
+  'token:read': rule('Token', ownToken),
+  'token:revoke': rule('Token', ownToken),
 };
 
 /** The closed list of actions. */
@@ -123,7 +138,7 @@ export const ACTIONS = Object.keys(RULES) as Action[];
 /** Whether the viewer may do this to that: the `viewerCan...` fields. Says nothing about the state that the object is in. */
 export function can<A extends Action>(viewer: Viewer, action: A, subject: SubjectOf<A>): boolean {
   const { may } = RULES[action] as unknown as { may: (viewer: Viewer, subject: SubjectOf<A>) => boolean };
-  return may(viewer, subject);
+  return tokenAllows(viewer, action) && may(viewer, subject);
 }
 
 /** The action that seeing a subject is; the mesh itself hides from nobody. */
@@ -133,6 +148,7 @@ const SEEING = {
   DataProduct: 'data-product:read',
   Access: 'access-request:read',
   Resource: 'resource:read',
+  Token: 'token:read',
 } as const satisfies Record<keyof Subjects, Action | null>;
 
 /**
@@ -144,10 +160,35 @@ export function assertCan<A extends Action>(viewer: Viewer, action: A, subject: 
   const seeing = SEEING[subject.type];
   if (action.endsWith(':read') || (seeing !== null && !can(viewer, seeing, subject as never)))
     throw notFound(NAMES[subject.type]);
+  assertTokenAllows(viewer, action);
   const decided = subject.type === 'Access' && subject.requestedBy === viewer.subject && DECISIONS.has(action);
   throw forbidden(
     decided ? 'Nobody decides his own request: ask another owner or steward of the domain.' : REFUSALS[action],
   );
+}
+
+/** Throws FORBIDDEN where the viewer's token is not good for the action, whatever it is done to. */
+export function assertTokenAllows(viewer: Viewer, action: Action): void {
+  if (!tokenAllows(viewer, action)) throw forbidden(refusalOf(action));
+}
+
+/** The mesh-wide actions that the viewer may do. */
+export function meshActions(viewer: Viewer): Action[] {
+  return ACTIONS.filter((action) => RULES[action].on === 'Mesh' && can(viewer, action, { type: 'Mesh' } as never));
+}
+
+/** The actions that the viewer may do to a domain and to what is its own; access as its producer and consumer, asked for by somebody else. */
+export function domainActions(viewer: Viewer, domainId: string): Action[] {
+  const subjects: Partial<Subjects> = {
+    Domain: { type: 'Domain', id: domainId },
+    DataProduct: { type: 'DataProduct', domainId, status: 'DRAFT' },
+    Access: { type: 'Access', requestedBy: '', productDomainId: domainId, consumerDomainId: domainId },
+    Resource: { type: 'Resource', domainIds: [domainId], deciderIds: [domainId] },
+  };
+  return ACTIONS.filter((action) => {
+    const subject = subjects[RULES[action].on];
+    return subject !== undefined && can(viewer, action, subject as never);
+  });
 }
 
 const DECISIONS: ReadonlySet<Action> = new Set(['access-request:approve', 'access-request:reject']);
@@ -159,6 +200,7 @@ const NAMES: Record<keyof Subjects, string> = {
   DataProduct: 'The data product',
   Access: 'The access request or grant',
   Resource: 'The resource',
+  Token: 'The token',
 };
 
 const DOMAIN_STEERS = "only owners and stewards of the product's domain and platform admins may.";
@@ -170,6 +212,10 @@ const REFUSALS: Record<Action, string> = {
   'domain:update': 'You may not change this domain: only its owners and platform admins may.',
   'domain:update-role': 'You may not change the role that Meshgate assumes: only platform admins may.',
   'domain:read-setup': 'You may not see how this domain is connected: only its owners and platform admins may.',
+  'domain:read-service-accounts':
+    'You may not see the service accounts of this domain: only its owners and platform admins may.',
+  'domain:change-service-accounts':
+    'You may not change the service accounts of this domain: only its owners and platform admins may.',
   'data-product:register':
     'You may not register products here: only owners and stewards of the domain and platform admins may.',
   'data-product:read': 'You may not see this data product.',
@@ -199,4 +245,7 @@ const REFUSALS: Record<Action, string> = {
     'You may not have it taken over: only owners and stewards of the domain that it is decided by, and platform admins, may; what several domains share is for admins.',
   'resource:acknowledge-drift':
     'You may not accept this difference: only owners and stewards of the domain that it is decided by, and platform admins, may; what several domains share is for admins.',
+  'token:create': 'Personal access tokens are for people: a machine gets a service account.',
+  'token:read': 'You may not see this token.',
+  'token:revoke': 'You may not revoke this token: only its holder and platform admins may.',
 };

@@ -1,6 +1,19 @@
 import { type Actor, SYSTEM_ACTOR } from '../events/types.js';
-import type { DomainRole, PrismaClient } from '../generated/prisma/client.js';
+import type { DomainRole, PrismaClient, TokenScope } from '../generated/prisma/client.js';
 import type { CallsOf } from '../provisioning/plan.js';
+
+/** What a signed-in viewer came with. */
+export interface SignIn {
+  /** PERSON and MACHINE: a token of an issuer of that kind; the others are Meshgate's own. */
+  kind: 'PERSON' | 'MACHINE' | 'PERSONAL_ACCESS_TOKEN' | 'SERVICE_ACCOUNT_SECRET';
+  /** The issuer of the token; null where Meshgate made it. */
+  issuer: string | null;
+  /** `jti` of an issuer's token, null where it sets none; the uuid of a token or secret of Meshgate's. */
+  tokenId: string | null;
+  expiresAt: Date;
+  /** What the token is good for; null where that is whatever its bearer may do. */
+  scopes: ReadonlySet<TokenScope> | null;
+}
 
 /** Who asks, as he is now. `memberships` maps a domain's uuid to his role there. */
 export interface Viewer {
@@ -10,6 +23,7 @@ export interface Viewer {
   /** Platform admin, from the token's groups. */
   admin: boolean;
   memberships: ReadonlyMap<string, DomainRole>;
+  signIn: SignIn;
 }
 
 /** The mesh that this installation governs: one governance account and names that follow from configuration. */
@@ -37,6 +51,8 @@ export interface Context {
   correlationId: string;
   db: PrismaClient;
   mesh: Mesh;
+  /** Issuers of machines' tokens, each with what it puts before their subjects: those that a service account can be bound to. */
+  machineIssuers: ReadonlyMap<string, string>;
   /** Called after a commit that changed desired state or appended events: wakes lanes and the sequencer. Must not throw. */
   committed: (lanes: { account: string; region: string }[]) => void;
   /** The AWS calls that a plan leads to, as the provider of each kind states them. */

@@ -174,7 +174,7 @@ export async function removeDomainMember(ctx: Context, input: RemoveDomainMember
 }
 
 /** The domain's row is locked: nobody else takes owners away meanwhile. */
-async function refuseLastOwner(tx: Tx, domain: Domain): Promise<void> {
+export async function refuseLastOwner(tx: Tx, domain: Domain): Promise<void> {
   const owners = await tx.domainMember.count({ where: { domainId: domain.id, role: 'OWNER' } });
   if (owners <= 1) throw conflict(`This is the last owner of ${domain.name}: make somebody else an owner first.`);
 }

@@ -8,7 +8,7 @@ import {
   tablesOfWorld,
   worldInForce,
 } from './access-facts.js';
-import { can } from './authorization.js';
+import { assertTokenAllows, can } from './authorization.js';
 import type { Context, Viewer } from './context.js';
 import { notFound } from './error.js';
 import { type AccessWorld, accessOf, accountOf, type TableAccess, type Way } from './explain.js';
@@ -91,6 +91,7 @@ export async function whoCanAccess(
 /** Members of the product's domain and admins; the rest only asks for his own account, of products that he may see. */
 function seesAll(viewer: Viewer, { domainId, status }: ExplainedProduct): boolean {
   const subject = { type: 'DataProduct' as const, domainId, status: status as never };
+  assertTokenAllows(viewer, 'data-product:explain');
   if (!can(viewer, 'data-product:read', subject)) throw notFound('The data product');
   return can(viewer, 'data-product:explain', subject);
 }

@@ -1,7 +1,7 @@
 import type { SubjectType } from '../events/types.js';
 
 /** What a global id can name: the subjects of events are nodes of the API. */
-export type NodeType = SubjectType | 'MeshEvent' | 'ForeignGrant';
+export type NodeType = SubjectType | 'MeshEvent' | 'ForeignGrant' | 'ServiceAccountSecret';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 /** A resource is named by the hex sha256 of its identity, everything else by a uuid. */
@@ -34,6 +34,9 @@ const NODE_TYPES: Record<NodeType, true> = {
   Resource: true,
   MeshEvent: true,
   ForeignGrant: true,
+  ServiceAccount: true,
+  ServiceAccountSecret: true,
+  PersonalAccessToken: true,
 };
 
 function isNodeType(text: string): text is NodeType {

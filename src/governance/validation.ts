@@ -34,6 +34,15 @@ export const idempotencyKey = z
 export const description = text(10_000);
 export const subject = text(255);
 
+const DAY = 86_400_000;
+/** When a token or secret ends: after 90 days where nothing is said, after 365 at most. */
+export const secretEnd = z
+  .date()
+  .nullish()
+  .refine((end) => !end || end.getTime() > Date.now() + 60_000, 'Must be a minute from now, at least.')
+  .refine((end) => !end || end.getTime() <= Date.now() + 365 * DAY, 'Must be within 365 days.')
+  .transform((end) => end ?? new Date(Date.now() + 90 * DAY));
+
 /** A lower-case slug without doubled dashes: names of AWS objects are made of it, and `__` parts them. */
 export const slug = z
   .string()

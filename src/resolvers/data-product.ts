@@ -14,6 +14,7 @@ import { accessRequestList } from '../governance/read/access-request.js';
 import { dataProductList, dataProductShape } from '../governance/read/data-product.js';
 import { resourceList } from '../governance/read/resource.js';
 import { readOne, sql } from '../governance/read/select.js';
+import { tokenAllows } from '../governance/token-scope.js';
 import { AccessGrant, AccessGrantConnection, AccessGrantFilter } from '../schema/access-grant.js';
 import { AccessRequestConnection, AccessRequestFilter } from '../schema/access-request.js';
 import { DataContract } from '../schema/data-contract.js';
@@ -228,7 +229,11 @@ export class DataProductResolver {
     description: 'Whether you may request access: it is published and you belong to a domain.',
   })
   viewerCanRequestAccess(@Root() root: ReadDataProduct, @Ctx() { ctx }: RequestContext) {
-    return root.status === 'PUBLISHED' && (ctx.viewer.admin || ctx.viewer.memberships.size > 0);
+    return (
+      root.status === 'PUBLISHED' &&
+      tokenAllows(ctx.viewer, 'access-request:create') &&
+      (ctx.viewer.admin || ctx.viewer.memberships.size > 0)
+    );
   }
 
   @FieldResolver(() => Boolean, { description: 'Whether you may change it.' })

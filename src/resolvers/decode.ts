@@ -9,6 +9,9 @@ const NAMES: Record<string, string> = {
   AccessGrant: 'The access grant',
   Resource: 'The resource',
   ForeignGrant: 'The foreign grant',
+  ServiceAccount: 'The service account',
+  ServiceAccountSecret: 'The secret',
+  PersonalAccessToken: 'The token',
 };
 
 /** The row id that a global id of this type names; NOT_FOUND for anything else, like for what is not there. */

@@ -25,6 +25,7 @@ import type { Cursor } from '../governance/read/connection.js';
 import { dataProductShape } from '../governance/read/data-product.js';
 import { eventList, eventShape } from '../governance/read/event.js';
 import { byId, readOne, type Selection, type Shape, sql } from '../governance/read/select.js';
+import { readsEventsOf } from '../governance/token-scope.js';
 import { Domain } from '../schema/domain.js';
 import { MeshEvent, MeshEventConnection, MeshEventFilter } from '../schema/event.js';
 import { Node } from '../schema/node.js';
@@ -85,7 +86,9 @@ async function stream(rc: RequestContext, after: string | null | undefined, acce
       after: typeof from === 'string' ? decodeCursor(from) : undefined,
       accepts: (event) => {
         const viewer = rc.currentViewer();
-        return viewer !== undefined && accepts(event) && mayGet(viewer, event);
+        return (
+          viewer !== undefined && accepts(event) && mayGet(viewer, event) && readsEventsOf(viewer, event.subject.type)
+        );
       },
     });
     return told(events);

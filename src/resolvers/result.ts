@@ -49,6 +49,20 @@ export async function answer(
   }
 }
 
+/** Like `answer`, for an action that makes a secret: it is in the payload once, and never where the action was carried out before. */
+export async function answerWithSecret<Made extends { secret: string | null; replayed: boolean }>(
+  rc: RequestContext,
+  info: GraphQLResolveInfo,
+  { action, objects }: { action: () => Promise<Made>; objects: (made: Made) => Answered[] },
+): Promise<Record<string, unknown>> {
+  let made: Made | undefined;
+  const answered = await answer(rc, info, async () => {
+    made = await action();
+    return objects(made);
+  });
+  return made ? { ...answered, secret: made.secret, replayed: made.replayed } : answered;
+}
+
 /** An expected failure outside of mutations, as a GraphQL error with a stable `extensions.code`; undefined for a bug. */
 export function expectedError(error: unknown): GraphQLError | undefined {
   if (error instanceof GraphQLError && error.originalError) return expectedError(error.originalError);

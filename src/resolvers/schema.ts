@@ -12,6 +12,7 @@ import { DomainResolver } from './domain.js';
 import { EventResolver } from './event.js';
 import { ForeignGrantResolver } from './foreign-grant.js';
 import { NodeResolver } from './node.js';
+import { PersonalAccessTokenResolver } from './personal-access-token.js';
 import {
   AccessPlanResolver,
   DataContractPlanResolver,
@@ -20,6 +21,7 @@ import {
   TagChangeResolver,
 } from './plan.js';
 import { ResourceResolver } from './resource.js';
+import { ServiceAccountResolver, ServiceAccountSecretResolver } from './service-account.js';
 import { ViewerResolver } from './viewer.js';
 
 /** Streams come from the event log's tail; TypeGraphQL only asks that there be something. */
@@ -47,12 +49,15 @@ export async function buildSchema(): Promise<GraphQLSchema> {
       EventResolver,
       ForeignGrantResolver,
       NodeResolver,
+      PersonalAccessTokenResolver,
       AccessPlanResolver,
       DataContractPlanResolver,
       DataProductPlanResolver,
       PlannedResourceResolver,
       TagChangeResolver,
       ResourceResolver,
+      ServiceAccountResolver,
+      ServiceAccountSecretResolver,
       ViewerResolver,
     ],
     orphanedTypes: meshEventTypes,

@@ -1,8 +1,13 @@
 import type { GraphQLResolveInfo } from 'graphql';
-import { Ctx, Info, Query, Resolver } from 'type-graphql';
-import { ACTIONS, can } from '../governance/authorization.js';
+import { Ctx, FieldResolver, Info, Query, Resolver } from 'type-graphql';
+import { domainActions, meshActions } from '../governance/authorization.js';
 import { domainShape } from '../governance/read/domain.js';
-import { readList } from '../governance/read/select.js';
+import { personalAccessTokenShape } from '../governance/read/personal-access-token.js';
+import { readAll, readList, readOne, sql } from '../governance/read/select.js';
+import { serviceAccountShape } from '../governance/read/service-account.js';
+import { tokenAllows } from '../governance/token-scope.js';
+import { PersonalAccessToken } from '../schema/personal-access-token.js';
+import { ServiceAccount } from '../schema/service-account.js';
 import { Viewer } from '../schema/viewer.js';
 import type { RequestContext } from './context.js';
 import { selectionOf } from './select.js';
@@ -11,7 +16,8 @@ import { selectionOf } from './select.js';
 export class ViewerResolver {
   @Query(() => Viewer, { description: 'Who you are here, and what you may do.' })
   async viewer(@Ctx() rc: RequestContext, @Info() info: GraphQLResolveInfo) {
-    const { subject, name, groups, admin, memberships } = rc.ctx.viewer;
+    const { viewer } = rc.ctx;
+    const { subject, name, groups, admin, memberships, signIn } = viewer;
     const asked = selectionOf(info)
       .on('Viewer')
       .filter(({ field }) => field === 'memberships')
@@ -25,8 +31,35 @@ export class ViewerResolver {
       name,
       groups,
       admin,
-      memberships: ids.map((id) => ({ role: memberships.get(id), domain: byId.get(id) ?? null })),
-      actions: ACTIONS.filter((action) => action === 'domain:register' && can(rc.ctx.viewer, action, { type: 'Mesh' })),
+      signIn,
+      scopes: signIn.scopes && [...signIn.scopes].sort(),
+      memberships: ids.map((id) => ({
+        role: memberships.get(id),
+        domain: byId.get(id) ?? null,
+        actions: domainActions(viewer, id),
+      })),
+      actions: meshActions(viewer),
     };
+  }
+
+  @FieldResolver(() => ServiceAccount, { nullable: true })
+  serviceAccount(@Ctx() rc: RequestContext, @Info() info: GraphQLResolveInfo) {
+    const { subject, signIn } = rc.ctx.viewer;
+    if (signIn.kind !== 'MACHINE' && signIn.kind !== 'SERVICE_ACCOUNT_SECRET') return null;
+    const own = (r: ReturnType<typeof sql>) => sql`${r}."subject" = ${subject} AND ${r}."removedAt" IS NULL`;
+    return readOne(rc.read, serviceAccountShape, own, selectionOf(info));
+  }
+
+  @FieldResolver(() => [PersonalAccessToken], { nullable: true })
+  tokens(@Ctx() rc: RequestContext, @Info() info: GraphQLResolveInfo) {
+    const { viewer } = rc.ctx;
+    if (!tokenAllows(viewer, 'token:read')) return null;
+    return readAll(rc.read, selectionOf(info), {
+      kind: 'many',
+      limit: 100,
+      shape: () => personalAccessTokenShape,
+      where: (_, r) => sql`${r}."subject" = ${viewer.subject}`,
+      order: (r) => sql`${r}."createdAt" DESC, ${r}."id" DESC`,
+    });
   }
 }

@@ -10,6 +10,7 @@ import {
 import { Health } from './health.js';
 import { connectionType, Node } from './node.js';
 import { Arn, AwsAccountId, DateTime } from './scalars.js';
+import { ServiceAccount } from './service-account.js';
 
 @ObjectType({ description: "How far an owner's AWS objects are." })
 export class Progress {
@@ -143,6 +144,9 @@ export class Domain extends Node {
 
   @Field(() => [DomainMember], { description: 'Its members, the first 1,000; empty unless you are one.' })
   members!: DomainMember[];
+
+  @Field(() => [ServiceAccount], { description: 'Its service accounts, the first 1,000; empty unless you own it.' })
+  serviceAccounts!: ServiceAccount[];
 }
 
 export const DomainConnection = connectionType('Domain', () => Domain);

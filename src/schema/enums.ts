@@ -21,6 +21,7 @@ import {
   ResourceStatus,
   SchemaSource,
   TableFormat,
+  TokenScope,
 } from '../generated/prisma/enums.js';
 
 /** Names an enum in the API, each value with its meaning. */
@@ -63,6 +64,14 @@ export type HealthStatus = keyof typeof HealthStatus;
 export const OrderDirection = { ASC: 'ASC', DESC: 'DESC' } as const;
 /** How a domain that provisions for itself fared; AWAITED until it has answered. */
 export const ProvisioningOutcome = { AWAITED: 'AWAITED', SUCCEEDED: 'SUCCEEDED', FAILED: 'FAILED' } as const;
+/** What a viewer signed in with. */
+export const SignInKind = {
+  PERSON: 'PERSON',
+  MACHINE: 'MACHINE',
+  PERSONAL_ACCESS_TOKEN: 'PERSONAL_ACCESS_TOKEN',
+  SERVICE_ACCOUNT_SECRET: 'SERVICE_ACCOUNT_SECRET',
+} as const;
+export type SignInKind = keyof typeof SignInKind;
 /** What such a domain can answer. */
 export const ReportedOutcome = { SUCCEEDED: 'SUCCEEDED', FAILED: 'FAILED' } as const;
 /** Event types as GraphQL shows them: ACCESS_REVOKED stands for AccessRevoked. */
@@ -70,6 +79,22 @@ export const MeshEventType: Record<string, string> = Object.fromEntries(
   Object.keys(EVENT_TYPES).map((type) => [upperCase(type), type]),
 );
 
+describe(SignInKind, 'SignInKind', 'What somebody signed in with.', {
+  PERSON: "A token of an issuer of people's tokens.",
+  MACHINE: "A token of an issuer of machines' tokens: client credentials, workload identity.",
+  PERSONAL_ACCESS_TOKEN: 'A token that a person made here.',
+  SERVICE_ACCOUNT_SECRET: 'A secret of a service account.',
+});
+describe(TokenScope, 'TokenScope', 'What a token is good for, as far as its holder may.', {
+  CATALOGUE_READ: 'Read domains, products and contracts, and their events.',
+  ACCESS_READ: 'Read requests and grants and their events, and who can read what and why.',
+  ACCESS_REQUEST: 'Ask for access, take a request back, talk about it, ask for a later end.',
+  ACCESS_DECIDE: 'Approve, reject and revoke.',
+  PRODUCT_WRITE: 'Register, change, publish and retire products, import and activate contracts.',
+  DOMAIN_WRITE: 'Change domains and their members; read what only owners read.',
+  RESOURCE_READ: 'Read AWS objects, foreign grants and their events.',
+  RESOURCE_WRITE: 'Retry AWS objects, take them over, accept what differs.',
+});
 describe(AccessMode, 'AccessMode', 'How Lake Formation gives access to a product.', {
   NRAC: 'Named-resource access control: grants on each table by name.',
   LF_TBAC: 'Tag-based access control: grants on an expression of LF-tags.',
@@ -247,4 +272,5 @@ export {
   ResourceStatus,
   SchemaSource,
   TableFormat,
+  TokenScope,
 };

@@ -4,11 +4,12 @@ import { startListener } from '../events/listen.js';
 import type { Loop } from '../events/loop.js';
 import { startSequencer } from '../events/sequencer.js';
 import { startTail, type Tail } from '../events/tail.js';
-import type { Actor, LogEvent } from '../events/types.js';
+import type { Actor, EventType, LogEvent } from '../events/types.js';
 import type { Context, Viewer } from '../governance/context.js';
 import type { CallsOf } from '../provisioning/plan.js';
 import type { RequestContext } from '../resolvers/context.js';
 import { buildSchema } from '../resolvers/schema.js';
+import { createAuthenticate, type Identity } from './authenticate.js';
 import type { Config } from './config.js';
 import { type Database, openDatabase } from './database.js';
 import { serveEventStreams } from './event-stream.js';
@@ -17,9 +18,10 @@ import { type Api, createHttp, type IncomingRequest } from './http.js';
 import { openJobs } from './jobs.js';
 import type { Log } from './log.js';
 import { MigrationError, pendingMigrations } from './migrate.js';
+import { createOwnTokens, type OwnTokens } from './own-token.js';
 import { callerOf, createRateLimit, pointsOf } from './rates.js';
 import type { StreamSession } from './subscription.js';
-import { createAuthenticate, createViewers, type Identity, type Viewers } from './viewer.js';
+import { createViewers, type Viewers } from './viewer.js';
 import { serveWebSockets } from './websocket.js';
 import { assertRecent, startWork, type Work } from './work.js';
 
@@ -58,7 +60,8 @@ export async function createApp({ config, roles, log, alone = false }: AppOption
     onClose(() => sequencer.stop());
     const jobs = await openJobs({ serverUrl: config.databaseUrl, log });
     onClose(() => jobs.close());
-    const viewers = createViewers(database.pool);
+    const ownTokens = createOwnTokens(database.pool, log);
+    const viewers = createViewers(database.pool, { ownTokens });
     let work: Work | undefined;
     const committed: Context['committed'] = (lanes) => {
       sequencer.poke();
@@ -85,7 +88,7 @@ export async function createApp({ config, roles, log, alone = false }: AppOption
       });
       onClose(() => tail.stop());
       checks.tail = async () => assertRecent('tail', tail.lastRunAt, 10_000);
-      requests = createRequests({ config, database, tail, viewers, committed });
+      requests = createRequests({ config, database, tail, viewers, ownTokens, committed });
       api = { schema: await buildSchema(), contextOf: requests.contextOf, charge: requests.charge };
     }
     const health = createHealth(checks);
@@ -131,16 +134,26 @@ function basicChecks(database: Database, sequencer: Loop): Record<string, Readin
   };
 }
 
-/** Membership is part of a domain: whoever left one must not get what follows the event that says so. */
+/** Whoever left a domain, or whose token was revoked, must not get what follows the event that says so. */
 function forMembership(refresh: () => Promise<void>): (event: { type: string }) => Promise<void> | undefined {
-  return ({ type }) => (type === 'DomainUpdated' || type === 'DomainRegistered' ? refresh() : undefined);
+  return ({ type }) => (changesWhoMay.has(type) ? refresh() : undefined);
 }
+
+const changesWhoMay: ReadonlySet<string> = new Set<EventType>([
+  'DomainRegistered',
+  'DomainUpdated',
+  'ServiceAccountRegistered',
+  'ServiceAccountRemoved',
+  'ServiceAccountSecretRevoked',
+  'TokenRevoked',
+]);
 
 interface RequestParts {
   config: Config;
   database: Database;
   tail: Tail;
   viewers: Viewers;
+  ownTokens: OwnTokens;
   committed: Context['committed'];
 }
 
@@ -157,8 +170,9 @@ function cursorOfEvent(event: unknown): string | undefined {
   return typeof seq === 'bigint' ? encodeCursor(seq) : undefined;
 }
 
-function createRequests({ config, database, tail, viewers, committed }: RequestParts): Requests {
-  const authenticate = createAuthenticate(config);
+function createRequests({ config, database, tail, viewers, ownTokens, committed }: RequestParts): Requests {
+  const authenticate = createAuthenticate(config, { ownTokens });
+  const machineIssuers = machineIssuersOf(config);
   const admitRequest = createRateLimit();
   const admitStream = createRateLimit();
   const admitStranger = createRateLimit();
@@ -186,6 +200,7 @@ function createRequests({ config, database, tail, viewers, committed }: RequestP
         correlationId: request.correlationId,
         db: database.prisma,
         mesh: config.mesh,
+        machineIssuers,
         committed,
         callsOf,
       },
@@ -210,12 +225,13 @@ function createRequests({ config, database, tail, viewers, committed }: RequestP
       const identity = await signIn(request);
       const watched = await viewers.watch(identity);
       return {
-        expiresAt: identity.expiresAt,
-        ended: watched.removed,
+        expiresAt: identity.signIn.expiresAt,
+        ended: watched.ended,
         admit: (nodes = 0) => admitStream(identity.subject, 1 + pointsOf(nodes)),
         close: watched.stop,
         contextOf: ({ signal, resumeAfter }) => {
-          const currentViewer = () => (signal.aborted || hasExpired(identity) ? undefined : watched.current());
+          const mayStay = () => !signal.aborted && !watched.ended.aborted && !hasExpired(identity);
+          const currentViewer = () => (mayStay() ? watched.current() : undefined);
           const rc = contextFor({ request, identity, viewer: watched.current(), currentViewer }, signal);
           return { ...rc, resumeAfter };
         },
@@ -231,10 +247,15 @@ interface Asking {
   currentViewer: () => Viewer | undefined;
 }
 
-function actorOf({ subject, name, tokenId }: Identity, address: string | null): Actor {
-  return { kind: 'USER', subject, name, tokenId, address };
+function actorOf({ subject, name, signIn }: Identity, address: string | null): Actor {
+  return { kind: 'USER', subject, name, tokenId: signIn.tokenId, address };
 }
 
-function hasExpired({ expiresAt }: Identity): boolean {
-  return expiresAt.getTime() <= Date.now();
+/** The issuers that service accounts can be bound to, with their prefixes. */
+function machineIssuersOf({ issuers }: Config): ReadonlyMap<string, string> {
+  return new Map(issuers.flatMap((one) => (one.kind === 'MACHINE' ? [[one.issuer, one.subjectPrefix]] : [])));
+}
+
+function hasExpired({ signIn }: Identity): boolean {
+  return signIn.expiresAt.getTime() <= Date.now();
 }

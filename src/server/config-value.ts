@@ -60,6 +60,7 @@ const issuer = z.strictObject({
   subjectPrefix: z.string().max(64).default(''),
   adminGroups: z.array(z.string().min(1)).default([]),
   maxTokenAgeSeconds: z.int().min(60).max(604_800).default(86_400),
+  kind: z.enum(['PERSON', 'MACHINE'], 'must be PERSON or MACHINE').default('PERSON'),
 });
 
 export const issuers = z
@@ -67,8 +68,9 @@ export const issuers = z
   .transform((text, context) => {
     try {
       return JSON.parse(text) as unknown;
-    } catch (error) {
-      context.addIssue({ code: 'custom', message: `must be JSON: ${(error as Error).message}` });
+    } catch {
+      // The parser's own message quotes the text, and whatever was put here by mistake with it.
+      context.addIssue({ code: 'custom', message: 'must be JSON' });
       return z.NEVER;
     }
   })

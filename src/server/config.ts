@@ -16,6 +16,7 @@ import {
   wholeNumber,
 } from './config-value.js';
 import type { logLevels } from './log.js';
+import { isReservedSubject } from './reserved-subject.js';
 
 /** Configuration that cannot be used; the message lists every mistake. */
 export class ConfigError extends Error {
@@ -33,6 +34,8 @@ export interface Issuer {
   subjectPrefix: string;
   /** Groups whose members are platform admins. */
   adminGroups: string[];
+  /** Whose tokens they are: people's, or machines' (client credentials, workload identity), which may be service accounts. */
+  kind: 'PERSON' | 'MACHINE';
   /** Tokens issued longer ago are refused, whatever they say of themselves. */
   maxTokenAgeSeconds: number;
 }
@@ -83,7 +86,7 @@ const variables = {
   HOST: z.string().default('127.0.0.1').describe('Address to listen on; 0.0.0.0 in a container.'),
   PORT: wholeNumber(0, 65_535).default(4000).describe('Port to listen on.'),
   MESHGATE_ISSUERS: issuers.describe(
-    'Token issuers as JSON: [{"issuer","jwksUri","audience","typ","adminGroups","subjectPrefix","maxTokenAgeSeconds"}].',
+    'Token issuers as JSON: [{"issuer","jwksUri","audience","typ","adminGroups","subjectPrefix","maxTokenAgeSeconds","kind"}], kind PERSON or MACHINE.',
   ),
   MESHGATE_ALLOWED_ORIGINS: origins
     .default([])
@@ -158,6 +161,8 @@ const environment = z.object(variables).superRefine((value, context) => {
   }
   const seen = new Set(value.MESHGATE_ISSUERS.map((one) => one.issuer));
   if (seen.size < value.MESHGATE_ISSUERS.length) mistake('MESHGATE_ISSUERS', 'names an issuer twice');
+  if (value.MESHGATE_ISSUERS.some((one) => isReservedSubject(one.subjectPrefix)))
+    mistake('MESHGATE_ISSUERS', 'has a subjectPrefix that is reserved for subjects of Meshgate itself');
   const prefixes = value.MESHGATE_ISSUERS.map((one) => one.subjectPrefix);
   if (prefixes.some((prefix, index) => prefixes.some((other, at) => at !== index && other.startsWith(prefix)))) {
     mistake('MESHGATE_ISSUERS', 'several issuers need a subjectPrefix each, none of which begins another');

@@ -17,6 +17,11 @@ export function refusal(code: string, message: string, options: RefusalOptions =
   return new GraphQLError(message, { extensions: { code, http: { status } }, ...(nodes ? { nodes } : {}) });
 }
 
+/** A request without a token that holds. The reason given is one that helps an honest caller and no other. */
+export function unauthenticated(message: string): GraphQLError {
+  return refusal('UNAUTHENTICATED', message, { status: 401 });
+}
+
 /** An answer in GraphQL's own form, so that clients read every failure alike. */
 export function failure(code: string, message: string): FormattedExecutionResult {
   return { errors: [{ message, extensions: { code } }] };

@@ -1,5 +1,10 @@
-import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
+import { createLocalJWKSet, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
 import { z } from 'zod';
+
+/** The issuer's keys cannot be had, so nothing can be said of its tokens. */
+export class IssuerUnavailable extends Error {
+  override readonly name = 'IssuerUnavailable';
+}
 
 /** Timing of the key cache; tests shorten it. Milliseconds. */
 export interface KeyCacheOptions {
@@ -64,15 +69,19 @@ export function issuerKeys(jwksUri: string, options: KeyCacheOptions = {}): JWTV
 
   return async (header, token) => {
     const age = cached ? now() - cached.fetchedAt : Number.POSITIVE_INFINITY;
-    if (!cached || age > expireAfter || !cached.ids.has(header.kid ?? '')) await fetchKeys().catch(() => undefined);
-    else if (age > refreshAfter) void fetchKeys().catch(() => undefined);
-    if (!cached || now() - cached.fetchedAt > expireAfter) throw new errors.JWKSNoMatchingKey();
+    if (!cached || age > expireAfter || !cached.ids.has(header.kid ?? '')) {
+      await fetchKeys().catch((error: unknown) => {
+        // In an outage nobody can say whether a key that we do not know is a new one.
+        throw new IssuerUnavailable('the key set cannot be had', { cause: error });
+      });
+    } else if (age > refreshAfter) void fetchKeys().catch(() => undefined);
+    if (!cached || now() - cached.fetchedAt > expireAfter) throw new IssuerUnavailable('the keys known are too old');
     return cached.find(header, token);
   };
 }
 
 async function loadKeys(jwksUri: string): Promise<unknown> {
-  const answer = await fetch(jwksUri, { redirect: 'error', signal: AbortSignal.timeout(5_000) });
+  const answer = await fetch(jwksUri, { redirect: 'error', signal: AbortSignal.timeout(3_000) });
   if (!answer.ok) throw new Error(`${jwksUri} answered ${answer.status}`);
   return answer.json();
 }

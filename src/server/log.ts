@@ -24,9 +24,15 @@ export function createLog({ level, file }: LogOptions): Log {
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
       formatters: { level: (label) => ({ level: label }) },
       redact: {
-        paths: ['authorization', 'token', 'password', 'secretAccessKey', 'sessionToken', 'connectionString'].flatMap(
-          (name) => [name, `*.${name}`, `*.*.${name}`],
-        ),
+        paths: [
+          'authorization',
+          'token',
+          'secret',
+          'password',
+          'secretAccessKey',
+          'sessionToken',
+          'connectionString',
+        ].flatMap((name) => [name, `*.${name}`, `*.*.${name}`]),
         censor: '[redacted]',
       },
     },

@@ -18,7 +18,7 @@ import { costOf, limits, limitsRule, parseLimits } from './limits.js';
 /** One authenticated subscriber, over a WebSocket or a stream of server-sent events. */
 export interface StreamSession {
   expiresAt: Date;
-  /** Aborts when the viewer was removed from a domain: he signs in again, as who he is now. The reason is a text for him. */
+  /** Aborts when the viewer was removed from a domain or his token revoked: he signs in again, as who he is now. The reason is a text for him. */
   ended: AbortSignal;
   /** Takes one, and what an answer of so many objects counts, from the viewer's allowance; throws RATE_LIMITED. */
   admit(nodes?: number): Promise<void>;

@@ -1,134 +1,14 @@
-import { GraphQLError } from 'graphql';
-import { decodeProtectedHeader, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
 import type pg from 'pg';
 import type { DomainRole } from '../generated/prisma/client.js';
 import type { Viewer } from '../governance/context.js';
-import type { Config, Issuer } from './config.js';
-import { hasDuplicateKeys } from './duplicate-claims.js';
-import { issuerKeys } from './issuer-keys.js';
-
-/** What a verified token says of its bearer. */
-export interface Identity {
-  /** The token's `sub`, after the issuer's prefix where it has one. */
-  subject: string;
-  name: string | null;
-  groups: string[];
-  /** `jti`, null where the issuer sets none. */
-  tokenId: string | null;
-  issuer: string;
-  expiresAt: Date;
-  /** Platform admin: one of the groups is an admin group of the issuer. */
-  admin: boolean;
-}
-
-/** Verifies the Authorization header; throws UNAUTHENTICATED (HTTP 401). */
-export type Authenticate = (authorization: string | undefined) => Promise<Identity>;
-
-/** Asymmetric signatures only: with a symmetric one, a public key would do as the secret (RFC 8725, section 2.1). */
-const algorithms = [
-  'RS256',
-  'RS384',
-  'RS512',
-  'PS256',
-  'PS384',
-  'PS512',
-  'ES256',
-  'ES384',
-  'ES512',
-  'EdDSA',
-  'Ed25519',
-];
-
-const longestToken = 8_192;
-
-/** A request without a token that holds. The reason given is one that helps an honest caller and no other. */
-export function unauthenticated(message: string): GraphQLError {
-  return new GraphQLError(message, { extensions: { code: 'UNAUTHENTICATED', http: { status: 401 } } });
-}
-
-/** Builds the verifier of the configured issuers' tokens (RFC 8725, RFC 9068). */
-export function createAuthenticate(config: Pick<Config, 'issuers'>): Authenticate {
-  const issuers = new Map(
-    config.issuers.map((issuer) => [issuer.issuer, { issuer, keys: issuerKeys(issuer.jwksUri) }]),
-  );
-  return async (authorization) => {
-    const token = bearerToken(authorization);
-    const claimed = readClaims(token);
-    const known = issuers.get(claimed);
-    if (!known) throw unauthenticated('The token is of an issuer that is not trusted here.');
-    return verify(token, known.issuer, known.keys);
-  };
-}
-
-function bearerToken(authorization: string | undefined): string {
-  if (!authorization) throw unauthenticated('Send a token: "Authorization: Bearer ...".');
-  if (authorization.length > longestToken + 16) throw unauthenticated('The token is too long.');
-  const token = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(authorization)?.[1];
-  if (!token) throw unauthenticated('The Authorization header is not "Bearer" and a signed token.');
-  if (token.length > longestToken) throw unauthenticated('The token is too long.');
-  return token;
-}
-
-/** The issuer that the token claims, before any signature is looked at: it chooses whose keys must have signed it. */
-function readClaims(token: string): string {
-  try {
-    const [header = '', payload = ''] = token
-      .split('.')
-      .slice(0, 2)
-      .map((part) => Buffer.from(part, 'base64url').toString());
-    const claims = JSON.parse(payload) as JWTPayload;
-    if (!decodeProtectedHeader(token).kid) throw unauthenticated('The token names no key (kid).');
-    if (hasDuplicateKeys(header) || hasDuplicateKeys(payload)) throw unauthenticated('The token states a claim twice.');
-    return String(claims.iss);
-  } catch (error) {
-    throw error instanceof GraphQLError ? error : unauthenticated('The token cannot be read.');
-  }
-}
-
-async function verify(token: string, issuer: Issuer, keys: JWTVerifyGetKey): Promise<Identity> {
-  try {
-    const { payload } = await jwtVerify(token, keys, {
-      algorithms,
-      issuer: issuer.issuer,
-      audience: issuer.audience,
-      requiredClaims: ['sub', 'exp', 'iat'],
-      maxTokenAge: issuer.maxTokenAgeSeconds,
-      clockTolerance: 30,
-      ...(issuer.typ ? { typ: issuer.typ } : {}),
-    });
-    return identityOf(payload, issuer);
-  } catch (error) {
-    if (error instanceof GraphQLError) throw error;
-    if (error instanceof errors.JWTExpired) throw unauthenticated('The token has expired.');
-    throw unauthenticated('The token is not valid here.');
-  }
-}
-
-function identityOf(payload: JWTPayload, issuer: Issuer): Identity {
-  const { sub, exp, jti, name } = payload;
-  if (typeof sub !== 'string' || sub === '' || sub.length > 255)
-    throw unauthenticated('The token has no usable subject.');
-  const groups = strings(payload.groups);
-  return {
-    subject: `${issuer.subjectPrefix}${sub}`,
-    name: typeof name === 'string' ? name : null,
-    groups,
-    tokenId: typeof jti === 'string' ? jti : null,
-    issuer: issuer.issuer,
-    expiresAt: new Date(Number(exp) * 1000),
-    admin: groups.some((group) => issuer.adminGroups.includes(group)),
-  };
-}
-
-function strings(claim: unknown): string[] {
-  return Array.isArray(claim) ? claim.filter((item) => typeof item === 'string') : [];
-}
+import type { Identity } from './authenticate.js';
+import type { OwnTokens } from './own-token.js';
 
 /** A viewer who stays: `current` is he with the memberships that were read last. */
 export interface WatchedViewer {
   current(): Viewer;
-  /** Aborts when he was removed from a domain. */
-  removed: AbortSignal;
+  /** Aborts when he was removed from a domain, or when the token that he signed in with is revoked. The reason is a text for him. */
+  ended: AbortSignal;
   stop(): void;
 }
 
@@ -139,7 +19,7 @@ export interface Viewers {
   watch(identity: Identity): Promise<WatchedViewer>;
   /** Forgets what was read: call when memberships may have changed. */
   forget(): void;
-  /** Reads the memberships of all who are watched anew, in one statement. */
+  /** Reads anew the memberships of all who are watched, and which of their tokens are revoked: a statement each. */
   refresh(): Promise<void>;
 }
 
@@ -156,10 +36,17 @@ function update(entry: Watched, memberships: Memberships): void {
   if (removed) for (const watcher of entry.watchers) watcher.abort('Removed from a domain');
 }
 
-/** Reads memberships by one statement; requests of a subject that come together share it. `freshFor` is in ms. */
-export function createViewers(pool: pg.Pool, freshFor = 1_000): Viewers {
+interface ViewersOptions {
+  ownTokens: Pick<OwnTokens, 'live'>;
+  /** Milliseconds. */
+  freshFor?: number;
+}
+
+/** Reads memberships by one statement; requests of a subject that come together share it. */
+export function createViewers(pool: pg.Pool, { ownTokens, freshFor = 1_000 }: ViewersOptions): Viewers {
   const cache = new Map<string, { memberships: Promise<Memberships>; readAt: number }>();
   const watched = new Map<string, Watched>();
+  const watchedTokens = watchTokens(ownTokens);
   let refreshes = 0;
 
   function membershipsOf(subject: string): Promise<Memberships> {
@@ -183,10 +70,14 @@ export function createViewers(pool: pg.Pool, freshFor = 1_000): Viewers {
       before = refreshes;
       update(entry, await membershipsOf(subject));
     }
+    // Once it is watched: a revoke that came before is found here, one that comes later by the refresh.
+    watchedTokens.watch(watcher, identity);
+    await watchedTokens.refresh();
     return {
       current: () => viewerWith(identity, entry.memberships),
-      removed: watcher.signal,
+      ended: watcher.signal,
       stop: () => {
+        watchedTokens.forget(watcher);
         entry.watchers.delete(watcher);
         if (entry.watchers.size === 0 && watched.get(subject) === entry) watched.delete(subject);
       },
@@ -194,12 +85,13 @@ export function createViewers(pool: pg.Pool, freshFor = 1_000): Viewers {
   }
 
   return {
-    viewerOf: async (identity) => viewerWith(identity, await membershipsOf(identity.subject)),
+    viewerOf: async (identity) => viewerWith(identity, identity.memberships ?? (await membershipsOf(identity.subject))),
     watch,
     forget: () => cache.clear(),
     refresh: async () => {
       refreshes += 1;
       cache.clear();
+      await watchedTokens.refresh();
       if (watched.size === 0) return;
       const read = await readMemberships(pool, [...watched.keys()]);
       for (const [subject, entry] of watched) update(entry, read.get(subject) ?? new Map());
@@ -207,8 +99,26 @@ export function createViewers(pool: pg.Pool, freshFor = 1_000): Viewers {
   };
 }
 
-function viewerWith({ subject, name, groups, admin }: Identity, memberships: Memberships): Viewer {
-  return { subject, name, groups, admin, memberships };
+/** Follows the tokens of Meshgate's that subscribers signed in with. */
+function watchTokens(ownTokens: Pick<OwnTokens, 'live'>) {
+  const open = new Map<AbortController, string>();
+  return {
+    watch: (watcher: AbortController, { signIn: { kind, tokenId } }: Identity): void => {
+      const own = kind === 'PERSONAL_ACCESS_TOKEN' || kind === 'SERVICE_ACCOUNT_SECRET';
+      if (own && tokenId !== null) open.set(watcher, tokenId);
+    },
+    forget: (watcher: AbortController): void => void open.delete(watcher),
+    refresh: async (): Promise<void> => {
+      if (open.size === 0) return;
+      const asked = new Map(open);
+      const live = await ownTokens.live([...new Set(asked.values())]);
+      for (const [watcher, id] of asked) if (!live.has(id)) watcher.abort('Token revoked');
+    },
+  };
+}
+
+function viewerWith({ subject, name, groups, admin, signIn }: Identity, memberships: Memberships): Viewer {
+  return { subject, name, groups, admin, memberships, signIn };
 }
 
 async function readMemberships(pool: pg.Pool, subjects: string[]): Promise<Map<string, Map<string, DomainRole>>> {

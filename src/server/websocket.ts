@@ -31,9 +31,11 @@ export const closeCodes = {
   serviceRestart: 1012,
   /** The subscriber fell behind: the reason carries the cursor to go on from. */
   resume: 4410,
-  /** The token expired, or the viewer was removed from a domain. */
+  /** The token expired or was revoked, or the viewer was removed from a domain. */
   signInAgain: CloseCode.Forbidden,
   unauthorized: CloseCode.Unauthorized,
+  /** Nobody can say now whether the token holds (RFC 6455 registry: Try Again Later). */
+  tryAgain: 1013,
 } as const;
 
 const largestMessage = 65_536;
@@ -193,11 +195,16 @@ async function authenticateSocket(
     return true;
   } catch (error) {
     if (!(error instanceof GraphQLError)) throw error;
-    const limited = error.extensions.code === 'RATE_LIMITED';
-    socket.close(limited ? CloseCode.Forbidden : closeCodes.unauthorized, error.message.slice(0, 120));
+    socket.close(refusals[String(error.extensions.code)] ?? closeCodes.unauthorized, error.message.slice(0, 120));
     return false;
   }
 }
+
+/** What closes a socket that is refused for another reason than its token. */
+const refusals: Record<string, number> = {
+  RATE_LIMITED: CloseCode.Forbidden,
+  ISSUER_UNAVAILABLE: closeCodes.tryAgain,
+};
 
 function endWithSession(extra: Extra, { expiresAt, ended }: StreamSession): void {
   const end = (reason: string): void => endSocket(extra.socket, reason);

@@ -12,6 +12,7 @@ import { inTransaction } from '../../src/governance/transaction.js';
 import type { LaneKey } from '../../src/provisioning/lane.js';
 import { type Database, openDatabase } from '../../src/server/database.js';
 import { changeAsSystem, createTestDatabase } from '../testkit/database.js';
+import { SIGNED_IN } from '../testkit/execute.js';
 
 /** The mesh of the tests: one governance account. */
 export const MESH: Mesh = {
@@ -61,7 +62,7 @@ export async function openMesh(): Promise<TestMesh> {
   const as = async (subject: string, { admin = false } = {}): Promise<Context> => {
     const rows = await db.domainMember.findMany({ where: { subject } });
     const memberships = new Map<string, DomainRole>(rows.map(({ domainId, role }) => [domainId, role]));
-    return contextOf({ subject, name: null, groups: [], admin, memberships }, { db, woken });
+    return contextOf({ subject, name: null, groups: [], admin, memberships, signIn: SIGNED_IN }, { db, woken });
   };
   return {
     database,
@@ -85,6 +86,7 @@ function contextOf(viewer: Viewer, { db, woken }: { db: Database['prisma']; woke
     correlationId: randomUUID(),
     db,
     mesh: MESH,
+    machineIssuers: new Map(),
     committed: (lanes) => {
       woken.push(...lanes);
     },

@@ -3,6 +3,7 @@ import { DataProductStatus, type DomainRole } from '../../src/generated/prisma/e
 import { ACTIONS, type Action, assertCan, can, type Subjects } from '../../src/governance/authorization.js';
 import type { Viewer } from '../../src/governance/context.js';
 import type { GovernanceError } from '../../src/governance/error.js';
+import { SIGNED_IN } from '../testkit/execute.js';
 
 const [OWN, OTHER, THIRD] = ['own', 'other', 'third'];
 
@@ -18,7 +19,8 @@ const VIEWERS = {
 type Who = keyof typeof VIEWERS;
 
 function viewer(subject: string, role: DomainRole | null, admin = false): Viewer {
-  return { subject, name: null, groups: [], admin, memberships: new Map(role === null ? [] : [[OWN as string, role]]) };
+  const memberships = new Map<string, DomainRole>(role === null ? [] : [[OWN as string, role]]);
+  return { subject, name: null, groups: [], admin, memberships, signIn: SIGNED_IN };
 }
 
 const product = (status: keyof typeof DataProductStatus): Subjects['DataProduct'] => ({
@@ -45,6 +47,8 @@ const got = access(OTHER as string, OWN as string);
 const decided: Subjects['Resource'] = { type: 'Resource', domainIds: [OWN as string], deciderIds: [OWN as string] };
 const needed: Subjects['Resource'] = { ...decided, deciderIds: [OTHER as string] };
 
+const ownersToken: Subjects['Token'] = { type: 'Token', subject: 'owner' };
+
 /** security.md, "Who may do what": action, what it is done to, who may. */
 const MATRIX: [Action, string, Subjects[keyof Subjects], Who[]][] = [
   ['domain:register', 'the mesh', { type: 'Mesh' }, ['admin']],
@@ -54,6 +58,8 @@ const MATRIX: [Action, string, Subjects[keyof Subjects], Who[]][] = [
   ['domain:update', 'a domain', domain, OWNERS],
   ['domain:update-role', 'a domain', domain, ['admin']],
   ['domain:read-setup', 'a domain', domain, OWNERS],
+  ['domain:read-service-accounts', 'a domain', domain, OWNERS],
+  ['domain:change-service-accounts', 'a domain', domain, OWNERS],
   ['data-product:register', 'a domain', domain, STEERS],
   ['data-product:read', 'a draft', product('DRAFT'), MEMBERS],
   ['data-product:read', 'one being published', product('PUBLISHING'), MEMBERS],
@@ -93,6 +99,9 @@ const MATRIX: [Action, string, Subjects[keyof Subjects], Who[]][] = [
   ['resource:take-over', 'one that his domain only needs', needed, ['admin']],
   ['resource:acknowledge-drift', 'one that his domain decides on', decided, STEERS],
   ['resource:acknowledge-drift', 'one that his domain only needs', needed, ['admin']],
+  ['token:create', 'the mesh', { type: 'Mesh' }, ALL],
+  ['token:read', "the owner's", ownersToken, ['admin', 'owner']],
+  ['token:revoke', "the owner's", ownersToken, ['admin', 'owner']],
 ];
 
 test.each(MATRIX)('%s on %s', (action, _, subject, may) => {
@@ -131,6 +140,7 @@ test('what one may not see is not found, what one sees and may not change is for
         DataProduct: 'data-product:read',
         Access: 'access-request:read',
         Resource: 'resource:read',
+        Token: 'token:read',
       } as const;
       const seeing = reading[subject.type];
       const sees = seeing === null || can(VIEWERS[who], seeing, subject as never);

@@ -1,6 +1,6 @@
 import { type GraphQLSchema, execute as graphqlExecute, parse, validate } from 'graphql';
 import type { TypedDocumentString } from '../../src/generated/graphql/graphql.js';
-import type { Context, Mesh, Viewer } from '../../src/governance/context.js';
+import type { Context, Mesh, SignIn, Viewer } from '../../src/governance/context.js';
 import type { RequestContext } from '../../src/resolvers/context.js';
 import { buildSchema } from '../../src/resolvers/schema.js';
 import { openDatabase } from '../../src/server/database.js';
@@ -15,6 +15,15 @@ export const TEST_MESH: Mesh = {
   centralBusName: 'central-mesh-bus',
   manageSettings: true,
   databaseNames: { nrac: '{domain}_nrac', tbac: '{domain}_tbac' },
+};
+
+/** With a token of an issuer, which is not narrowed. */
+export const SIGNED_IN: SignIn = {
+  kind: 'PERSON',
+  issuer: 'https://id.test',
+  tokenId: null,
+  expiresAt: new Date('2099-01-01T00:00:00Z'),
+  scopes: null,
 };
 
 /** Somebody who asks: memberships are read from the database, as the server does. */
@@ -52,6 +61,7 @@ export async function openApi(): Promise<ApiOfTest> {
       groups: [],
       admin,
       memberships: new Map(rows.map(({ domainId, role }) => [domainId, role])),
+      signIn: SIGNED_IN,
     };
     return {
       viewer,
@@ -59,6 +69,7 @@ export async function openApi(): Promise<ApiOfTest> {
       correlationId: 'test',
       db: prisma,
       mesh: TEST_MESH,
+      machineIssuers: new Map(),
       committed: () => undefined,
       callsOf: () => [],
     };

@@ -67,6 +67,7 @@ export const accessGrantShape: Shape = {
       order: (r) => sql`${r}."kind", ${r}."account", ${r}."key"`,
     },
   },
+  scope: 'ACCESS_READ',
   visible: seesGrant,
 };
 

@@ -60,6 +60,7 @@ export const accessRequestShape: Shape = {
       where: (t, r) => sql`${r}."requestId" = ${t}."id"`,
     },
   },
+  scope: 'ACCESS_READ',
   visible: seesRequest,
 };
 
@@ -70,6 +71,7 @@ const accessRequestComment: Shape = {
   always: [],
   columns: { ...plain('author', 'text'), at: (t) => sql`${t}."createdAt"` },
   relations: {},
+  scope: 'ACCESS_READ',
   visible: everybody,
 };
 

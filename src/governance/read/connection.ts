@@ -1,6 +1,6 @@
 import type { Viewer } from '../context.js';
 import { invalid } from '../error.js';
-import { empty, join, objectSql, raw, type Scope, type Selection, type Shape, type Sql, sql } from './select.js';
+import { empty, join, objectSql, raw, type Scope, type Selection, type Shape, type Sql, sees, sql } from './select.js';
 
 /** One key of an order: `cast` is the SQL type that its text in a cursor is read back as. */
 interface OrderKey {
@@ -63,7 +63,7 @@ export function connectionSql(scope: Scope, list: ConnectionList, selection: Sel
   const order = list.order(args);
   const r = scope.alias();
   const matches = (row: Sql) =>
-    join([within(row), shape.visible(row, scope.viewer), ...list.filter(row, args, scope.viewer)], ' AND ');
+    join([within(row), sees(shape, row, scope.viewer), ...list.filter(row, args, scope.viewer)], ' AND ');
   const keys = order.keys.map((key) => key.sql(r));
   const direction = order.descending ? sql`DESC` : sql`ASC`;
   const ordering = join(keys.map((key) => sql`${key} ${direction}`));

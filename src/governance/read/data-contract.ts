@@ -13,5 +13,6 @@ export const dataContractShape: Shape = {
   relations: {
     dataProduct: { kind: 'one', shape: () => dataProductShape, where: (t, r) => sql`${r}."id" = ${t}."productId"` },
   },
+  scope: 'CATALOGUE_READ',
   visible: seesContract,
 };

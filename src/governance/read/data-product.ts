@@ -16,6 +16,7 @@ const productColumn: Shape = {
   always: [],
   columns: plain('name', 'type', 'description', 'required', 'primaryKey', 'partition', 'pii', 'classification'),
   relations: {},
+  scope: 'CATALOGUE_READ',
   visible: everybody,
 };
 
@@ -33,6 +34,7 @@ const productTable: Shape = {
       order: (r) => sql`${r}."position"`,
     },
   },
+  scope: 'CATALOGUE_READ',
   visible: everybody,
 };
 
@@ -45,6 +47,7 @@ const schemaVersion: Shape = {
     violations: (t) => sql`coalesce(${t}."violations", '[]'::jsonb)`,
   },
   relations: {},
+  scope: 'CATALOGUE_READ',
   visible: everybody,
 };
 
@@ -122,6 +125,7 @@ export const dataProductShape: Shape = {
         sql`EXISTS (SELECT 1 FROM "ResourceClaim" c WHERE c."resourceId" = ${r}."id" AND c."ownerType" = 'DATA_PRODUCT' AND c."ownerId" = ${t}."id")`,
     },
   },
+  scope: 'CATALOGUE_READ',
   visible: seesProduct,
 };
 

@@ -4,6 +4,7 @@ import { dataProductList } from './data-product.js';
 import { health } from './health.js';
 import { progress, resourceList } from './resource.js';
 import { type Column, plain, raw, type Shape, type Sql, sql } from './select.js';
+import { serviceAccountShape } from './service-account.js';
 import { everybody, isMember, memberIds, owns } from './visible.js';
 
 /** Columns that only members of the domain and admins get; null for others. */
@@ -22,6 +23,7 @@ const domainMember: Shape = {
   always: [],
   columns: plain('id', 'subject', 'role', 'createdAt', 'createdBy'),
   relations: {},
+  scope: 'CATALOGUE_READ',
   visible: (t, viewer) => isMember(sql`${t}."domainId"`, viewer),
 };
 
@@ -55,6 +57,13 @@ export const domainShape: Shape = {
       where: (t, r) => sql`${r}."domainId" = ${t}."id"`,
       order: (r) => sql`${r}."createdAt", ${r}."id"`,
     },
+    serviceAccounts: {
+      kind: 'many',
+      limit: 1000,
+      shape: () => serviceAccountShape,
+      where: (t, r) => sql`${r}."domainId" = ${t}."id" AND ${r}."removedAt" IS NULL`,
+      order: (r) => sql`${r}."name"`,
+    },
     dataProducts: {
       kind: 'connection',
       list: () => dataProductList,
@@ -67,6 +76,7 @@ export const domainShape: Shape = {
         sql`EXISTS (SELECT 1 FROM "ResourceClaim" c WHERE c."resourceId" = ${r}."id" AND c."ownerType" = 'DOMAIN' AND c."ownerId" = ${t}."id")`,
     },
   },
+  scope: 'CATALOGUE_READ',
   visible: everybody,
 };
 

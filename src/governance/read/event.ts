@@ -5,8 +5,10 @@ import { dataContractShape } from './data-contract.js';
 import { dataProductShape } from './data-product.js';
 import { domainShape } from './domain.js';
 import { foreignGrantShape } from './foreign-grant.js';
+import { personalAccessTokenShape } from './personal-access-token.js';
 import { resourceShape } from './resource.js';
 import { plain, raw, type Shape, type Sql, sql } from './select.js';
+import { serviceAccountShape } from './service-account.js';
 import { seesEvent } from './visible.js';
 
 /** Every object that `node` finds. */
@@ -20,6 +22,8 @@ const subjectShapes = (): Shape[] => [
   accessRequestShape,
   accessGrantShape,
   resourceShape,
+  serviceAccountShape,
+  personalAccessTokenShape,
 ];
 
 export const eventShape: Shape = {
@@ -44,6 +48,8 @@ export const eventShape: Shape = {
     },
     domain: { kind: 'one', shape: () => domainShape, where: (t, r) => sql`${r}."id" = ${t}."domainId"` },
   },
+  // Each event as what it is about: see seesEvent.
+  scope: 'ANY',
   visible: seesEvent,
 };
 

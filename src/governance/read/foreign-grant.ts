@@ -17,6 +17,7 @@ export const foreignGrantShape: Shape = {
   relations: {
     object: { kind: 'one', shape: () => resourceShape, where: (t, r) => sql`${r}."id" = ${t}."resourceId"` },
   },
+  scope: 'RESOURCE_READ',
   visible: seesForeignGrant,
 };
 

@@ -55,6 +55,7 @@ const reason: Shape = {
   relations: {
     resource: { kind: 'one', shape: () => resourceShape, where: (x, r) => sql`${r}."id" = ${x}."id"` },
   },
+  scope: 'CATALOGUE_READ',
   visible: everybody,
 };
 

@@ -8,5 +8,6 @@ export const requestTemplateShape: Shape = {
   always: [],
   columns: plain('version', 'questions', 'createdAt'),
   relations: {},
+  scope: 'CATALOGUE_READ',
   visible: everybody,
 };

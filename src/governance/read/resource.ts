@@ -44,6 +44,7 @@ const resourceClaim: Shape = {
       where: (t, r) => sql`${r}."id" = ${t}."ownerId"`,
     },
   },
+  scope: 'RESOURCE_READ',
   visible: seesClaim,
 };
 
@@ -89,6 +90,7 @@ export const resourceShape: Shape = {
       order: (r) => sql`${r}."createdAt", ${r}."ownerId"`,
     },
   },
+  scope: 'RESOURCE_READ',
   visible: seesResource,
 };
 

@@ -1,6 +1,7 @@
 import { Prisma } from '../../generated/prisma/client.js';
 import type { Viewer } from '../context.js';
-import { invalid } from '../error.js';
+import { forbidden, invalid } from '../error.js';
+import { holdsScope, type NeededScope, scopeRefusal } from '../token-scope.js';
 import { type ConnectionList, type ConnectionRows, connectionSql } from './connection.js';
 
 /**
@@ -54,6 +55,8 @@ export interface Shape {
   always: readonly string[];
   columns: Record<string, Column>;
   relations: Record<string, Relation>;
+  /** What a token must be good for to read it; ANY: that is for each row to say, by `visible`. */
+  scope: NeededScope | 'ANY';
   visible: (t: Sql, viewer: Viewer) => Sql;
 }
 
@@ -131,7 +134,7 @@ function relationSql(scope: Scope, relation: Relation, t: Sql, selection: Select
       const r = scope.alias();
       const node = objectSql(scope, shape, r, selection.on(shape.type));
       return sql`(SELECT coalesce(json_agg(${node} ORDER BY ${relation.order(r)}), '[]') FROM (
-        SELECT ${r}.* FROM ${shape.from} ${r} WHERE ${relation.where(t, r, scope.viewer)} AND ${shape.visible(r, scope.viewer)}
+        SELECT ${r}.* FROM ${shape.from} ${r} WHERE ${relation.where(t, r, scope.viewer)} AND ${sees(shape, r, scope.viewer)}
         ORDER BY ${relation.order(r)} LIMIT ${raw(String(relation.limit))}) ${r})`;
     }
     case 'connection':
@@ -146,11 +149,21 @@ function relationSql(scope: Scope, relation: Relation, t: Sql, selection: Select
   }
 }
 
+/** The condition that the viewer may see the row: his token is good for objects of this kind, and he may see this one. */
+export function sees(shape: Shape, r: Sql, viewer: Viewer): Sql {
+  return shape.scope === 'ANY' || holdsScope(viewer, shape.scope) ? shape.visible(r, viewer) : sql`false`;
+}
+
+/** Who asks for what his token is not good for is told so, and not that there is nothing. */
+function assertReads(shape: Shape, viewer: Viewer): void {
+  if (shape.scope !== 'ANY' && !holdsScope(viewer, shape.scope)) throw forbidden(scopeRefusal(shape.scope));
+}
+
 /** A scalar subquery for one object: null where it is not there or may not be seen. */
 export function oneSql(scope: Scope, shape: Shape, where: (r: Sql) => Sql, selection: Selection): Sql {
   const r = scope.alias();
   const node = objectSql(scope, shape, r, selection.on(shape.type));
-  return sql`(SELECT ${node} FROM ${shape.from} ${r} WHERE ${where(r)} AND ${shape.visible(r, scope.viewer)})`;
+  return sql`(SELECT ${node} FROM ${shape.from} ${r} WHERE ${where(r)} AND ${sees(shape, r, scope.viewer)})`;
 }
 
 /** Runs one statement and answers its rows; handed in by the composition root. */
@@ -191,15 +204,27 @@ export async function readOne(
   where: (r: Sql) => Sql,
   selection: Selection,
 ): Promise<ReadObject | null> {
+  assertReads(shape, ctx.viewer);
   return (await answer(ctx, oneSql(new Scope(ctx.viewer), shape, where, selection))) as ReadObject | null;
 }
 
 /** Reads one page of a list. */
 export async function readPage(ctx: ReadContext, list: ConnectionList, selection: Selection): Promise<ConnectionRows> {
+  assertReads(list.shape(), ctx.viewer);
   return (await answer(
     ctx,
     connectionSql(new Scope(ctx.viewer), list, selection, () => sql`true`),
   )) as ConnectionRows;
+}
+
+/** Reads a plain list that hangs on nothing. */
+export async function readAll(
+  ctx: ReadContext,
+  selection: Selection,
+  list: Extract<Relation, { kind: 'many' }>,
+): Promise<ReadObject[]> {
+  const scope = new Scope(ctx.viewer);
+  return (await answer(ctx, relationSql(scope, list, scope.alias(), selection))) as ReadObject[];
 }
 
 /** Reads several objects by id in one statement: the fields of a mutation's payload. */
@@ -243,6 +268,6 @@ export async function readList(
     asked.flatMap((selection) => selection.on(shape.type)),
   );
   const rows = sql`(SELECT coalesce(json_agg(${node} ORDER BY array_position(${ids}::uuid[], ${r}."id")), '[]') FROM ${shape.from} ${r}
-    WHERE ${r}."id" = ANY(${ids}::uuid[]) AND ${shape.visible(r, scope.viewer)})`;
+    WHERE ${r}."id" = ANY(${ids}::uuid[]) AND ${sees(shape, r, scope.viewer)})`;
   return (await answer(ctx, rows)) as ReadObject[];
 }

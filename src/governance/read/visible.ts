@@ -1,4 +1,5 @@
 import type { Viewer } from '../context.js';
+import { subjectsRead, tokenAllows } from '../token-scope.js';
 import { type Sql, sql } from './select.js';
 
 /**
@@ -14,7 +15,22 @@ export const memberIds = (viewer: Viewer): string[] => [...viewer.memberships.ke
 export const governedIds = (viewer: Viewer): string[] =>
   [...viewer.memberships].filter(([, role]) => role !== 'MEMBER').map(([id]) => id);
 
+const ownedIds = (viewer: Viewer): string[] =>
+  [...viewer.memberships].filter(([, role]) => role === 'OWNER').map(([id]) => id);
+
 const among = (column: Sql, ids: string[]): Sql => sql`${column} = ANY(${ids}::uuid[])`;
+
+/** An account is for its domain's owners, and for itself. */
+export function seesServiceAccount(t: Sql, viewer: Viewer): Sql {
+  const owned = tokenAllows(viewer, 'domain:read-service-accounts') ? ownedIds(viewer) : [];
+  if (viewer.admin) return sql`true`;
+  return sql`(${t}."subject" = ${viewer.subject} OR ${among(sql`${t}."domainId"`, owned)})`;
+}
+
+/** A token is its holder's affair. */
+export function seesToken(t: Sql, viewer: Viewer): Sql {
+  return viewer.admin ? sql`true` : sql`${t}."subject" = ${viewer.subject}`;
+}
 
 export function everybody(): Sql {
   return sql`true`;
@@ -26,8 +42,8 @@ export function isMember(domainId: Sql, viewer: Viewer): Sql {
 
 /** The external id is for those who set up the account's role. */
 export function owns(domainId: Sql, viewer: Viewer): Sql {
-  const owned = [...viewer.memberships].filter(([, role]) => role === 'OWNER').map(([id]) => id);
-  return viewer.admin ? sql`true` : among(domainId, owned);
+  if (!tokenAllows(viewer, 'domain:read-setup')) return sql`false`;
+  return viewer.admin ? sql`true` : among(domainId, ownedIds(viewer));
 }
 
 export function seesProduct(t: Sql, viewer: Viewer): Sql {
@@ -70,6 +86,11 @@ export function seesClaim(t: Sql, viewer: Viewer): Sql {
 }
 
 export function seesEvent(t: Sql, viewer: Viewer): Sql {
+  if (viewer.signIn.scopes === null) return inAudience(t, viewer);
+  return sql`(${t}."subjectType" = ANY(${subjectsRead(viewer)}::text[]) AND ${inAudience(t, viewer)})`;
+}
+
+function inAudience(t: Sql, viewer: Viewer): Sql {
   if (viewer.admin) return sql`true`;
   return sql`(${t}."audiencePublic" OR ${t}."audienceDomains" && ${memberIds(viewer)}::uuid[]
     OR ${viewer.subject} = ANY(${t}."audienceSubjects"))`;

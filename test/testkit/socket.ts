@@ -1,0 +1,38 @@
+import WebSocket from 'ws';
+
+/** A socket of graphql-transport-ws that sends `connection_init` with this token, and tells how that ended. */
+export interface RawSocket {
+  /** `acknowledged`, or the code that the server closed it with instead. */
+  outcome: Promise<'acknowledged' | number>;
+  /** The code that the server closes it with, later. */
+  closed: Promise<number>;
+  subscribe(query: string): void;
+  /** What came as `next`, `error` or `complete`. */
+  heard: { type: string; payload?: unknown }[];
+  end(): void;
+}
+
+export function openSocket(graphql: string, token: string): RawSocket {
+  const socket = new WebSocket(graphql.replace(/^http/, 'ws'), 'graphql-transport-ws');
+  const heard: RawSocket['heard'] = [];
+  const closed = new Promise<number>((done) => socket.once('close', done));
+  const acknowledged = new Promise<'acknowledged'>((done) => {
+    socket.on('message', (data) => {
+      const message = JSON.parse(String(data)) as { type: string };
+      if (message.type === 'connection_ack') done('acknowledged');
+      else heard.push(message);
+    });
+  });
+  // What is too long for the server is cut off while it is sent.
+  socket.on('error', () => undefined);
+  socket.once('open', () => {
+    socket.send(JSON.stringify({ type: 'connection_init', payload: { authorization: `Bearer ${token}` } }));
+  });
+  return {
+    outcome: Promise.race([acknowledged, closed]),
+    closed,
+    heard,
+    subscribe: (query) => socket.send(JSON.stringify({ id: '1', type: 'subscribe', payload: { query } })),
+    end: () => socket.terminate(),
+  };
+}
