@@ -119,6 +119,27 @@ describe('configuration', () => {
     rmSync(folder, { recursive: true });
   });
 
+  it('takes origins by their full names alone, and a public URL', () => {
+    const { allowedOrigins, publicUrl } = readConfig({
+      ...complete,
+      MESHGATE_ALLOWED_ORIGINS: 'https://portal.example, http://localhost:3000',
+      MESHGATE_PUBLIC_URL: 'https://mesh.example/graphql',
+    });
+    expect(allowedOrigins).toEqual(['https://portal.example', 'http://localhost:3000']);
+    expect(publicUrl).toBe('https://mesh.example/graphql');
+    for (const origin of ['*', 'https://*.example', 'portal.example', 'https://portal.example/', 'null']) {
+      expect(mistakes({ ...complete, MESHGATE_ALLOWED_ORIGINS: origin }), origin).toContain('MESHGATE_ALLOWED_ORIGINS');
+    }
+    expect(mistakes({ ...complete, MESHGATE_PUBLIC_URL: 'mesh.example' })).toContain('MESHGATE_PUBLIC_URL');
+  });
+
+  it('runs trusted documents alone only where there are some', () => {
+    const only = { ...complete, MESHGATE_TRUSTED_DOCUMENTS_ONLY: 'true' };
+    expect(mistakes(only)).toContain('MESHGATE_TRUSTED_DOCUMENTS_ONLY: needs MESHGATE_TRUSTED_DOCUMENTS');
+    const { trustedDocuments } = readConfig({ ...only, MESHGATE_TRUSTED_DOCUMENTS: '/etc/meshgate/documents.json' });
+    expect(trustedDocuments).toEqual({ path: '/etc/meshgate/documents.json', only: true });
+  });
+
   it('wants its roles in the governance account', () => {
     const arn = 'arn:aws:iam::999999999999:role/lake-access';
     expect(mistakes({ ...complete, MESHGATE_DATA_ACCESS_ROLE_ARN: arn })).toContain(

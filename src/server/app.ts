@@ -14,13 +14,15 @@ import type { Config } from './config.js';
 import { type Database, openDatabase } from './database.js';
 import { serveEventStreams } from './event-stream.js';
 import { createHealth, type ReadinessCheck } from './health.js';
-import { type Api, createHttp, type IncomingRequest } from './http.js';
+import { type Api, createHttp } from './http.js';
+import { type IncomingRequest } from './incoming.js';
 import { openJobs } from './jobs.js';
 import type { Log } from './log.js';
 import { MigrationError, pendingMigrations } from './migrate.js';
 import { createOwnTokens, type OwnTokens } from './own-token.js';
 import { callerOf, createRateLimit, pointsOf } from './rates.js';
 import type { StreamSession } from './subscription.js';
+import { readTrustedDocuments } from './trusted-documents.js';
 import { createViewers, type Viewers } from './viewer.js';
 import { serveWebSockets } from './websocket.js';
 import { assertRecent, startWork, type Work } from './work.js';
@@ -89,13 +91,15 @@ export async function createApp({ config, roles, log, alone = false }: AppOption
       onClose(() => tail.stop());
       checks.tail = async () => assertRecent('tail', tail.lastRunAt, 10_000);
       requests = createRequests({ config, database, tail, viewers, ownTokens, committed });
-      api = { schema: await buildSchema(), contextOf: requests.contextOf, charge: requests.charge };
+      const schema = await buildSchema();
+      const trusted = readTrustedDocuments(config.trustedDocuments, { schema, introspection: true });
+      api = { schema, trusted, contextOf: requests.contextOf, charge: requests.charge };
     }
     const health = createHealth(checks);
     const http = await createHttp({ config, log, health, ...(api ? { api } : {}) });
     onClose(() => http.close());
     if (api && requests) {
-      const rules = { schema: api.schema, introspection: config.introspection };
+      const rules = { schema: api.schema, introspection: config.introspection, trusted: api.trusted };
       const open = requests.openSession;
       const sockets = serveWebSockets({ server: http.app.server, rules, config, log, open });
       onClose(() => sockets.drain());

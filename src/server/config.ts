@@ -51,6 +51,8 @@ export interface Config {
   allowedOrigins: string[];
   /** Where clients reach the API, behind whatever stands in front; null: where it listens. */
   publicUrl: string | null;
+  /** Documents that clients may name by their hash: the manifest's path, null where there is none, and whether nothing else is run. */
+  trustedDocuments: { path: string | null; only: boolean };
   issuers: Issuer[];
   mesh: Mesh;
   /** Endpoint and credentials null: real AWS, by the SDK's default credential chain. */
@@ -95,6 +97,11 @@ const variables = {
     .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
     .optional()
     .describe('Where clients reach the API through a proxy; with https, answers tell browsers to stay with it (HSTS).'),
+  MESHGATE_TRUSTED_DOCUMENTS: z
+    .string()
+    .optional()
+    .describe('Path of a JSON file { "sha256:...": "query ..." }: documents that clients may name by `documentId`.'),
+  MESHGATE_TRUSTED_DOCUMENTS_ONLY: flag.default(false).describe('Whether to run nothing but these.'),
   MESHGATE_GOVERNANCE_ACCOUNT: z
     .string()
     .regex(/^\d{12}$/, 'must be an AWS account id of 12 digits')
@@ -159,6 +166,9 @@ const environment = z.object(variables).superRefine((value, context) => {
   if (value.MESHGATE_ISSUERS.some((one) => one.issuer === sandboxIssuer) && !isLoopbackHost(value.HOST)) {
     mistake('HOST', `must be on loopback (127.0.0.1) while the sandbox's issuer ${sandboxIssuer} is trusted`);
   }
+  if (value.MESHGATE_TRUSTED_DOCUMENTS_ONLY && !value.MESHGATE_TRUSTED_DOCUMENTS) {
+    mistake('MESHGATE_TRUSTED_DOCUMENTS_ONLY', 'needs MESHGATE_TRUSTED_DOCUMENTS: else nothing at all could be run');
+  }
   const seen = new Set(value.MESHGATE_ISSUERS.map((one) => one.issuer));
   if (seen.size < value.MESHGATE_ISSUERS.length) mistake('MESHGATE_ISSUERS', 'names an issuer twice');
   if (value.MESHGATE_ISSUERS.some((one) => isReservedSubject(one.subjectPrefix)))
@@ -194,6 +204,7 @@ export function readConfig(source: Environment = process.env): Config {
     port: value.PORT,
     allowedOrigins: value.MESHGATE_ALLOWED_ORIGINS,
     publicUrl: value.MESHGATE_PUBLIC_URL ?? null,
+    trustedDocuments: { path: value.MESHGATE_TRUSTED_DOCUMENTS ?? null, only: value.MESHGATE_TRUSTED_DOCUMENTS_ONLY },
     issuers: value.MESHGATE_ISSUERS,
     mesh: {
       governanceAccount: value.MESHGATE_GOVERNANCE_ACCOUNT,

@@ -10,7 +10,7 @@ import {
   GraphQLError,
 } from 'graphql';
 import { failure, formatError, refusal, statusOf } from './error.js';
-import { incoming } from './http.js';
+import { incoming } from './incoming.js';
 import type { Log } from './log.js';
 import {
   type OpenSession,
@@ -225,16 +225,15 @@ function readRequest({ method, body, query: search }: FastifyRequest): Subscript
   if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) {
     throw refusal('BAD_REQUEST', 'Send one object with `query` and `variables`.');
   }
-  const { query, operationName } = fields;
+  const { query, documentId, operationName } = fields;
   const variables = method === 'GET' ? readVariables(fields.variables) : fields.variables;
-  if (typeof query !== 'string') throw refusal('BAD_REQUEST', '`query` must be a text.');
   if (operationName != null && typeof operationName !== 'string') {
     throw refusal('BAD_REQUEST', '`operationName` must be a text.');
   }
   if (variables != null && (typeof variables !== 'object' || Array.isArray(variables))) {
     throw refusal('BAD_REQUEST', '`variables` must be an object.');
   }
-  return { query, operationName, variables: variables as SubscriptionRequest['variables'] };
+  return { query, documentId, operationName, variables: variables as SubscriptionRequest['variables'] };
 }
 
 function readVariables(text: unknown): unknown {

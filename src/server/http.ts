@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import type { BaseContext } from '@apollo/server';
-import { fastifyApolloHandler } from '@as-integrations/fastify';
 import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
@@ -8,25 +7,17 @@ import { GraphQLError, type GraphQLSchema } from 'graphql';
 import type { Config } from './config.js';
 import { failure } from './error.js';
 import { buildGraphiqlPage, type GraphiqlPage } from './graphiql.js';
-import { startGraphql } from './graphql.js';
+import { type Answer, answerGraphql, startGraphql } from './graphql.js';
 import type { Health } from './health.js';
+import { correlationIdOf, type IncomingRequest } from './incoming.js';
 import type { Log } from './log.js';
 import { isAllowedHost, isAllowedOrigin } from './origin.js';
-
-/** What the front knows of a request before anybody is authenticated. */
-export interface IncomingRequest {
-  authorization: string | undefined;
-  /** The client's `x-correlation-id` or `x-request-id` where it sent a plain one, else a new uuid; answered as both. */
-  correlationId: string;
-  /** Where the request came from. */
-  address: string | null;
-  /** Writes the correlation id into each entry. */
-  log: Log;
-}
+import type { TrustedDocuments } from './trusted-documents.js';
 
 /** The API. `contextOf` authenticates: no document is even parsed for a stranger. */
 export interface Api<C extends BaseContext> {
   schema: GraphQLSchema;
+  trusted: TrustedDocuments;
   contextOf: (request: IncomingRequest) => Promise<C>;
   /** Takes what an answer of so many objects counts from the viewer's allowance; throws RATE_LIMITED. */
   charge: (context: C, nodes: number) => Promise<void>;
@@ -83,8 +74,7 @@ export async function createHttp<C extends BaseContext>({ config, log, health, a
   });
   const apollo = api && (await startGraphql(api, { introspection: config.introspection, log }));
   if (api && apollo) {
-    const answer = fastifyApolloHandler(apollo, { context: (request) => api.contextOf(incoming(request, log)) });
-    serveGraphql(app, { answer: async (request, reply) => answer.call(app, request, reply), config });
+    serveGraphql(app, { answer: answerGraphql(apollo, api, log), config });
   }
   return {
     app,
@@ -120,6 +110,7 @@ function readJson(app: FastifyInstance): void {
 async function guard(app: FastifyInstance, config: HttpOptions<never>['config']): Promise<void> {
   app.addHook('onRequest', async (request, reply) => {
     reply.headers({ 'x-request-id': request.id, 'x-correlation-id': request.id, 'cache-control': 'no-store' });
+    if (!isUtf8(request.url)) return reply.code(400).send(failure('BAD_REQUEST', 'The URL is not well-formed UTF-8.'));
     if (!isAllowedHost(request.headers, config)) {
       return reply.code(421).send(failure('MISDIRECTED', 'This server answers to the names of its own machine alone.'));
     }
@@ -154,6 +145,14 @@ async function guard(app: FastifyInstance, config: HttpOptions<never>['config'])
   });
 }
 
+function isUtf8(url: string): boolean {
+  try {
+    return decodeURIComponent(url) !== '';
+  } catch {
+    return false;
+  }
+}
+
 const corsHeaders = {
   sent: [
     'authorization',
@@ -168,7 +167,7 @@ const corsHeaders = {
 };
 
 interface Served {
-  answer: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
+  answer: Answer;
   config: HttpOptions<never>['config'];
 }
 
@@ -207,23 +206,6 @@ function sendPage(page: GraphiqlPage, request: FastifyRequest, reply: FastifyRep
   if (request.headers['if-none-match'] === page.etag) return reply.code(304).send();
   if (!(request.headers['accept-encoding'] ?? '').toString().includes('gzip')) return reply.send(page.html);
   return reply.header('content-encoding', 'gzip').send(page.gzipped);
-}
-
-/** What is known of a request beforehand. */
-export function incoming(request: FastifyRequest, log: Log): IncomingRequest {
-  const correlationId = request.id;
-  return {
-    authorization: request.headers.authorization,
-    correlationId,
-    address: request.ip ?? null,
-    log: log.child({ correlationId }),
-  };
-}
-
-/** A plain id that the client sent, so that its log and ours tell the same story; else a new one. */
-export function correlationIdOf(headers: Readonly<Record<string, string | string[] | undefined>>): string {
-  const sent = headers['x-correlation-id'] ?? headers['x-request-id'];
-  return typeof sent === 'string' && /^[\w.:-]{1,128}$/.test(sent) ? sent : randomUUID();
 }
 
 function sendFailure(

@@ -1,19 +1,16 @@
 import {
-  type DocumentNode,
   type ExecutionArgs,
   GraphQLError,
-  type GraphQLSchema,
   getOperationAST,
   getVariableValues,
   type OperationDefinitionNode,
-  parse,
-  specifiedRules,
-  validate,
 } from 'graphql';
+import { type DocumentRules, parseDocument, validationErrors } from './document.js';
 import { refusal } from './error.js';
-import type { IncomingRequest } from './http.js';
-import { inputRule, variablesError } from './input-limits.js';
-import { costOf, limits, limitsRule, parseLimits } from './limits.js';
+import type { IncomingRequest } from './incoming.js';
+import { variablesError } from './input-limits.js';
+import { costOf, limits } from './limits.js';
+import { documentOf, type TrustedDocuments } from './trusted-documents.js';
 
 /** One authenticated subscriber, over a WebSocket or a stream of server-sent events. */
 export interface StreamSession {
@@ -30,17 +27,17 @@ export interface StreamSession {
 /** Authenticates; throws UNAUTHENTICATED or RATE_LIMITED. */
 export type OpenSession = (request: IncomingRequest) => Promise<StreamSession>;
 
-/** What a client sends to subscribe, from which no more is trusted than that `query` is a text. */
+/** What a client sends to subscribe; the document is looked up or read only when it is prepared. */
 export interface SubscriptionRequest {
-  query: string;
+  query?: unknown;
+  documentId?: unknown;
   operationName?: string | null | undefined;
   variables?: Record<string, unknown> | null | undefined;
 }
 
-/** The API's schema, and whether messages may name what the client did not. */
-export interface SubscriptionRules {
-  schema: GraphQLSchema;
-  introspection: boolean;
+/** What subscriptions are checked against. */
+export interface SubscriptionRules extends DocumentRules {
+  trusted: TrustedDocuments;
 }
 
 /** What `prepareSubscription` is given. */
@@ -58,7 +55,9 @@ export async function prepareSubscription(subscribing: Subscribing): Promise<Exe
   const { rules, session, request, signal, resumeAfter } = subscribing;
   const { schema } = rules;
   try {
-    const document = parseDocument(request.query);
+    const text = documentOf(rules.trusted, request);
+    if (text === undefined) return [refusal('BAD_REQUEST', 'Send `query`, or `documentId`, as a text.')];
+    const document = parseDocument(text);
     const invalid = validationErrors(rules, document);
     if (invalid.length > 0) return invalid;
     const operation = getOperationAST(document, request.operationName);
@@ -85,26 +84,8 @@ export async function prepareSubscription(subscribing: Subscribing): Promise<Exe
   }
 }
 
-function parseDocument(text: string): DocumentNode {
-  try {
-    return parse(text, parseLimits);
-  } catch (error) {
-    throw refusal('GRAPHQL_PARSE_FAILED', (error as Error).message);
-  }
-}
-
-/** What is wrong with a document, as the schema and the limits have it. */
-export function validationErrors(
-  { schema, introspection }: SubscriptionRules,
-  document: DocumentNode,
-): readonly GraphQLError[] {
-  const options = { maxErrors: limits.errors, hideSuggestions: !introspection };
-  const errors = validate(schema, document, [...specifiedRules, limitsRule, inputRule], options);
-  return errors.map(({ message, nodes }) => refusal('GRAPHQL_VALIDATION_FAILED', message, { nodes }));
-}
-
 function coercionErrors(
-  { schema, introspection }: SubscriptionRules,
+  { schema, introspection }: DocumentRules,
   operation: OperationDefinitionNode,
   variables: Record<string, unknown>,
 ): readonly GraphQLError[] {

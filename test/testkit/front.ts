@@ -13,10 +13,12 @@ import { afterAll } from 'vitest';
 import type { Config } from '../../src/server/config.js';
 import { type EventStreams, serveEventStreams } from '../../src/server/event-stream.js';
 import { createHealth } from '../../src/server/health.js';
-import { createHttp, type IncomingRequest } from '../../src/server/http.js';
+import { createHttp } from '../../src/server/http.js';
+import { type IncomingRequest } from '../../src/server/incoming.js';
 import { createLog } from '../../src/server/log.js';
 import { type Admit, createRateLimit, pointsOf, type Rate } from '../../src/server/rates.js';
 import type { StreamSession } from '../../src/server/subscription.js';
+import { noTrustedDocuments, type TrustedDocuments } from '../../src/server/trusted-documents.js';
 import { serveWebSockets, type WebSockets } from '../../src/server/websocket.js';
 
 /** The server's front over a small schema: HTTP, WebSocket and server-sent events, as the product joins them. */
@@ -37,10 +39,15 @@ export interface Front {
 export interface FrontOptions {
   config?: Partial<Parameters<typeof createHttp>[0]['config']>;
   rate?: Rate;
+  trusted?: TrustedDocuments;
 }
 
 /** Starts it; it goes away after the file's tests. `Bearer <name>` is who asks, `Bearer <name> <milliseconds>` expires. */
-export async function startFront({ config: given = {}, rate }: FrontOptions = {}): Promise<Front> {
+export async function startFront({
+  config: given = {},
+  rate,
+  trusted = noTrustedDocuments,
+}: FrontOptions = {}): Promise<Front> {
   const ran = { resolvers: 0 };
   const database = { up: true };
   const watching = new Map<AbortController, string>();
@@ -67,7 +74,7 @@ export async function startFront({ config: given = {}, rate }: FrontOptions = {}
       if (!database.up) throw new Error('no connection');
     },
   });
-  const http = await createHttp({ config, log, health, api: { schema, contextOf, charge } });
+  const http = await createHttp({ config, log, health, api: { schema, trusted, contextOf, charge } });
   const open = async (request: IncomingRequest): Promise<StreamSession> => {
     const { subject, expiresAt } = signIn(request);
     const ended = new AbortController();
@@ -80,7 +87,7 @@ export async function startFront({ config: given = {}, rate }: FrontOptions = {}
       close: () => watching.delete(ended),
     };
   };
-  const rules = { schema, introspection: config.introspection };
+  const rules = { schema, introspection: config.introspection, trusted };
   const sockets = serveWebSockets({ server: http.app.server, rules, config, log, open });
   const cursorOf = (event: unknown) => `c${(event as { count: number }).count}`;
   const streams = serveEventStreams(http.app, { rules, log, open, cursorOf });

@@ -26,14 +26,16 @@ export interface Product {
 
 /**
  * Starts it with the demo mesh, or with accounts and users alone; all of it goes away after the file's tests. `awsThrough` names
- * the URL by which the product is to reach the sandbox, such as that of a proxy.
+ * the URL by which the product is to reach the sandbox, such as that of a proxy; `environment` comes before what a test has.
  */
 export async function productOfTest({
   demo = true,
   awsThrough = async (sandbox) => sandbox,
+  environment = {},
 }: {
   demo?: boolean;
   awsThrough?: (sandbox: string) => Promise<string>;
+  environment?: Record<string, string>;
 } = {}): Promise<Product> {
   const closing: (() => unknown)[] = [];
   afterAll(async () => {
@@ -50,7 +52,7 @@ export async function productOfTest({
     region: DEMO_REGION,
   });
   closing.push(() => sandbox.close());
-  const config = configOf(database.serverUrl, await awsThrough(sandbox.url));
+  const config = configOf(database.serverUrl, await awsThrough(sandbox.url), environment);
   const app = await createApp({ config, roles: { serve: true, work: true }, log: createLog({ level: 'silent' }) });
   closing.push(() => app.close());
   const graphql = `http://127.0.0.1:${await app.listen()}/graphql`;
@@ -63,7 +65,7 @@ export async function productOfTest({
   return { graphql, sandbox: sandbox.url, databaseUrl: database.serverUrl, tokenOf, as };
 }
 
-function configOf(databaseUrl: string, sandboxUrl: string): Config {
+function configOf(databaseUrl: string, sandboxUrl: string, environment: Record<string, string>): Config {
   const role = (name: string): string => `arn:aws:iam::${GOVERNANCE_ACCOUNT}:role/${name}`;
   const config = readConfig({
     DATABASE_URL: databaseUrl,
@@ -86,6 +88,7 @@ function configOf(databaseUrl: string, sandboxUrl: string): Config {
     MESHGATE_MANAGE_SETTINGS: 'true',
     MESHGATE_AWS_ENDPOINT: sandboxUrl,
     MESHGATE_PRODUCTION: 'false',
+    ...environment,
   });
   return { ...config, aws: { ...config.aws, credentials: governanceCredentials(GOVERNANCE_ACCOUNT) } };
 }
