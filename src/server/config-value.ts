@@ -20,7 +20,7 @@ export const origins = list.pipe(
     z
       .string()
       .refine(
-        (one) => URL.canParse(one) && /^https?:/.test(one) && new URL(one).origin === one,
+        (one) => URL.canParse(one) && /^https?:[^*]+$/.test(one) && new URL(one).origin === one,
         'must be origins such as https://portal.example, without path or wildcard',
       ),
   ),
