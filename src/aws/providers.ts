@@ -16,7 +16,10 @@ import { glueTable } from './glue-table.js';
 import { lfGrant } from './lf-grant.js';
 import { lfTag } from './lf-tag.js';
 import { lfTagAttachment } from './lf-tag-attachment.js';
+import { qualityRuleset } from './quality-ruleset.js';
 import { createQueue } from './queue.js';
+import { schemaRegistration } from './schema-registration.js';
+import { schemaRegistry } from './schema-registry.js';
 import type { AwsProvider, AwsSession } from './session.js';
 import { shareAcceptance } from './share-acceptance.js';
 import { tableLink } from './table-link.js';
@@ -36,6 +39,9 @@ export function createProviders(region: string): Aws<AwsSession>['providers'] {
     LfGrant: namingQuotas(lfGrant),
     DataFilter: namingQuotas(dataFilter),
     CrawlerRun: namingQuotas(crawlerRun),
+    SchemaRegistry: namingQuotas(schemaRegistry),
+    SchemaRegistration: namingQuotas(schemaRegistration),
+    QualityRuleset: namingQuotas(qualityRuleset),
     ShareAcceptance: namingQuotas(shareAcceptance),
     EventBus: namingQuotas(eventBus),
     BusPermission: namingQuotas(createBusPermission(region)),

@@ -1,6 +1,7 @@
 import type { DocumentFormat, Prisma } from '../generated/prisma/client.js';
 import { GovernanceError } from './error.js';
 import { dataContractDigest } from './odcs/digest.js';
+import { qualityRulesOf } from './odcs/dqdl.js';
 import { parseDataContract } from './odcs/parse.js';
 import { type DataContractReading, readDataContract } from './odcs/read.js';
 import type { ContractTable } from './odcs/read-tables.js';
@@ -21,7 +22,7 @@ export interface ContractDocument {
   tables: TableShape[];
   /** What a lenient import kept of what breaks the standard. */
   warnings: { path: string; reason: string }[];
-  /** What the standard allows and Glue cannot say as it stands, each as a sentence. */
+  /** What the standard allows and Glue cannot say as it stands, checks of quality among it; each as a sentence. */
   notes: string[];
 }
 
@@ -61,7 +62,10 @@ export function readContract({ text, path, lenient }: Given): ContractDocument {
     reading,
     tables: reading.tables.map(shapeOf),
     warnings: listed(violations.map(({ path, reason }) => ({ path, reason }))),
-    notes: reading.problems.slice(0, 1_000),
+    notes: [
+      ...reading.problems,
+      ...reading.tables.flatMap((table) => qualityRulesOf(reading.quality, table).leftOut),
+    ].slice(0, 1_000),
   };
 }
 

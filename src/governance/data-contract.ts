@@ -176,10 +176,12 @@ export async function activateDataContract(ctx: Context, input: ActivateDataCont
     await enforceContract(ctx, tx, { product, contract, active });
     const changed = await adoptTables(ctx, tx, { product, contract });
     const declared: Declarations = [];
-    const lanes: LaneKey[] =
-      changed && product.status !== 'DRAFT'
-        ? await claimAnew(ctx, tx, { product: await readTables(tx, product), grants, declared })
-        : [];
+    const lanes: LaneKey[] = [];
+    if (product.status !== 'DRAFT') {
+      const full = await readTables(tx, product);
+      // Grants follow the tables; what the contract promises of their content is the product's own.
+      lanes.push(...(await claimAnew(ctx, tx, { product: full, grants: changed ? grants : [], declared })));
+    }
     assertPlanned(declared, looked, product.status);
     return { ids: { dataContractId: id, dataProductId: product.id }, lanes };
   });

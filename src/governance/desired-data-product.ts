@@ -4,6 +4,7 @@ import type { LfResource } from '../provisioning/lake-resource.js';
 import type { DesiredResource } from '../provisioning/resource.js';
 import { CONFIDENTIALITY, confidentiality, isSensitive } from './confidentiality.js';
 import type { Mesh } from './context.js';
+import { desiredContract } from './desired-contract.js';
 import { desiredCrawl } from './desired-crawl.js';
 import { desiredDomainByTag } from './desired-domain.js';
 import {
@@ -23,7 +24,7 @@ import {
   productTag,
 } from './desired-grants.js';
 import { centralDatabase, MODE_NAME, s3Arn } from './names.js';
-import type { ProductWithTables, TableRow } from './rows.js';
+import type { ProductInForce, ProductWithTables, TableRow } from './rows.js';
 
 /**
  * What a published product needs of AWS (design: provisioning.md, publishDataProduct), in its access mode, and in the one that it
@@ -35,6 +36,12 @@ export function desiredDataProduct(mesh: Mesh, product: ProductWithTables): Desi
     mode === 'NRAC' ? byName(mesh, product) : byTag(mesh, product),
   );
   return calledOnly(resources, product.domain);
+}
+
+/** The same with what its contract in force comes to: all that a published product claims. Nobody's access waits for that part. */
+export function desiredInForce(mesh: Mesh, product: ProductInForce): DesiredResource[] {
+  const { resources } = desiredContract(mesh, product);
+  return [...desiredDataProduct(mesh, product), ...calledOnly(resources, product.domain)];
 }
 
 /** The modes in which a product is given now: two while its mode changes. */

@@ -24,6 +24,7 @@ import {
   glueArn,
   LOCAL_DATABASE,
   queueArn,
+  SCHEMA_REGISTRY,
   s3Arn,
   undeliveredQueueName,
 } from './names.js';
@@ -92,6 +93,7 @@ function governanceOf(mesh: Mesh, domain: Domain): DesiredResource[] {
     desire('LfTag', at, { key: CONFIDENTIALITY, values: ['non-sensitive', 'sensitive'] }),
     // What nobody classified yet is sensitive; a table's own tag overrides it.
     desire('LfTagAttachment', at, { resource: taggedDatabase(mesh, domain), key: CONFIDENTIALITY, value: 'sensitive' }),
+    desire('SchemaRegistry', at, { name: SCHEMA_REGISTRY }),
     desire('EventBus', at, { name: mesh.centralBusName }),
     desire('BusPermission', at, {
       bus: mesh.centralBusName,

@@ -5,7 +5,7 @@ import { announceDomain, changes } from './announce.js';
 import { assertCan } from './authorization.js';
 import { claim, lockClaims, productOwner } from './claims.js';
 import type { Context } from './context.js';
-import { desiredDataProduct } from './desired-data-product.js';
+import { desiredInForce } from './desired-data-product.js';
 import { desiredDomain } from './desired-domain.js';
 import {
   type AddDomainMemberInput,
@@ -19,7 +19,7 @@ import {
   updateDomain as updateDomainInput,
 } from './domain.input.js';
 import { conflict, notFound } from './error.js';
-import { domainSubject, lockDomain, type ProductWithTables, readProducts } from './rows.js';
+import { domainSubject, lockDomain, type ProductWithTables, readProducts, withContracts } from './rows.js';
 import { mutate, type Tx } from './transaction.js';
 import { liesUnder, read } from './validation.js';
 
@@ -111,12 +111,13 @@ async function declareAnew(
   { domain, changed }: { domain: Domain; changed: string[] },
 ): Promise<LaneKey[]> {
   if (!changed.some((field) => IN_AWS.includes(field))) return [];
-  const products = changed.some((field) => IN_PRODUCTS.includes(field)) ? await lockStanding(tx, domain) : [];
+  const standing = changed.some((field) => IN_PRODUCTS.includes(field)) ? await lockStanding(tx, domain) : [];
+  const products = await withContracts(tx, standing);
   const claims = [
     { owner: { type: 'DOMAIN' as const, id: domain.id }, resources: desiredDomain(ctx.mesh, domain) },
     ...products.map((product) => ({
       owner: productOwner(product),
-      resources: desiredDataProduct(ctx.mesh, product),
+      resources: desiredInForce(ctx.mesh, product),
     })),
   ];
   await lockClaims(

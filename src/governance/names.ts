@@ -52,6 +52,14 @@ export function linkName(domain: string, product: string, table: string): string
   return `${underscored(domain)}__${underscored(product)}__${table}`;
 }
 
+/** The registry that holds the schemas of the whole mesh. */
+export const SCHEMA_REGISTRY = 'meshgate';
+
+/** A table's ruleset. It stays on one table, and a product's table is another one by name than by tag: `{link}__{nrac|tbac}`. */
+export function rulesetName(link: string, mode: AccessMode): string {
+  return `${link}__${MODE_NAME[mode]}`;
+}
+
 /** s3://bucket/prefix -> arn:aws:s3:::bucket/prefix. */
 export function s3Arn(mesh: Mesh, location: string): string {
   return `arn:${partition(mesh)}:s3:::${location.slice('s3://'.length)}`;

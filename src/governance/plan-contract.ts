@@ -3,10 +3,11 @@ import type { DataContract } from '../generated/prisma/client.js';
 import { can } from './authorization.js';
 import type { Context } from './context.js';
 import { refuseBreaking, tablesUnder } from './data-contract.js';
+import { desiredContract } from './desired-contract.js';
 import { GovernanceError } from './error.js';
 import { changing, type ProductChange, showChanges } from './plan-product.js';
 import { readOnly, type ShownPlan } from './planned.js';
-import { type ProductWithTables, productSubject, readLiveGrants, readProducts } from './rows.js';
+import { contractInForce, type ProductWithTables, productSubject, readLiveGrants, readProducts } from './rows.js';
 import { shapesOf, type TableShape } from './tables.js';
 import type { Tx } from './transaction.js';
 import { canStep, DATA_CONTRACT, DATA_PRODUCT } from './transitions.js';
@@ -42,10 +43,12 @@ async function activating(ctx: Context, tx: Tx, { contract, product }: Activatio
   const warnings = active === null ? [] : breaking(active, contract);
   const tables = tablesUnder(contract, shapesOf(product.tables));
   // A draft has nothing in AWS yet.
-  if (tables === null || product.status === 'DRAFT') return { product, declarations: [], refusals: [], warnings };
-  const grants = await readLiveGrants(tx, product.id);
-  const changed = { ...product, tables: tables.map((table, position) => rowOf(product, { ...table, position })) };
-  return { product, warnings, ...(await changing(ctx, tx, { product: changed, grants })) };
+  if (product.status === 'DRAFT') return { product, declarations: [], refusals: [], warnings };
+  const grants = tables === null ? [] : await readLiveGrants(tx, product.id);
+  const rows = tables?.map((table, position) => rowOf(product, { ...table, position })) ?? product.tables;
+  const changed = { ...product, tables: rows, contract: contractInForce(contract) };
+  const change = await changing(ctx, tx, { product: changed, grants });
+  return { product, ...change, warnings: [...warnings, ...desiredContract(ctx.mesh, changed).leftOut] };
 }
 
 function breaking(active: DataContract, contract: DataContract): string[] {

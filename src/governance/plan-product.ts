@@ -4,10 +4,18 @@ import { can } from './authorization.js';
 import { grantOwner, productOwner } from './claims.js';
 import type { Context } from './context.js';
 import { withCrawls } from './crawl.js';
+import { desiredContract } from './desired-contract.js';
 import { GovernanceError } from './error.js';
 import { type Change, readOnly, type ShownPlan, showPlans } from './planned.js';
 import { grantResources, productResources } from './product-claims.js';
-import { type GrantRow, type ProductWithTables, productSubject, readLiveGrantIds, readProducts } from './rows.js';
+import {
+  type GrantRow,
+  type ProductWithTables,
+  productSubject,
+  readLiveGrantIds,
+  readProducts,
+  withContract,
+} from './rows.js';
 import type { Tx } from './transaction.js';
 import { canStep, DATA_PRODUCT } from './transitions.js';
 
@@ -23,7 +31,9 @@ export function planPublish(ctx: Context, ids: string[]): Promise<Map<string, Sh
   return planProducts(ctx, ids, async (tx) => async (product) => {
     if (!canStep(DATA_PRODUCT, product.status, 'publish')) return null;
     if (!can(ctx.viewer, 'data-product:publish', productSubject(product))) return null;
-    return publishing(ctx, tx, withCrawls(product, { all: false }));
+    const full = await withContract(tx, product);
+    const change = await publishing(ctx, tx, withCrawls(full, { all: false }));
+    return { ...change, warnings: desiredContract(ctx.mesh, full).leftOut };
   });
 }
 

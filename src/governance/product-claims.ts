@@ -5,12 +5,12 @@ import { claim, grantOwner, lockClaims, productOwner } from './claims.js';
 import { approvedValues, confidentiality } from './confidentiality.js';
 import type { ActingContext, Mesh } from './context.js';
 import { askedTables, desiredAccess, givenByNameAlone } from './desired-access.js';
-import { desiredDataProduct } from './desired-data-product.js';
+import { desiredInForce } from './desired-data-product.js';
 import { conflict } from './error.js';
 import type { Declarations } from './planned.js';
 import { beginRevoke } from './revoke.js';
 import { misfitOf } from './row-filter.js';
-import type { GrantRow, ProductWithTables } from './rows.js';
+import { type GrantRow, type ProductInForce, type ProductWithTables, withContract } from './rows.js';
 import { settled } from './settled.js';
 import { assertPublishable } from './tables.js';
 import type { Tx } from './transaction.js';
@@ -19,11 +19,11 @@ import type { Tx } from './transaction.js';
 export async function productResources(
   ctx: Pick<ActingContext, 'mesh'>,
   tx: Tx,
-  product: ProductWithTables,
+  product: ProductWithTables | ProductInForce,
 ): Promise<DesiredResource[]> {
   assertPublishable(ctx.mesh, product);
   await refuseTakenTables(tx, product);
-  const resources = desiredDataProduct(ctx.mesh, product);
+  const resources = desiredInForce(ctx.mesh, await withContract(tx, product));
   await refuseTablesBeingCleared(ctx, tx, { productId: product.id, resources });
   return resources;
 }

@@ -1,6 +1,7 @@
 import { type Domain, Prisma } from '../generated/prisma/client.js';
 import type { Subjects } from './authorization.js';
 import { notFound } from './error.js';
+import type { ContractQuality } from './odcs/read-quality.js';
 import type { Tx } from './transaction.js';
 import { LIVE } from './transitions.js';
 
@@ -20,6 +21,14 @@ const PRODUCT_TABLES = {
 } as const satisfies Prisma.DataProductInclude;
 export type ProductWithTables = Prisma.DataProductGetPayload<{ include: typeof PRODUCT_TABLES }>;
 export type TableRow = ProductWithTables['tables'][number];
+/** With the contract in force too; null where there is none. What a product itself needs of AWS depends on it, access does not. */
+export type ProductInForce = ProductWithTables & { contract: ContractInForce | null };
+
+/** What of a contract has to be known of a product in AWS. */
+export interface ContractInForce {
+  version: string;
+  quality: ContractQuality[];
+}
 
 const ACCESS = { product: { include: PRODUCT }, consumerDomain: true } as const;
 export type RequestRow = Prisma.AccessRequestGetPayload<{ include: typeof ACCESS }>;
@@ -69,6 +78,32 @@ export async function readTables(tx: Tx, { id, domain }: ProductRow): Promise<Pr
   const product = await tx.dataProduct.findUniqueOrThrow({ where: { id } });
   const { tables } = PRODUCT_TABLES;
   return { ...product, domain, tables: await tx.productTable.findMany({ where: { productId: id }, ...tables }) };
+}
+
+/** Products with the contracts in force, in the order given; one that has its contract already keeps it. One statement however many. */
+export async function withContracts(
+  tx: Tx,
+  products: (ProductWithTables | ProductInForce)[],
+): Promise<ProductInForce[]> {
+  const bare = products.flatMap((product) => ('contract' in product ? [] : [product.id]));
+  if (bare.length === 0) return products as ProductInForce[];
+  const rows = await tx.dataContract.findMany({
+    where: { productId: { in: bare }, status: 'ACTIVE' },
+    select: { productId: true, version: true, quality: true },
+  });
+  const contracts = new Map(rows.map((row) => [row.productId, contractInForce(row)]));
+  return products.map((product) => ({ contract: contracts.get(product.id) ?? null, ...product }));
+}
+
+/** The same of one product. */
+export async function withContract(tx: Tx, product: ProductWithTables | ProductInForce): Promise<ProductInForce> {
+  const [full] = await withContracts(tx, [product]);
+  return full as ProductInForce;
+}
+
+/** A stored contract as it is of a product once it is in force. */
+export function contractInForce({ version, quality }: { version: string; quality: Prisma.JsonValue }): ContractInForce {
+  return { version, quality: quality as unknown as ContractQuality[] };
 }
 
 /** Several products with their tables, by id; nothing is locked. Four statements however many. */

@@ -115,6 +115,9 @@ const dependencies: { [K in Kind]: (at: At, spec: SpecOf<K>) => ResourceIdentity
       ),
     ];
   },
+  SchemaRegistry: () => [],
+  SchemaRegistration: (at, spec) => [on('SchemaRegistry', at, spec.registry)],
+  QualityRuleset: (at, spec) => [on('GlueTable', at, `${spec.database}/${spec.table}`)],
   EventBus: () => [],
   BusPermission: (at, spec) => [on('EventBus', at, spec.bus)],
   // A rule that stands before the queue of its undelivered events would lose the first of them.

@@ -37,6 +37,8 @@ const WHOLLY_OURS: ReadonlySet<Kind> = new Set([
   'DataLocation',
   'DataFilter',
   'CrawlerRun',
+  'SchemaRegistration',
+  'QualityRuleset',
   'EventRule',
   'Queue',
 ]);

@@ -89,6 +89,21 @@ const specs = {
     link: z.object({ database: z.string(), table: z.string() }),
     target: z.object({ catalogId: account, database: z.string(), table: z.string() }),
   }),
+  /** key: the registry's name. Of the whole mesh, as an account has room for few: domains claim it, and it is never removed. */
+  SchemaRegistry: z.object({ name: z.string() }),
+  /** key `registry/name`. A JSON Schema (draft-07) of the Glue schema registry, whose versions are what it was at times. */
+  SchemaRegistration: z.object({
+    registry: z.string(),
+    name: z.string(),
+    definition: z.record(z.string(), z.unknown()),
+  }),
+  /** key: the ruleset's name. DQDL rules, each as a text, on a table of the account that is called. */
+  QualityRuleset: z.object({
+    name: z.string(),
+    database: z.string(),
+    table: z.string(),
+    rules: z.array(z.string()).min(1),
+  }),
   /** key `<principal> from <lf resource>`. READY when the RAM share that Lake Formation made is active for the principal (an ARN or an account). */
   ShareAcceptance: z.object({ resource: lfResource, principal: z.string() }),
   /** key: the bus's name. */
@@ -152,6 +167,9 @@ const keys: { [K in Kind]: (spec: SpecOf<K>) => string } = {
   LfGrant: (spec) => `${spec.principal} on ${lfResourceText(spec.resource)}`,
   DataFilter: (spec) => `${spec.database}/${spec.table}/${spec.name}`,
   CrawlerRun: (spec) => spec.name,
+  SchemaRegistry: (spec) => spec.name,
+  SchemaRegistration: (spec) => `${spec.registry}/${spec.name}`,
+  QualityRuleset: (spec) => spec.name,
   ShareAcceptance: (spec) => `${spec.principal} from ${lfResourceText(spec.resource)}`,
   EventBus: (spec) => spec.name,
   BusPermission: (spec) => `${spec.bus}/${spec.statementId}`,
@@ -169,7 +187,11 @@ export function desire<K extends Kind>(
 }
 
 /**
- * Kinds whose removal makes no call, so that nothing is to be seen of it: a share goes with the grant that it carries, and an
- * account's settings stay, as what they were before is not known.
+ * Kinds whose removal makes no call, so that nothing is to be seen of it: a share goes with the grant that it carries, an
+ * account's settings stay, as what they were before is not known, and a registry would take others' schemas along.
  */
-export const REMOVED_WITHOUT_CALL: ReadonlySet<Kind> = new Set(['ShareAcceptance', 'DataLakeSettings']);
+export const REMOVED_WITHOUT_CALL: ReadonlySet<Kind> = new Set([
+  'ShareAcceptance',
+  'DataLakeSettings',
+  'SchemaRegistry',
+]);

@@ -27,6 +27,7 @@ const OPERATIONS: Service = {
   DeleteRegistry: deleteRegistry,
   CreateSchema: createSchema,
   GetSchema: (call, world) => describeSchema(schemaOf(call, world)),
+  UpdateSchema: updateSchema,
   DeleteSchema: deleteSchema,
   RegisterSchemaVersion: registerSchemaVersion,
   GetSchemaVersion: getSchemaVersion,
@@ -138,6 +139,18 @@ function describeSchema(record: SchemaRecord): Record<string, unknown> {
     CreatedTime: createdAt,
     UpdatedTime: latest?.createdAt ?? createdAt,
   });
+}
+
+/** Another compatibility needs a version as checkpoint; versions that are there are not compared again. */
+function updateSchema(call: Call, world: World): unknown {
+  const schema = schemaOf(call, world);
+  const { Compatibility: compatibility, SchemaVersionNumber: checkpoint, Description: description } = call.parameters;
+  if (compatibility !== undefined && !MODES.includes(compatibility))
+    throw invalidInput(`${compatibility} is no compatibility mode.`);
+  if (compatibility !== undefined && checkpoint === undefined)
+    throw invalidInput('SchemaVersionNumber is required where Compatibility is given.');
+  schemas(world).put(schema.arn, { ...schema, ...defined({ compatibility, description }) });
+  return { SchemaArn: schema.arn, SchemaName: schema.name, RegistryName: schema.registry };
 }
 
 function deleteSchema(call: Call, world: World): unknown {

@@ -107,7 +107,8 @@ export class DataContract extends Node {
   warnings!: ContractViolation[];
 
   @Field(() => [String], {
-    description: 'What the standard allows and the Glue catalogue cannot say as it stands; how it was taken.',
+    description:
+      'What the standard allows and Glue cannot say as it stands, and how it was taken; checks of quality that are part of no Glue ruleset.',
   })
   notes!: string[];
 

@@ -4,7 +4,7 @@ import { lfResourceText, tagPolicy } from '../../src/provisioning/lake-resource.
 import type { AwsCall } from '../../src/provisioning/provider.js';
 import { sandboxOfTest } from '../sandbox/testkit.js';
 import * as mesh from './mesh.js';
-import { awsOver, C, callsOf, driver, G, type LoggedCall, P, REGION } from './testkit.js';
+import { awsOver, C, callsOf, control, driver, G, type LoggedCall, P, REGION } from './testkit.js';
 
 /** What a plan says of AWS calls is what is then sent. */
 
@@ -186,6 +186,17 @@ const CASES: Case[] = [
       rowFilter: null,
     },
   ),
+  caseOf('SchemaRegistration', G, mesh.ordersSchema, {
+    ...mesh.ordersSchema,
+    definition: { ...mesh.ordersSchema.definition, properties: { id: { type: 'string' } } },
+  }),
+  caseOf('QualityRuleset', G, mesh.ordersRules, { ...mesh.ordersRules, rules: ['RowCount > 5'] }),
+  caseOf(
+    'QualityRuleset',
+    G,
+    { ...mesh.ordersRules, name: 'moved' },
+    { ...mesh.ordersRules, name: 'moved', database: 'sales_tbac' },
+  ),
   caseOf('EventBus', P, { name: 'planned' }),
   caseOf(
     'BusPermission',
@@ -255,6 +266,8 @@ beforeAll(async () => {
   const ground = { database: 'sales_nrac', table: 'orders', name: 'ground', columns: ['id'], rowFilter: null };
   await driver(aws, 'DataFilter', G).apply(ground);
   await driver(aws, 'EventBus', G).apply({ name: 'ground' });
+  await driver(aws, 'SchemaRegistry', G).apply(mesh.registry);
+  await control(sandbox, '/settings', { schemaCheckMs: 0 });
   await driver(aws, 'CatalogPolicy', G).remove(mesh.ramPolicy);
 });
 

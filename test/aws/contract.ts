@@ -216,6 +216,38 @@ const CASES = [
     removed: ['DeleteDataCellsFilter'],
   },
   {
+    kind: 'SchemaRegistration',
+    account: G,
+    spec: mesh.ordersSchema,
+    made: ['CreateSchema'],
+    changed: [
+      [
+        'glue',
+        'UpdateSchema',
+        {
+          SchemaId: { RegistryName: mesh.ordersSchema.registry, SchemaName: mesh.ordersSchema.name },
+          SchemaVersionNumber: { LatestVersion: true },
+          Compatibility: 'BACKWARD',
+        },
+      ],
+    ],
+    difference: /compatibility is "BACKWARD", wanted "NONE"/,
+    repaired: ['UpdateSchema'],
+    removed: ['DeleteSchema'],
+  },
+  {
+    kind: 'QualityRuleset',
+    account: G,
+    spec: { ...mesh.ordersRules, database: 'base', table: 'filtered' },
+    made: ['CreateDataQualityRuleset'],
+    changed: [
+      ['glue', 'UpdateDataQualityRuleset', { Name: mesh.ordersRules.name, Ruleset: 'Rules = [ IsComplete "email" ]' }],
+    ],
+    difference: /rules is .*email.*wanted .*IsComplete/,
+    repaired: ['UpdateDataQualityRuleset'],
+    removed: ['DeleteDataQualityRuleset'],
+  },
+  {
     kind: 'LfTag',
     account: G,
     spec: { key: 'lob', values: ['sales', 'finance'] },
@@ -382,6 +414,7 @@ export function testContract({ aws, callsOf, meddle, fails = () => false }: Cont
     await driver(aws, 'LfTag', G).apply({ key: 'confidentiality', values: ['sensitive', 'non-sensitive'] });
     await driver(aws, 'GlueTable', G).apply({ ...mesh.ordersTable, database: 'base', name: 'filtered' });
     await driver(aws, 'EventBus', G).apply({ name: 'base-bus' });
+    await driver(aws, 'SchemaRegistry', G).apply(mesh.registry);
   });
 
   describe.each(CASES)('$kind', ({ kind, account, spec, ...expected }) => {

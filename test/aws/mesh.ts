@@ -55,6 +55,26 @@ export const ordersTable: SpecOf<'GlueTable'> = {
   parameters: { product: 'orders' },
 };
 
+/** The registry of the mesh, and in it the schema of a row of orders. */
+export const registry: SpecOf<'SchemaRegistry'> = { name: 'mesh' };
+export const ordersSchema: SpecOf<'SchemaRegistration'> = {
+  registry: registry.name,
+  name: 'sales__orders__orders',
+  definition: {
+    $schema: 'http://json-schema.org/draft-07/schema#',
+    type: 'object',
+    properties: { id: { type: 'integer' }, email: { type: ['string', 'null'] } },
+    required: ['id'],
+  },
+};
+
+export const ordersRules: SpecOf<'QualityRuleset'> = {
+  name: 'sales__orders__orders__nrac',
+  database: 'sales_nrac',
+  table: 'orders',
+  rules: ['IsComplete "id"', 'RowCount > 100'],
+};
+
 export const orders = { type: 'TABLE', catalogId: G, database: 'sales_nrac', table: 'orders' } as const;
 export const localDatabase: SpecOf<'GlueDatabase'> = { name: 'data_products', parameters: {} };
 export const ordersLink: SpecOf<'TableLink'> = {

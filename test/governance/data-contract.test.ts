@@ -252,6 +252,7 @@ test('an activation does what its plan said, to those who get less of it too, an
   expect(changed?.sort()).toEqual([
     ['GlueTable', 'UPDATE'],
     ['LfGrant', 'UPDATE'],
+    ['SchemaRegistration', 'UPDATE'],
   ]);
   await grant('second');
   const input = { dataContract: dataContractId, acknowledgeBreaking: true };

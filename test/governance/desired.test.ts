@@ -1,9 +1,10 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Domain } from '../../src/generated/prisma/client.js';
 import { type AskedAccess, desiredAccess } from '../../src/governance/desired-access.js';
-import { desiredDataProduct } from '../../src/governance/desired-data-product.js';
+import { desiredContract } from '../../src/governance/desired-contract.js';
+import { desiredDataProduct, desiredInForce } from '../../src/governance/desired-data-product.js';
 import { desiredDomain } from '../../src/governance/desired-domain.js';
-import type { ProductWithTables } from '../../src/governance/rows.js';
+import type { ProductInForce, ProductWithTables } from '../../src/governance/rows.js';
 import { dependenciesOf } from '../../src/provisioning/depends-on.js';
 import { specSchema } from '../../src/provisioning/kinds.js';
 import type { DesiredResource } from '../../src/provisioning/resource.js';
@@ -98,6 +99,7 @@ test('a domain needs settings, location, databases, tags and events in G, and se
     'G GlueDatabase customer_care_tbac',
     'G LfTag confidentiality',
     `G LfTagAttachment database ${G}/customer_care_tbac#confidentiality`,
+    'G SchemaRegistry meshgate',
     'G EventBus central-mesh-bus',
     'G BusPermission central-mesh-bus/domains',
     'G Queue meshgate-undelivered-customer-care',
@@ -358,6 +360,59 @@ test('a crawl needs its role on link, table and location, and goes when it is do
     `P LfGrant ${crawlerRoleArn} on location ${G}/arn:aws:s3:::care-lake/data`,
     'P CrawlerRun meshgate-customer-care-open-tickets-tickets',
   ]);
+});
+
+describe('a product with a contract in force', () => {
+  const [table] = product.tables;
+  const nulls = { table: 'tickets', column: 'id', type: 'library', rule: 'nullValues', thresholds: { mustBe: 0 } };
+  const sql = { table: 'tickets', type: 'sql', description: 'Paid', thresholds: { mustBe: 0 } };
+  const promised = { ...product, contract: { version: '1.0.0', quality: [nulls, sql] } } as ProductInForce;
+  const promises = ({ kind }: DesiredResource) => kind === 'SchemaRegistration' || kind === 'QualityRuleset';
+
+  test('needs the schema of each table in the registry and the rules that Glue can evaluate; the others are named', () => {
+    expect(lines(desiredInForce(MESH, promised).filter(promises))).toEqual([
+      `${G} SchemaRegistration meshgate/customer_care__open_tickets__tickets ${JSON.stringify({
+        registry: 'meshgate',
+        name: 'customer_care__open_tickets__tickets',
+        definition: {
+          $schema: 'http://json-schema.org/draft-07/schema#',
+          type: 'object',
+          properties: {
+            id: { type: ['string', 'null'] },
+            mail: { type: ['string', 'null'] },
+            day: { type: ['string', 'null'], format: 'date' },
+          },
+        },
+      })}`,
+      `${G} QualityRuleset customer_care__open_tickets__tickets__nrac ${JSON.stringify({
+        name: 'customer_care__open_tickets__tickets__nrac',
+        database: 'customer_care_nrac',
+        table: 'tickets',
+        rules: ['IsComplete "id"'],
+      })}`,
+    ]);
+    expect(desiredContract(MESH, promised).leftOut).toEqual([expect.stringMatching(/"Paid" of tickets .* SQL/)]);
+  });
+
+  test('has one ruleset while its mode changes, on the table of the new mode, and one schema', () => {
+    const changing = { ...promised, accessMode: 'LF_TBAC', previousAccessMode: 'NRAC' } as ProductInForce;
+    expect(kinds(desiredInForce(MESH, changing).filter(promises))).toEqual([
+      'G SchemaRegistration meshgate/customer_care__open_tickets__tickets',
+      'G QualityRuleset customer_care__open_tickets__tickets__tbac',
+    ]);
+  });
+
+  test('has neither for a table whose columns nobody knows yet', () => {
+    const unknown = { ...promised, tables: [{ ...table, columns: [] }] } as unknown as ProductInForce;
+    expect(desiredInForce(MESH, unknown).filter(promises)).toEqual([]);
+  });
+
+  test('has no schema that the registry is too small for, and says so', () => {
+    const columns = Array.from({ length: 2_000 }, (_, n) => column(`${'c'.repeat(100)}_${n}`, 'string'));
+    const wide = { ...promised, tables: [{ ...table, columns }] } as unknown as ProductInForce;
+    expect(desiredInForce(MESH, wide).some(({ kind }) => kind === 'SchemaRegistration')).toBe(false);
+    expect(desiredContract(MESH, wide).leftOut[0]).toMatch(/schema of tickets is not registered: .* takes 170000/);
+  });
 });
 
 test('nothing is called in the account of a domain that provisions for itself', () => {

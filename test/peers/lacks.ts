@@ -1,4 +1,11 @@
-import { CreateDatabaseCommand, CreateTableCommand, GetTableCommand, GetTablesCommand } from '@aws-sdk/client-glue';
+import {
+  CreateDatabaseCommand,
+  CreateTableCommand,
+  GetDataQualityRulesetCommand,
+  GetTableCommand,
+  GetTablesCommand,
+  UpdateSchemaCommand,
+} from '@aws-sdk/client-glue';
 import {
   AddLFTagsToResourceCommand,
   BatchGrantPermissionsCommand,
@@ -172,6 +179,28 @@ export const LACKS: Lack[] = [
           }),
         ),
       )) === 'SyntaxError',
+  },
+  {
+    lack: 'the compatibility of a schema cannot be changed',
+    why: 'AWS has UpdateSchema; that a registry which compares is made not to is tested against the sandbox.',
+    fails: { SchemaRegistration: ['repaired'] },
+    shows: async ({ governance }) =>
+      (await errorOf(
+        governance.glue.send(
+          new UpdateSchemaCommand({
+            SchemaId: { RegistryName: 'probe', SchemaName: 'orders' },
+            SchemaVersionNumber: { LatestVersion: true },
+            Compatibility: 'NONE',
+          }),
+        ),
+      )) === 'SyntaxError',
+  },
+  {
+    lack: 'rulesets of data quality are missing',
+    why: 'AWS Glue Data Quality keeps and evaluates them; they run against the sandbox alone.',
+    fails: { QualityRuleset: ['missing', 'applied', 'repaired', 'removed', 'removed again'] },
+    shows: async ({ governance }) =>
+      (await errorOf(governance.glue.send(new GetDataQualityRulesetCommand({ Name: 'probe' })))) === 'SyntaxError',
   },
   {
     lack: 'SearchTablesByLFTags is missing',

@@ -58,6 +58,8 @@ describe("another's object under the name that is wanted", () => {
       rowFilter: null,
     }),
     desire('EventRule', at, { bus: 'mesh', name: 'another', pattern: {}, targets: [] }),
+    desire('SchemaRegistration', at, { registry: 'mesh', name: 'another', definition: { type: 'object' } }),
+    desire('QualityRuleset', at, { name: 'another', database: 'sales', table: 'orders', rules: ['RowCount > 0'] }),
   ])('is neither changed nor removed: $kind', async (wanted) => {
     world.objects.set(nameOf(wanted), 'made by somebody else');
     const who = owner();

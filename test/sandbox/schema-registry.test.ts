@@ -17,6 +17,7 @@ import {
   ListSchemaVersionsCommand,
   RegisterSchemaVersionCommand,
   UpdateDataQualityRulesetCommand,
+  UpdateSchemaCommand,
 } from '@aws-sdk/client-glue';
 import { Ajv } from 'ajv';
 import fc from 'fast-check';
@@ -108,6 +109,19 @@ describe('the registry', () => {
     const integer = { type: 'object', properties: { v: { type: 'integer' } } };
     expect(await decided((await register(await schemaWith(mode, number), integer)).SchemaVersionId)).toBe(narrower);
     expect(await decided((await register(await schemaWith(mode, integer), number)).SchemaVersionId)).toBe(wider);
+  });
+
+  test('another compatibility counts from then on, and needs a version as checkpoint', async () => {
+    const SchemaId = await schemaWith('BACKWARD');
+    expect(await errorOf(glue.send(new UpdateSchemaCommand({ SchemaId, Compatibility: 'NONE' })))).toMatchObject({
+      name: 'InvalidInputException',
+    });
+    await glue.send(
+      new UpdateSchemaCommand({ SchemaId, Compatibility: 'NONE', SchemaVersionNumber: { LatestVersion: true } }),
+    );
+    expect(await glue.send(new GetSchemaCommand({ SchemaId }))).toMatchObject({ Compatibility: 'NONE' });
+    const { SchemaVersionId } = await register(SchemaId, { ...orders, required: ['id', 'note'] });
+    expect(await decided(SchemaVersionId)).toBe('AVAILABLE');
   });
 
   test('BACKWARD looks at the last version alone, BACKWARD_ALL at every one', async () => {
