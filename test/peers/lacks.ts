@@ -4,7 +4,6 @@ import {
   GetDataQualityRulesetCommand,
   GetTableCommand,
   GetTablesCommand,
-  UpdateSchemaCommand,
 } from '@aws-sdk/client-glue';
 import {
   AddLFTagsToResourceCommand,
@@ -176,21 +175,6 @@ export const LACKS: Lack[] = [
         governance.lakeFormation.send(
           new CreateDataCellsFilterCommand({
             TableData: { TableCatalogId: G, DatabaseName: 'probe', TableName: 'orders', Name: 'eu' },
-          }),
-        ),
-      )) === 'SyntaxError',
-  },
-  {
-    lack: 'the compatibility of a schema cannot be changed',
-    why: 'AWS has UpdateSchema; that a registry which compares is made not to is tested against the sandbox.',
-    fails: { SchemaRegistration: ['repaired'] },
-    shows: async ({ governance }) =>
-      (await errorOf(
-        governance.glue.send(
-          new UpdateSchemaCommand({
-            SchemaId: { RegistryName: 'probe', SchemaName: 'orders' },
-            SchemaVersionNumber: { LatestVersion: true },
-            Compatibility: 'NONE',
           }),
         ),
       )) === 'SyntaxError',
