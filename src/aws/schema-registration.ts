@@ -8,8 +8,8 @@ import {
   RegisterSchemaVersionCommand,
   UpdateSchemaCommand,
 } from '@aws-sdk/client-glue';
+import canonicalize from 'canonicalize';
 import type { SpecOf } from '../provisioning/kinds.js';
-import { specText } from '../provisioning/merge.js';
 import type { AwsCall, Observation } from '../provisioning/provider.js';
 import { compared, createOrCompare, differs, gone, oneByOne, sameJson } from './attempt.js';
 import { isNotFound, PermanentFailure } from './errors.js';
@@ -124,17 +124,18 @@ function named({ registry, name }: Spec) {
 
 /** A text that is the same for the same definition, whatever the order of its members (RFC 8785). */
 function version(spec: Spec) {
-  return { ...named(spec), SchemaDefinition: specText(spec.definition) };
+  return { ...named(spec), SchemaDefinition: canonicalize(spec.definition) as string };
 }
 
 function createInput(spec: Spec) {
-  const { registry, name, definition } = spec;
+  const { registry, name } = spec;
+  const { SchemaDefinition } = version(spec);
   return {
     RegistryId: { RegistryName: registry },
     SchemaName: name,
-    DataFormat: 'JSON' as const,
+    DataFormat: 'JSON',
     Compatibility: COMPATIBILITY,
-    SchemaDefinition: specText(definition),
+    SchemaDefinition,
   } as const;
 }
 
