@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { approveAccessRequest } from '../src/governance/access-approval.js';
 import { revokeAccess } from '../src/governance/access-grant.js';
-import { approveAccessRequest, requestAccess } from '../src/governance/access-request.js';
+import { requestAccess } from '../src/governance/access-request.js';
 import type { Context } from '../src/governance/context.js';
 import {
   publishDataProduct,

@@ -62,7 +62,7 @@ test('plans and explanations cost a fixed number of statements, however many req
   const one = await statementsOf(() => planRequests(owner, ids.slice(0, 1)));
   expect(one).toBeLessThanOrEqual(15);
   expect(await statementsOf(() => planRequests(owner, ids))).toBe(one);
-  expect(await statementsOf(() => planAccess(requester, input))).toBeLessThanOrEqual(15);
+  expect(await statementsOf(() => planAccess(requester, input))).toBeLessThanOrEqual(16);
   const [principal] = input.principals as [string];
   const product = input.dataProduct;
   expect(await statementsOf(() => explainAccess(owner, principal, product))).toBe(2);

@@ -31,6 +31,11 @@ export const EVENT_TYPES = {
   },
   SchemaChanged: { subject: 'DataProduct', version: 1, says: "A product's tables or columns changed." },
   AccessRequested: { subject: 'AccessRequest', version: 1, says: 'Somebody asked for access.' },
+  AccessApprovalGiven: {
+    subject: 'AccessRequest',
+    version: 1,
+    says: 'Somebody approved a request; the policies want more approvals.',
+  },
   AccessApproved: { subject: 'AccessRequest', version: 1, says: 'A request was approved; the grant is on its way.' },
   AccessRejected: { subject: 'AccessRequest', version: 1, says: 'A request was rejected.' },
   AccessCancelled: { subject: 'AccessRequest', version: 1, says: 'The requester took a request back.' },
@@ -45,6 +50,9 @@ export const EVENT_TYPES = {
   AccessExpiring: { subject: 'AccessGrant', version: 1, says: 'The grant ends soon, unless it is extended.' },
   AccessRevoked: { subject: 'AccessGrant', version: 1, says: 'The grant is gone from AWS.' },
   AccessExpired: { subject: 'AccessGrant', version: 1, says: 'The grant reached its expiry and is gone from AWS.' },
+  PolicyDrafted: { subject: 'Policy', version: 1, says: 'A version of a policy was drafted; it decides nothing yet.' },
+  PolicyActivated: { subject: 'Policy', version: 1, says: 'A version of a policy decides from now on.' },
+  PolicyDeactivated: { subject: 'Policy', version: 1, says: 'A policy decides nothing any more.' },
   ResourceStuck: {
     subject: 'Resource',
     version: 1,
@@ -81,6 +89,7 @@ export type SubjectType =
   | 'DataContract'
   | 'AccessRequest'
   | 'AccessGrant'
+  | 'Policy'
   | 'Resource'
   | 'ServiceAccount'
   | 'PersonalAccessToken';

@@ -5,8 +5,10 @@ import { assertCan, can } from './authorization.js';
 import type { Context } from './context.js';
 import { conflict, invalid, wrongState } from './error.js';
 import { globalId } from './global-id.js';
-import { accessSubject, databaseNow, type GrantRow, lockGrant, type RequestRow } from './rows.js';
-import { mutate, type Tx } from './transaction.js';
+import { type Decision, decideAccess, refuseDenied } from './policy-decision.js';
+import { decisionNews, holdJudged, recordDecision, viewerAsApprover } from './policy-judging.js';
+import { accessSubject, databaseNow, type GrantRow, lockGrant, type RequestRow, readTables } from './rows.js';
+import { actAsSystem, mutate, type Tx } from './transaction.js';
 import { ACCESS_GRANT, step } from './transitions.js';
 import { idempotencyKey, read, text, uuid } from './validation.js';
 
@@ -19,7 +21,7 @@ const extendAccessInput = z.object({
 export type ExtendAccessInput = z.input<typeof extendAccessInput>;
 
 /**
- * Moves the end of a grant that still lasts. Who could approve it does so at once, and who asked for the access or may revoke it
+ * Moves the end of a grant that still lasts. Where the policies need nobody else, at once; who asked for the access or may revoke it
  * brings an end nearer; else a request is made, and the grant ends as before until that is approved.
  */
 export async function extendAccess(
@@ -36,23 +38,48 @@ export async function extendAccess(
     if (until.getTime() === grant.expiresAt?.getTime()) {
       throw invalid('expiresAt', `expiresAt: the grant ends ${endText(until)} already.`);
     }
-    if (mayMove(ctx, grant, until)) {
+    if (!isLater(until, grant.expiresAt) && mayShorten(ctx, grant)) {
       await moveEnd(ctx, tx, { grant, until, reason: reason ?? null });
       return { ids: { accessGrantId: id, accessRequestId: '' } };
     }
-    return { ids: { accessGrantId: id, accessRequestId: await askForEnd(ctx, tx, { grant, until, reason }) } };
+    return { ids: { accessGrantId: id, accessRequestId: await lengthen(ctx, tx, { grant, until, reason }) } };
   });
 }
 
-/** Who could approve a later end needs nobody else; an earlier one is for who may revoke, and for who asked for the access. */
-function mayMove({ viewer }: Context, grant: GrantRow, until: Date): boolean {
+/** An earlier end takes access away: for who could grant it, who may revoke it, and who asked for it. No policy stands against it. */
+function mayShorten({ viewer }: Context, grant: GrantRow): boolean {
   const subject = accessSubject(grant);
   if (can(viewer, 'access-request:approve', subject)) return true;
-  if (isLater(until, grant.expiresAt)) return false;
   return viewer.subject === grant.request.requestedBy || can(viewer, 'access-grant:revoke', subject);
 }
 
+/**
+ * What another end comes to by the policies, asked as if for new access from now on: refused; moved at once, where they need nobody, or
+ * nobody but who asks; else a request, whose id is answered.
+ */
+async function lengthen(ctx: Context, tx: Tx, { grant, until, reason }: NewEnd): Promise<string> {
+  const product = await readTables(tx, grant.product);
+  const consumer = grant.consumerDomain;
+  const asked = { ...grant.request, id: null, extendsId: grant.id, requestedBy: ctx.viewer.subject, expiresAt: until };
+  const judged = await holdJudged(ctx, tx, { request: asked, product, consumer });
+  const approver = can(ctx.viewer, 'access-request:approve', accessSubject(grant))
+    ? viewerAsApprover(ctx, { product, consumer })
+    : null;
+  const decided = decideAccess(judged, approver === null ? [] : [approver]);
+  refuseDenied(decided);
+  if (decided.outcome !== 'NEEDS_APPROVAL') {
+    if (decided.outcome === 'AUTO_APPROVED') await actAsSystem(tx);
+    await moveEnd(ctx, tx, { grant, until, reason: reason ?? null, decided });
+    return '';
+  }
+  const id = await askForEnd(ctx, tx, { grant, until, reason, decided });
+  await recordDecision(tx, id, { decision: decided, facts: judged.facts });
+  return id;
+}
+
 interface NewEnd {
+  /** What the policies said to it, where they were asked. */
+  decided?: Decision;
   /** Its row is locked. */
   grant: GrantRow;
   until: Date | null;
@@ -60,14 +87,15 @@ interface NewEnd {
 }
 
 /** Asks for a later end: a request like the grant's own, which the same people decide. */
-async function askForEnd(ctx: Context, tx: Tx, { grant, until, reason }: NewEnd): Promise<string> {
+async function askForEnd(ctx: Context, tx: Tx, { grant, until, reason, decided }: NewEnd): Promise<string> {
   const open = await tx.accessRequest.findFirst({ where: { extendsId: grant.id, status: 'PENDING' } });
   if (open !== null) {
     throw conflict(
       `${open.requestedBy} has asked for another end already (${endText(open.expiresAt)}): wait for the decision, or have that request cancelled.`,
     );
   }
-  const { principals, permissions, tables, columns, rowFilter, accessMode, grantTo, purpose } = grant.request;
+  const { principals, permissions, tables, columns, rowFilter, accessMode, grantTo } = grant.request;
+  const { purpose, namedPurpose } = grant.request;
   const row = await tx.accessRequest.create({
     data: {
       ...{ principals, permissions, tables, columns, rowFilter, accessMode, grantTo },
@@ -76,6 +104,7 @@ async function askForEnd(ctx: Context, tx: Tx, { grant, until, reason }: NewEnd)
       extendsId: grant.id,
       requestedBy: ctx.viewer.subject,
       purpose: reason ?? purpose,
+      namedPurpose,
       expiresAt: until,
     },
   });
@@ -84,6 +113,7 @@ async function askForEnd(ctx: Context, tx: Tx, { grant, until, reason }: NewEnd)
     access: { ...row, product: grant.product, consumerDomain: grant.consumerDomain },
     data: {
       ...{ requestedBy: row.requestedBy, principals, permissions, tables, columns, purpose: row.purpose },
+      ...(decided ? decisionNews(decided) : {}),
       expiresAt: until,
       extends: globalId('AccessGrant', grant.id),
       after: { status: row.status },
@@ -99,7 +129,7 @@ export async function approveExtension(ctx: Context, tx: Tx, grant: GrantRow, un
 }
 
 /** Moves the end, and forgets the reminders of the old one. */
-async function moveEnd(ctx: Context, tx: Tx, { grant, until, reason }: NewEnd): Promise<void> {
+async function moveEnd(ctx: Context, tx: Tx, { grant, until, reason, decided }: NewEnd): Promise<void> {
   await tx.accessGrant.update({ where: { id: grant.id }, data: { expiresAt: until, remindedDays: null } });
   await announceAccess(tx, ctx, {
     type: 'AccessExtended',
@@ -110,6 +140,7 @@ async function moveEnd(ctx: Context, tx: Tx, { grant, until, reason }: NewEnd): 
       principals: grant.request.principals,
       extendedBy: ctx.viewer.subject,
       reason: reason ?? null,
+      ...(decided ? decisionNews(decided) : {}),
     },
   });
 }

@@ -32,6 +32,8 @@ export interface GrantFact {
   purpose: string;
   decidedBy: string | null;
   decidedAt: string | null;
+  /** The version of the policies that granted it. */
+  policy: string | null;
   /** It was taken back, and AWS still holds permissions of it. */
   lingers: boolean;
 }
@@ -83,7 +85,8 @@ export async function readFacts(
   const [facts] = await db.$queryRaw<Facts[]>`
     WITH named AS (
       SELECT g."id", g."status", g."expiresAt", g."reason", g."revokedAt", g."revokedBy", q."id" AS "requestId", q."principals",
-        q."purpose", q."decidedBy", q."decidedAt", coalesce(g."expiresAt" <= now(), false) AS "over",
+        q."purpose", q."decidedBy", q."decidedAt",
+        (SELECT a."policyVersion" FROM "AccessDecision" a WHERE a."requestId" = q."id") AS "policy", coalesce(g."expiresAt" <= now(), false) AS "over",
         g."status" = 'REVOKING' AND EXISTS (SELECT FROM "ResourceClaim" claim JOIN "Resource" resource ON resource."id" = claim."resourceId"
           WHERE claim."ownerType" = 'ACCESS_GRANT' AND claim."ownerId" = g."id" AND ${givesStill(mesh)}
             AND resource."spec" ->> 'principal' = ANY (${grantees}::text[])) AS "lingers"

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { invalid } from './error.js';
 import { heldToPlan } from './planned.js';
-import { idempotencyKey, principalProblem, text, uuid } from './validation.js';
+import { idempotencyKey, principalProblem, slug, text, uuid } from './validation.js';
 
 const list = (what: string, max: number) =>
   z
@@ -27,6 +27,7 @@ export const requestAccess = z.object({
     .transform((values) => values ?? []),
   rowFilter: z.string().nullish(),
   purpose: text(2_000),
+  namedPurpose: slug.nullish(),
   accessMode: z.enum(['NRAC', 'LF_TBAC']).nullish(),
   grantTo: z.enum(['PRINCIPALS', 'ACCOUNT']).nullish(),
   expiresAt: z.date().nullish(),

@@ -1,9 +1,8 @@
-import type { Classification } from '../generated/prisma/client.js';
-import { approveExtension } from './access-extension.js';
+import { SYSTEM_ACTOR } from '../events/types.js';
+import type { Classification, Prisma } from '../generated/prisma/client.js';
+import type { LaneKey } from '../provisioning/lane.js';
 import {
-  type ApproveAccessRequestInput,
   type AskedInput,
-  approveAccessRequest as approveAccessRequestInput,
   type CancelAccessRequestInput,
   cancelAccessRequest as cancelAccessRequestInput,
   checkFuture,
@@ -13,23 +12,19 @@ import {
   rejectAccessRequest as rejectAccessRequestInput,
   requestAccess as requestAccessInput,
 } from './access-request.input.js';
-import { accountsCutOff, CUT_OFF, unlessCutOff } from './account-revocation.js';
 import { announceAccess } from './announce.js';
-import { filterFor, judgeScope, refuseWrites } from './asked-scope.js';
+import { judgeScope, refuseVanished } from './asked-scope.js';
 import { assertCan } from './authorization.js';
-import { claim, grantOwner } from './claims.js';
 import type { Context } from './context.js';
-import { askedTables, desiredAccess, givenByNameAlone } from './desired-access.js';
-import { conflict, invalid, wrongState } from './error.js';
 import { globalId } from './global-id.js';
-import { assertPlanned, type Declarations } from './planned.js';
+import { grantAccess, settleGrant } from './grant-access.js';
+import { type Decision, decideAccess, refuseDenied } from './policy-decision.js';
+import { decisionNews, holdJudged, recordDecision } from './policy-judging.js';
 import { judgeAnswers } from './request-template.js';
 import {
   accessSubject,
   databaseNow,
   domainSubject,
-  type GrantRow,
-  lockGrant,
   lockProduct,
   lockRequest,
   type ProductRow,
@@ -39,42 +34,72 @@ import {
   readDomain,
   readTables,
 } from './rows.js';
-import { settled } from './settled.js';
-import { mutate, type Tx } from './transaction.js';
+import { actAsSystem, mutate, type Tx } from './transaction.js';
 import { ACCESS_REQUEST, DATA_PRODUCT, step } from './transitions.js';
 import { read } from './validation.js';
 
-/** Asks, for a domain, that principals of its account may read a published product. */
+/**
+ * Asks, for a domain, that principals of its account may read a published product. The policies refuse it, grant it at once, or want
+ * approvals.
+ */
 export async function requestAccess(ctx: Context, input: RequestAccessInput): Promise<{ accessRequestId: string }> {
   const asked = read(requestAccessInput, input);
   return mutate(ctx, { mutation: 'requestAccess', idempotencyKey: input.idempotencyKey, input }, async (tx) => {
-    const product = await lockProduct(tx, asked.dataProduct);
-    const { consumer, data } = await judgeRequest(ctx, tx, { asked, product });
+    const locked = await lockProduct(tx, asked.dataProduct);
+    const { product, consumer, data } = await judgeRequest(ctx, tx, { asked, product: locked });
+    const judged = await holdJudged(ctx, tx, { request: { ...data, id: null }, product, consumer });
+    const decided = decideAccess(judged, []);
+    refuseDenied(decided);
     const answered = await judgeAnswers(tx, { productId: product.id, given: asked.answers });
     const row = await tx.accessRequest.create({ data: { ...data, ...answered } });
-    const { principals, permissions, tables, columns, rowFilter, accessMode, grantTo } = row;
-    const { purpose, expiresAt, status, requestedBy } = row;
-    await announceAccess(tx, ctx, {
-      type: 'AccessRequested',
-      access: { ...row, product, consumerDomain: consumer },
-      data: {
-        ...{
-          requestedBy,
-          principals,
-          permissions,
-          tables,
-          columns,
-          rowFilter,
-          accessMode,
-          grantTo,
-          purpose,
-          expiresAt,
-        },
-        after: { status },
-      },
-    });
-    return { ids: { accessRequestId: row.id } };
+    await recordDecision(tx, row.id, { decision: decided, facts: judged.facts });
+    const request = { ...row, product, consumerDomain: consumer };
+    await announceAccess(tx, ctx, { type: 'AccessRequested', access: request, data: askedNews(row, decided) });
+    const lanes = decided.outcome === 'AUTO_APPROVED' ? await grantAtOnce(ctx, tx, { request, product, decided }) : [];
+    return { ids: { accessRequestId: row.id }, lanes };
   });
+}
+
+/** What is told of a new request. */
+function askedNews(row: Prisma.AccessRequestGetPayload<object>, decided: Decision) {
+  const { requestedBy, principals, permissions, tables, columns, rowFilter, accessMode, grantTo } = row;
+  const { purpose, namedPurpose, expiresAt, status } = row;
+  return {
+    ...{ requestedBy, principals, permissions, tables, columns, rowFilter, accessMode, grantTo },
+    ...{ purpose, namedPurpose, expiresAt },
+    ...decisionNews(decided),
+    after: { status },
+  };
+}
+
+/** Grants what the policies need nobody for: Meshgate itself approves. */
+async function grantAtOnce(
+  ctx: Context,
+  tx: Tx,
+  { request, product, decided }: { request: RequestRow; product: ProductWithTables; decided: Decision },
+): Promise<LaneKey[]> {
+  refuseVanished(request, product);
+  await actAsSystem(tx);
+  const author = { ...ctx, actor: SYSTEM_ACTOR };
+  const status = step(ACCESS_REQUEST, request.status, 'approve');
+  const approved = { request, status, comment: null, approvedAs: product.classification };
+  await decide(author, tx, approved);
+  const granted = await grantAccess(ctx, tx, {
+    ...{ request, product, consumer: request.consumerDomain },
+    until: request.expiresAt,
+  });
+  await announceAccess(tx, author, {
+    type: 'AccessApproved',
+    access: request,
+    data: {
+      ...decision(author, approved),
+      ...decisionNews(decided),
+      accessGrant: globalId('AccessGrant', granted.grantId),
+      expiresAt: request.expiresAt,
+    },
+  });
+  await settleGrant(ctx, tx, granted);
+  return granted.lanes;
 }
 
 /**
@@ -100,116 +125,11 @@ export async function judgeRequest(
     principals: asked.principals.sort(),
     ...judgeScope(asked, full, consumer),
     purpose: asked.purpose,
+    namedPurpose: asked.namedPurpose ?? null,
     expiresAt: asked.expiresAt ?? null,
     approvedAs: null,
   };
   return { product: full, consumer, data };
-}
-
-/** Approves: the grant comes to be and what it needs of AWS is declared. Nobody approves his own request. */
-export async function approveAccessRequest(
-  ctx: Context,
-  input: ApproveAccessRequestInput,
-): Promise<{ accessRequestId: string; accessGrantId: string }> {
-  const { accessRequest: id, comment, expiresAt, ...looked } = read(approveAccessRequestInput, input);
-  return mutate(ctx, { mutation: 'approveAccessRequest', idempotencyKey: input.idempotencyKey, input }, async (tx) => {
-    const extended = await lockExtended(tx, id);
-    const request = await lockRequest(tx, id);
-    assertCan(ctx.viewer, 'access-request:approve', accessSubject(request));
-    const status = step(ACCESS_REQUEST, request.status, 'approve');
-    if (extended !== null) {
-      assertPlanned([], looked, request.status);
-      const end = grantedUntil(request, { expiresAt: expiresAt ?? null, now: await databaseNow(tx) });
-      await decide(ctx, tx, { request, status, comment });
-      const accessGrant = globalId('AccessGrant', extended.id);
-      const data = { ...decision(ctx, { request, status, comment }), accessGrant, expiresAt: end };
-      await announceAccess(tx, ctx, { type: 'AccessApproved', access: request, data });
-      await approveExtension(ctx, tx, extended, end);
-      return { ids: { accessRequestId: id, accessGrantId: extended.id } };
-    }
-    const locked = await lockProduct(tx, request.productId);
-    step(DATA_PRODUCT, locked.status, 'approve');
-    const product = await readTables(tx, locked);
-    refuseVanished(request, product);
-    const end = grantedUntil(request, { expiresAt: expiresAt ?? null, now: await databaseNow(tx) });
-    await decide(ctx, tx, { request, status, comment, approvedAs: product.classification });
-    const consumer = request.consumerDomain;
-    const needed = desiredAccess(ctx.mesh, { request, product, consumer });
-    const cutOff = await accountsCutOff(ctx, tx, [product.id]);
-    const resources = unlessCutOff(ctx, needed, { cutOff, product, consumer });
-    const waits = resources === needed ? {} : { accountCutAt: new Date(), reason: CUT_OFF };
-    const grant = await tx.accessGrant.create({
-      data: { requestId: id, productId: product.id, consumerDomainId: consumer.id, expiresAt: end, ...waits },
-    });
-    const owner = grantOwner(grant);
-    const declared: Declarations = [];
-    const lanes = await claim(tx, { owner, resources, correlationId: ctx.correlationId, declared });
-    assertPlanned(declared, looked, request.status);
-    await announceAccess(tx, ctx, {
-      type: 'AccessApproved',
-      access: request,
-      data: {
-        ...decision(ctx, { request, status, comment }),
-        accessGrant: globalId('AccessGrant', grant.id),
-        expiresAt: end,
-      },
-    });
-    await settled(ctx.mesh, tx, owner);
-    return { ids: { accessRequestId: id, accessGrantId: grant.id }, lanes };
-  });
-}
-
-/** The grant that a request wants to extend. It is locked before the request: what ends a grant closes its requests too. */
-async function lockExtended(tx: Tx, id: string): Promise<GrantRow | null> {
-  const request = await tx.accessRequest.findUnique({ where: { id }, select: { extendsId: true } });
-  return request?.extendsId ? lockGrant(tx, request.extendsId) : null;
-}
-
-/** The product may have changed since it was asked for: what is not there any more cannot be granted. */
-export function refuseVanished(request: Omit<RequestRow, 'product'>, product: ProductWithTables): void {
-  const there = askedTables(request, product);
-  const tables = request.tables.filter((name) => !there.some((table) => table.name === name));
-  const columns = request.columns.filter(
-    (column) => !there.some(({ name, columns }) => columns?.some((one) => `${name}.${one}` === column)),
-  );
-  const missing = [...tables, ...columns];
-  if (missing.length > 0) {
-    throw conflict(
-      `The product has no ${missing.join(', ')} any more: reject the request, and let him ask for what there is.`,
-    );
-  }
-  // A grant that opens nothing would wait for AWS for ever.
-  if (there.length === 0) {
-    throw conflict(
-      `A ${product.classification} product opens no sensitive column by tag, and it has no others: reject the request.`,
-    );
-  }
-  if (request.rowFilter !== null) filterFor(request.rowFilter, request.tables, product);
-  refuseWrites(request, product, request.consumerDomain);
-  if (product.accessMode === 'LF_TBAC' && givenByNameAlone(request, product)) {
-    throw conflict('The product is given by tag now, as a whole: reject the request, and let him ask anew.');
-  }
-}
-
-/** An approval may shorten what was asked, never lengthen it. */
-function grantedUntil(
-  { expiresAt: asked }: RequestRow,
-  { expiresAt, now }: { expiresAt: Date | null; now: Date },
-): Date | null {
-  checkFuture(expiresAt, now);
-  if (asked !== null && asked <= now) {
-    throw wrongState(
-      'PENDING',
-      `Access was asked for until ${asked.toISOString()}, which has passed: reject the request.`,
-    );
-  }
-  if (asked !== null && expiresAt !== null && expiresAt > asked) {
-    throw invalid(
-      'expiresAt',
-      `expiresAt: access was asked for until ${asked.toISOString()}; an approval may only shorten that.`,
-    );
-  }
-  return expiresAt ?? asked;
 }
 
 /** Rejects. Nobody rejects his own request: he cancels it. */
@@ -246,24 +166,30 @@ export async function cancelAccessRequest(
   });
 }
 
-interface Decision {
+interface Closing {
   request: RequestRow;
   status: RequestRow['status'];
   comment: string | null | undefined;
 }
 
-async function decide(ctx: Context, tx: Tx, decided: Decision & { approvedAs?: Classification }): Promise<void> {
+/** Closes a request as decided; `approvedAs` of one that is approved. Its row is locked. */
+export async function decide(
+  { actor }: Pick<Context, 'actor'>,
+  tx: Tx,
+  decided: Closing & { approvedAs?: Classification },
+): Promise<void> {
   const { request, status, comment, approvedAs } = decided;
-  const decidedBy = ctx.viewer.subject;
+  const decidedBy = actor.subject;
   await tx.accessRequest.update({
     where: { id: request.id },
     data: { status, decidedBy, decidedAt: new Date(), comment: comment ?? null, approvedAs: approvedAs ?? null },
   });
 }
 
-const decision = (ctx: Context, { request, status, comment }: Decision) => ({
+/** What is told of a decision. */
+export const decision = ({ actor }: Pick<Context, 'actor'>, { request, status, comment }: Closing) => ({
   before: { status: request.status },
   after: { status },
-  decidedBy: ctx.viewer.subject,
+  decidedBy: actor.subject,
   comment: comment ?? null,
 });

@@ -1,6 +1,6 @@
 import { append } from '../events/append.js';
 import type { Actor, Audience, EventType } from '../events/types.js';
-import type { DataContract, Domain, PersonalAccessToken, ServiceAccount } from '../generated/prisma/client.js';
+import type { DataContract, Domain, PersonalAccessToken, Policy, ServiceAccount } from '../generated/prisma/client.js';
 import { globalId } from './global-id.js';
 import type { GrantRow, ProductRow, RequestRow } from './rows.js';
 import type { Tx } from './transaction.js';
@@ -192,6 +192,31 @@ export async function announceToken(tx: Tx, author: Author, { type, token, data 
     audience: { public: false, domains: [], subjects: [token.subject] },
     ...authorship(author),
     data: { holder: token.subject, ...data },
+  });
+}
+
+interface PolicyNews {
+  type: TypesOf<'Policy'>;
+  policy: Policy & { domain: Domain | null };
+  data: Data;
+}
+
+/** What decides is for everybody to know; a draft is for those who may change it. */
+export async function announcePolicy(tx: Tx, author: Author, { type, policy, data }: PolicyNews): Promise<void> {
+  const domains = policy.domain === null ? [] : [policy.domain.id];
+  await append(tx, {
+    type,
+    subject: {
+      type: 'Policy',
+      id: globalId('Policy', policy.id),
+      name: policy.name,
+      domain: policy.domain?.name ?? null,
+    },
+    subjectId: policy.id,
+    domainId: policy.domainId,
+    audience: { public: type !== 'PolicyDrafted', domains, subjects: [author.actor.subject] },
+    ...authorship(author),
+    data,
   });
 }
 

@@ -1,8 +1,9 @@
 import type { AccessMode, Domain, GrantTarget, Permission } from '../generated/prisma/client.js';
 import { confidentiality } from './confidentiality.js';
-import { GovernanceError, invalid } from './error.js';
+import { askedTables, givenByNameAlone } from './desired-access.js';
+import { conflict, GovernanceError, invalid } from './error.js';
 import { readRowFilter } from './row-filter.js';
-import type { ProductWithTables } from './rows.js';
+import type { ProductWithTables, RequestRow } from './rows.js';
 
 /** What somebody asks for, read and in order. */
 interface Asked {
@@ -173,4 +174,30 @@ function fullColumn({ column, path, alone }: AskedColumn, product: ProductWithTa
   const table = product.tables.find(({ name }) => name === alone);
   if (table?.columns.some(({ name }) => name === column)) return `${alone}.${column}`;
   throw invalid(path, `${path}: the table ${alone} has no column ${column}.`);
+}
+
+/** The product may have changed since it was asked for: what is not there any more cannot be granted. */
+export function refuseVanished(request: Omit<RequestRow, 'product'>, product: ProductWithTables): void {
+  const there = askedTables(request, product);
+  const tables = request.tables.filter((name) => !there.some((table) => table.name === name));
+  const columns = request.columns.filter(
+    (column) => !there.some(({ name, columns }) => columns?.some((one) => `${name}.${one}` === column)),
+  );
+  const missing = [...tables, ...columns];
+  if (missing.length > 0) {
+    throw conflict(
+      `The product has no ${missing.join(', ')} any more: reject the request, and let him ask for what there is.`,
+    );
+  }
+  // A grant that opens nothing would wait for AWS for ever.
+  if (there.length === 0) {
+    throw conflict(
+      `A ${product.classification} product opens no sensitive column by tag, and it has no others: reject the request.`,
+    );
+  }
+  if (request.rowFilter !== null) filterFor(request.rowFilter, request.tables, product);
+  refuseWrites(request, product, request.consumerDomain);
+  if (product.accessMode === 'LF_TBAC' && givenByNameAlone(request, product)) {
+    throw conflict('The product is given by tag now, as a whole: reject the request, and let him ask anew.');
+  }
 }

@@ -17,6 +17,7 @@ import { refusalOf, tokenAllows } from './token-scope.js';
  * | Resource                   | owners and stewards of a domain that claims it: by itself, by a product, or by a grant |
  * |                            | that it gives or has; admins                                                          |
  * | ForeignGrant               | as the resource that it is on                                                         |
+ * | Policy                     | everybody signed in, once a version was activated; drafts: those who may change it    |
  * | ServiceAccount             | owners of its domain, itself, admins                                                  |
  * | PersonalAccessToken        | whose it is, admins                                                                   |
  *
@@ -26,6 +27,8 @@ export interface Subjects {
   Mesh: { type: 'Mesh' };
   Domain: { type: 'Domain'; id: string };
   DataProduct: { type: 'DataProduct'; domainId: string; status: DataProductStatus };
+  /** Rules of one domain for its own products, or (null) of the whole mesh. */
+  Policy: { type: 'Policy'; domainId: string | null };
   /** A request or the grant that came of it. */
   Access: { type: 'Access'; requestedBy: string; productDomainId: string; consumerDomainId: string };
   /** `domainIds`: the domains that claim it; of a grant, both. `deciderIds`: those whose word counts where it is not as it must be. */
@@ -68,6 +71,10 @@ const decidesResource = rule(
 );
 
 const ownToken = (viewer: Viewer, { subject }: Subjects['Token']) => viewer.admin || viewer.subject === subject;
+const steersPolicy = rule(
+  'Policy',
+  (viewer, { domainId }) => viewer.admin || (domainId !== null && steers(viewer, domainId)),
+);
 
 const RULES = {
   'domain:register': rule('Mesh', (viewer) => viewer.admin),
@@ -117,6 +124,10 @@ const RULES = {
     (viewer, { productDomainId, consumerDomainId }) =>
       steers(viewer, productDomainId) || owns(viewer, consumerDomainId),
   ),
+  'policy:draft': steersPolicy,
+  'policy:activate': steersPolicy,
+  /** On past requests for the products that it is about. */
+  'policy:try': steersPolicy,
   'resource:read': steersResource,
   'resource:retry': steersResource,
   /** What somebody else made under its name is changed. */
@@ -147,6 +158,7 @@ const SEEING = {
   Domain: 'domain:read',
   DataProduct: 'data-product:read',
   Access: 'access-request:read',
+  Policy: null,
   Resource: 'resource:read',
   Token: 'token:read',
 } as const satisfies Record<keyof Subjects, Action | null>;
@@ -184,6 +196,7 @@ export function domainActions(viewer: Viewer, domainId: string): Action[] {
     DataProduct: { type: 'DataProduct', domainId, status: 'DRAFT' },
     Access: { type: 'Access', requestedBy: '', productDomainId: domainId, consumerDomainId: domainId },
     Resource: { type: 'Resource', domainIds: [domainId], deciderIds: [domainId] },
+    Policy: { type: 'Policy', domainId },
   };
   return ACTIONS.filter((action) => {
     const subject = subjects[RULES[action].on];
@@ -199,11 +212,13 @@ const NAMES: Record<keyof Subjects, string> = {
   Domain: 'The domain',
   DataProduct: 'The data product',
   Access: 'The access request or grant',
+  Policy: 'The policy',
   Resource: 'The resource',
   Token: 'The token',
 };
 
 const DOMAIN_STEERS = "only owners and stewards of the product's domain and platform admins may.";
+const POLICY_STEERS = "policies of the whole mesh are platform admins', those of a domain its owners' and stewards'.";
 const REFUSALS: Record<Action, string> = {
   'domain:register': 'You may not register domains: only platform admins may.',
   'domain:read': 'You may not see this domain.',
@@ -239,6 +254,9 @@ const REFUSALS: Record<Action, string> = {
     "You may not extend this grant: only members of the consumer's domain, owners and stewards of the product's domain and platform admins may.",
   'access-grant:revoke':
     "You may not revoke this grant: only owners and stewards of the product's domain, owners of the consumer's domain and platform admins may.",
+  'policy:draft': `You may not draft this policy: ${POLICY_STEERS}`,
+  'policy:activate': `You may not activate or deactivate this policy: ${POLICY_STEERS}`,
+  'policy:try': `You may not try this policy: ${POLICY_STEERS}`,
   'resource:read': 'You may not see this resource.',
   'resource:retry': 'You may not retry this resource: only owners and stewards of its domain and platform admins may.',
   'resource:take-over':

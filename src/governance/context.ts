@@ -1,6 +1,7 @@
 import { type Actor, SYSTEM_ACTOR } from '../events/types.js';
 import type { DomainRole, PrismaClient, TokenScope } from '../generated/prisma/client.js';
 import type { CallsOf } from '../provisioning/plan.js';
+import type { PolicyEngine } from './cedar/engine.js';
 
 /** What a signed-in viewer came with. */
 export interface SignIn {
@@ -55,6 +56,8 @@ export interface Context {
   machineIssuers: ReadonlyMap<string, string>;
   /** Called after a commit that changed desired state or appended events: wakes lanes and the sequencer. Must not throw. */
   committed: (lanes: { account: string; region: string }[]) => void;
+  /** What evaluates policies. */
+  policies: PolicyEngine;
   /** The AWS calls that a plan leads to, as the provider of each kind states them. */
   callsOf: CallsOf;
 }

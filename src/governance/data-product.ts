@@ -25,6 +25,7 @@ import {
 import { conflict, wrongState } from './error.js';
 import { joinTables } from './join-tables.js';
 import { assertPlanned, type Declarations } from './planned.js';
+import { assertPublishable } from './policy-publication.js';
 import { claimAnew, claimProduct } from './product-claims.js';
 import { setRequestTemplate } from './request-template.js';
 import { beginRevoke } from './revoke.js';
@@ -184,10 +185,11 @@ export async function publishDataProduct(ctx: Context, input: PublishDataProduct
     async (tx, product) => {
       const status = step(DATA_PRODUCT, product.status, 'publish');
       const full = withCrawls(await readTables(tx, product), { all: crawl === true });
+      const policyVersion = await assertPublishable(ctx, tx, full);
       await keepCrawls(tx, full);
       const declared: Declarations = [];
       const lanes = await claimProduct(ctx, tx, full, declared);
-      assertPlanned(declared, looked, product.status);
+      assertPlanned(declared, { ...looked, policyVersion }, product.status);
       await tx.dataProduct.update({ where: { id: product.id }, data: { status } });
       await announceProduct(tx, ctx, {
         type: 'DataProductPublished',

@@ -13,7 +13,6 @@ import type { Context, Viewer } from './context.js';
 import { notFound } from './error.js';
 import { type AccessWorld, accessOf, accountOf, type TableAccess, type Way } from './explain.js';
 import { readStrangers } from './foreign-access.js';
-import { POLICY_VERSION } from './planned.js';
 
 /** A way with the decision that it came of; ids are null where it is the product's own. */
 export interface ExplainedWay extends Way {
@@ -204,7 +203,7 @@ function explainedWay(way: Way, grants: Map<string, GrantFact>): ExplainedWay {
     purpose: grant?.purpose ?? null,
     decidedBy: grant?.decidedBy ?? null,
     decidedAt: grant?.decidedAt ?? null,
-    policy: grant ? POLICY_VERSION : null,
+    policy: grant?.policy ?? null,
   };
 }
 

@@ -37,6 +37,7 @@ const NODE_TYPES: Record<NodeType, true> = {
   ServiceAccount: true,
   ServiceAccountSecret: true,
   PersonalAccessToken: true,
+  Policy: true,
 };
 
 function isNodeType(text: string): text is NodeType {

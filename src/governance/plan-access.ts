@@ -1,35 +1,31 @@
 import type { Domain } from '../generated/prisma/client.js';
+import { NEW_GRANT } from './access-approval.js';
 import { type RequestAccessInput, requestAccess as requestAccessInput } from './access-request.input.js';
-import { judgeRequest, refuseVanished } from './access-request.js';
+import { judgeRequest } from './access-request.js';
 import { accountsCutOff, unlessCutOff } from './account-revocation.js';
+import { refuseVanished } from './asked-scope.js';
 import { can } from './authorization.js';
-import { grantOwner } from './claims.js';
 import type { Context } from './context.js';
-import { type AskedAccess, desiredAccess } from './desired-access.js';
+import { desiredAccess } from './desired-access.js';
 import { GovernanceError } from './error.js';
-import { POLICY_VERSION, readOnly, type ShownPlan, shownPlan, showPlans } from './planned.js';
-import { databaseNow, type ProductWithTables, readProduct, readProducts } from './rows.js';
+import { readOnly, type ShownPlan, shownPlan, showPlans } from './planned.js';
+import { approvalsText, type Decision, decideAccess, mayApprove } from './policy-decision.js';
+import { type Judged, readJudged, type ToJudge, viewerAsApprover } from './policy-judging.js';
+import { type ProductWithTables, readProduct, readProducts } from './rows.js';
 import type { Tx } from './transaction.js';
 import { DATA_PRODUCT, step } from './transitions.js';
 import { read } from './validation.js';
 
-/** What the rules say to a request. */
-export interface PolicyOutcome {
-  /** REQUIRED: somebody has to approve. DENIED: nobody can. */
-  decision: 'REQUIRED' | 'DENIED';
-  version: string;
+/** What the policies say to a request. */
+export interface PolicyOutcome extends Decision {
   whoMayDecide: string;
   viewerMayDecide: boolean;
-  reasons: string[];
 }
 
 /** What the approval of a request would bring about. */
 export interface AccessPlan extends ShownPlan {
   policy: PolicyOutcome;
 }
-
-/** Claims as a grant does that is not made yet. */
-const NEW_GRANT = grantOwner({ id: '00000000-0000-0000-0000-000000000000' });
 
 /** Says what a request would come to, for whom requestAccess would take it, and writes nothing. */
 export async function planAccess(ctx: Context, input: RequestAccessInput): Promise<AccessPlan> {
@@ -38,8 +34,8 @@ export async function planAccess(ctx: Context, input: RequestAccessInput): Promi
     const product = await readProduct(tx, asked.dataProduct);
     try {
       const { product: full, consumer, data } = await judgeRequest(ctx, tx, { asked, product });
-      const request = { ...data, product: full, consumerDomain: consumer };
-      const [plan] = await planAll(ctx, tx, [{ request, refusals: [] }]);
+      const request = { ...data, id: null, product: full, consumerDomain: consumer };
+      const [plan] = await planAll(ctx, tx, [{ request, refusals: () => [] }]);
       return plan as AccessPlan;
     } catch (error) {
       if (!(error instanceof GovernanceError) || error.code !== 'POLICY_DENIED') throw error;
@@ -54,11 +50,10 @@ export async function planAccess(ctx: Context, input: RequestAccessInput): Promi
  */
 export async function planRequests(ctx: Context, ids: string[]): Promise<Map<string, AccessPlan>> {
   return readOnly(ctx.db, async (tx) => {
-    const now = await databaseNow(tx);
     const requests = await readPending(tx, ids);
     const planned = requests.map((request) => ({
       request,
-      refusals: request.extendsId === null ? refusalsOf(request, now) : [],
+      refusals: (now: Date) => (request.extendsId === null ? refusalsOf(request, now) : []),
     }));
     const plans = await planAll(ctx, tx, planned);
     return new Map(requests.map(({ id }, index) => [id, plans[index] as AccessPlan]));
@@ -80,63 +75,87 @@ async function readPending(tx: Tx, ids: string[]) {
 
 /** A request, or what would be one, with what its plan needs. */
 interface Planned {
-  request: AskedAccess & {
-    requestedBy: string;
-    expiresAt: Date | null;
-    extendsId?: string | null;
-    product: ProductWithTables;
-    consumerDomain: Domain;
-  };
+  request: ToJudge['request'] & { product: ProductWithTables; consumerDomain: Domain };
   /** Why an approval would be refused now. */
-  refusals: string[];
+  refusals: (now: Date) => string[];
 }
 
 async function planAll(ctx: Context, tx: Tx, planned: Planned[]): Promise<AccessPlan[]> {
   const cutOff = await accountsCutOff(ctx, tx, [...new Set(planned.map(({ request }) => request.product.id))]);
-  const changes = planned.map(({ request, refusals }) => {
+  const judged = await readJudged(
+    ctx,
+    tx,
+    planned.map(({ request }) => ({ request, product: request.product, consumer: request.consumerDomain })),
+  );
+  const decided = judged.map((each) => decideAccess(each, each.approvers));
+  const changes = planned.map(({ request, refusals: refusalsAt }, index) => {
     const { product, consumerDomain: consumer } = request;
-    const needed = request.extendsId ? null : desiredAccess(ctx.mesh, { request, product, consumer });
+    const { outcome, reasons, version: policyVersion } = decided[index] as Decision;
+    const refusals = refusalsAt((judged[index] as Judged).now);
+    const denied = outcome === 'DENIED';
+    const needed = request.extendsId || denied ? null : desiredAccess(ctx.mesh, { request, product, consumer });
     const resources = needed && unlessCutOff(ctx, needed, { cutOff, product, consumer });
     return {
       declarations: resources ? [{ owner: NEW_GRANT, resources }] : [],
-      refusals,
+      refusals: denied ? [...refusals, ...reasons] : refusals,
       warnings: request.grantTo === 'ACCOUNT' ? [ACCOUNT_KEEPS] : [],
       domainIds: [product.domainId, consumer.id],
+      policyVersion,
     };
   });
   const plans = await showPlans(ctx, tx, changes);
-  return planned.map(({ request }, index) => ({ ...(plans[index] as ShownPlan), policy: requiredOf(ctx, request) }));
+  return planned.map(({ request }, index) => ({
+    ...(plans[index] as ShownPlan),
+    policy: outcomeOf(ctx, { request, judged: judged[index] as Judged, decided: decided[index] as Decision }),
+  }));
 }
 
 const ACCOUNT_KEEPS =
   "The grant is to the consumer's account, which grants on: a revoke there depends on that account's own clean-up.";
 
-/** The built-in rule: whoever steers the product's domain decides, but nobody his own request. */
-function requiredOf(ctx: Context, { product, consumerDomain, requestedBy }: Planned['request']): PolicyOutcome {
-  const subject = {
+interface Decided {
+  request: Planned['request'];
+  judged: Judged;
+  decided: Decision;
+}
+
+function outcomeOf(ctx: Context, { request, judged, decided }: Decided): PolicyOutcome {
+  const { product, consumerDomain: consumer, requestedBy } = request;
+  const decides = can(ctx.viewer, 'access-request:approve', {
     type: 'Access' as const,
     requestedBy,
     productDomainId: product.domainId,
-    consumerDomainId: consumerDomain.id,
-  };
+    consumerDomainId: consumer.id,
+  });
+  const approver = decides ? viewerAsApprover(ctx, { product, consumer }) : null;
+  const counts = approver !== null && mayApprove(judged, { approver, possible: decided.required }).allowed;
   return {
-    decision: 'REQUIRED',
-    version: POLICY_VERSION,
-    whoMayDecide: `Owners and stewards of ${product.domain.name} and platform admins, but not ${requestedBy}, who asks.`,
-    viewerMayDecide: can(ctx.viewer, 'access-request:approve', subject),
-    reasons: [`The product is ${product.classification}: every request needs one approval.`],
+    ...decided,
+    whoMayDecide: whoMayDecide(decided, { domain: product.domain.name, requestedBy }),
+    viewerMayDecide: decided.outcome === 'NEEDS_APPROVAL' ? counts : decides && decided.outcome !== 'DENIED',
   };
 }
 
-function deniedPlan(ctx: Context, { message }: GovernanceError): AccessPlan {
+function whoMayDecide({ outcome, required }: Decision, of: { domain: string; requestedBy: string }): string {
+  switch (outcome) {
+    case 'DENIED':
+      return 'Nobody: the policies deny it.';
+    case 'AUTO_APPROVED':
+      return 'Nobody needs to: the policies grant it at once.';
+    default:
+      return `It needs ${approvalsText(required)} of ${of.domain}, but not of ${of.requestedBy}, who asks; a platform admin counts as owner.`;
+  }
+}
+
+/** What Meshgate itself denies, whatever the policies say. */
+function deniedPlan(ctx: Context, { message, details }: GovernanceError): AccessPlan {
+  const [version = ''] = details.policies ?? [];
   return {
     ...shownPlan({ outcomes: [], used: new Map(), refusals: [message], warnings: [], seesResources: ctx.viewer.admin }),
     policy: {
-      decision: 'DENIED',
-      version: POLICY_VERSION,
+      ...{ outcome: 'DENIED', version, policies: [], reasons: [message], required: [] },
       whoMayDecide: 'Nobody: the rules deny it.',
       viewerMayDecide: false,
-      reasons: [message],
     },
   };
 }

@@ -7,6 +7,7 @@ import { withCrawls } from './crawl.js';
 import { desiredContract } from './desired-contract.js';
 import { GovernanceError } from './error.js';
 import { type Change, readOnly, type ShownPlan, showPlans } from './planned.js';
+import { readPublications } from './policy-publication.js';
 import { grantResources, productResources } from './product-claims.js';
 import {
   type GrantRow,
@@ -28,14 +29,23 @@ export interface ProductChange extends Change {
  * What publishing would do, by product: for those that are drafts and that the viewer may publish. One read-only transaction.
  */
 export function planPublish(ctx: Context, ids: string[]): Promise<Map<string, ShownPlan>> {
-  return planProducts(ctx, ids, async (tx) => async (product) => {
-    if (!canStep(DATA_PRODUCT, product.status, 'publish')) return null;
-    if (!can(ctx.viewer, 'data-product:publish', productSubject(product))) return null;
-    const full = await withContract(tx, product);
-    const change = await publishing(ctx, tx, withCrawls(full, { all: false }));
-    return { ...change, warnings: desiredContract(ctx.mesh, full).leftOut };
+  return planProducts(ctx, ids, async (tx, products) => {
+    const drafts = products.filter((product) => mayPublish(ctx, product));
+    const judged = drafts.length === 0 ? undefined : await readPublications(ctx, tx, drafts);
+    return async (product) => {
+      const publication = judged?.get(product.id);
+      if (publication === undefined) return null;
+      const { refusal, policyVersion } = publication;
+      if (refusal !== null) return { declarations: [], refusals: [refusal.message], policyVersion };
+      const full = await withContract(tx, product);
+      const change = await publishing(ctx, tx, withCrawls(full, { all: false }));
+      return { ...change, warnings: desiredContract(ctx.mesh, full).leftOut, policyVersion };
+    };
   });
 }
+
+const mayPublish = ({ viewer }: Context, product: ProductWithTables): boolean =>
+  canStep(DATA_PRODUCT, product.status, 'publish') && can(viewer, 'data-product:publish', productSubject(product));
 
 /** What retiring would do, live grants revoked, by product: for those that the viewer may retire. */
 export function planRetire(ctx: Context, ids: string[]): Promise<Map<string, ShownPlan>> {
@@ -82,12 +92,16 @@ async function publishing(ctx: Context, tx: Tx, product: ProductWithTables): Pro
 async function planProducts(
   ctx: Context,
   ids: string[],
-  prepare: (tx: Tx) => Promise<(product: ProductWithTables) => Change | null | Promise<Change | null>>,
+  prepare: (
+    tx: Tx,
+    products: ProductWithTables[],
+  ) => Promise<(product: ProductWithTables) => Change | null | Promise<Change | null>>,
 ): Promise<Map<string, ShownPlan>> {
   return readOnly(ctx.db, async (tx) => {
     const changes: ProductChange[] = [];
-    const changeOf = await prepare(tx);
-    for (const product of (await readProducts(tx, ids)).values()) {
+    const products = [...(await readProducts(tx, ids)).values()];
+    const changeOf = await prepare(tx, products);
+    for (const product of products) {
       const found = await changeOf(product);
       if (found) changes.push({ ...found, product });
     }

@@ -16,8 +16,8 @@ import type { Context } from './context.js';
 import { wrongState } from './error.js';
 import type { Tx } from './transaction.js';
 
-/** The version of the rules by which requests are decided: part of a plan's digest, so that a decision holds for the rules it was made under. */
-export const POLICY_VERSION = 'built-in/1';
+/** In the digest of what no policy decides about; else the version of the policies, so that a decision holds for those it was made under. */
+const NO_POLICY = 'no-policy';
 
 /** Collects what the declarations of one mutation come to, one entry each. */
 export type Declarations = Reckoning[][];
@@ -34,19 +34,26 @@ export const heldToPlan = {
 interface Looked {
   planDigest?: string | null | undefined;
   acceptChangedPlan?: boolean | null | undefined;
+  /** The version of the policies that decided. */
+  policyVersion?: string | undefined;
 }
 
 /**
  * Refuses as STATE what comes to something else than the plan that was looked at. Called in the mutation's transaction with what was
  * declared in it: nothing can come between the plan's check and its effect, and a refusal takes everything back.
  */
-export function assertPlanned(
-  declared: Declarations,
-  { planDigest: looked, acceptChangedPlan }: Looked,
+export function assertPlanned(declared: Declarations, looked: Looked, state: string): void {
+  assertOutcomes(outcomesOf(declared), looked, state);
+}
+
+/** The same where nothing is to be declared yet: with what it would come to. */
+export function assertOutcomes(
+  outcomes: Outcome[],
+  { planDigest: looked, acceptChangedPlan, policyVersion = NO_POLICY }: Looked,
   state: string,
 ): void {
   if (!looked || acceptChangedPlan) return;
-  const now = planDigest(outcomesOf(declared), POLICY_VERSION);
+  const now = planDigest(outcomes, policyVersion);
   if (now === looked) return;
   throw wrongState(
     state,
@@ -72,10 +79,12 @@ interface Planning {
   refusals: string[];
   warnings: string[];
   seesResources: boolean;
+  policyVersion?: string | undefined;
 }
 
 /** Puts a plan together: its digest is that of the mutation which brings it about. */
-export function shownPlan({ outcomes, used, refusals, warnings, seesResources }: Planning): ShownPlan {
+export function shownPlan(planning: Planning): ShownPlan {
+  const { outcomes, used, refusals, warnings, seesResources, policyVersion = NO_POLICY } = planning;
   const quotas = headroomOf(outcomes, used);
   const full = quotas
     .filter(({ headroom, planned }) => headroom < 0 && planned > 0)
@@ -85,7 +94,7 @@ export function shownPlan({ outcomes, used, refusals, warnings, seesResources }:
     );
   const idle = outcomes.length > 0 && outcomes.every(({ action, repair }) => action === 'NOOP' && repair === null);
   return {
-    digest: planDigest(outcomes, POLICY_VERSION),
+    digest: planDigest(outcomes, policyVersion),
     resources: outcomes,
     quotas,
     refusals,
@@ -99,6 +108,8 @@ export interface Change {
   declarations: Declaring[];
   refusals: string[];
   warnings?: string[];
+  /** The version of the policies that decide about it. */
+  policyVersion?: string;
 }
 
 /** Plans changes, each as if it alone were to come, for who may see what those domains have in AWS. Three statements however many. */
@@ -113,13 +124,14 @@ export async function showPlans(
   );
   const outcomes = found.map((each) => (each instanceof Error ? [] : each));
   const used = await readUsed(tx, outcomes.flat());
-  return changes.map(({ refusals, warnings = [], domainIds }, index) => {
+  return changes.map(({ refusals, warnings = [], domainIds, policyVersion }, index) => {
     const conflict = found[index];
     return shownPlan({
       outcomes: outcomes[index] ?? [],
       used,
       refusals: [...refusals, ...(conflict instanceof Error ? [conflict.message] : [])],
       warnings,
+      policyVersion,
       seesResources: can(ctx.viewer, 'resource:read', { type: 'Resource', domainIds }),
     });
   });

@@ -3,6 +3,7 @@ import type {
   AccessRequestStatus,
   DataContractStatus,
   DataProductStatus,
+  PolicyVersionStatus,
 } from '../generated/prisma/client.js';
 import { wrongState } from './error.js';
 
@@ -39,6 +40,11 @@ export const ACCESS_REQUEST = table<AccessRequestStatus>()('access request', {
   approve: { PENDING: 'APPROVED' },
   reject: { PENDING: 'REJECTED' },
   cancel: { PENDING: 'CANCELLED' },
+});
+
+export const POLICY_VERSION = table<PolicyVersionStatus>()('policy version', {
+  activate: { DRAFT: 'ACTIVE' },
+  supersede: { ACTIVE: 'SUPERSEDED' },
 });
 
 /** `settle` and `fail` are what AWS answered; a grant that failed comes back when its cause is cured. */

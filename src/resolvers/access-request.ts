@@ -1,15 +1,13 @@
 import type { GraphQLResolveInfo } from 'graphql';
-import { Arg, Args, Ctx, FieldResolver, Info, Mutation, Query, Resolver, Root } from 'type-graphql';
-import {
-  approveAccessRequest,
-  cancelAccessRequest,
-  rejectAccessRequest,
-  requestAccess,
-} from '../governance/access-request.js';
+import { Arg, Args, Ctx, FieldResolver, ID, Info, Mutation, Query, Resolver, Root } from 'type-graphql';
+import { approveAccessRequest } from '../governance/access-approval.js';
+import { cancelAccessRequest, rejectAccessRequest, requestAccess } from '../governance/access-request.js';
 import { commentAccessRequest } from '../governance/access-request-comment.js';
 import { type Action, can, type Subjects } from '../governance/authorization.js';
+import { globalId } from '../governance/global-id.js';
 import { accessGrantShape } from '../governance/read/access-grant.js';
 import { accessRequestCommentList, accessRequestList, accessRequestShape } from '../governance/read/access-request.js';
+import { DecidingPolicy } from '../schema/access-decision.js';
 import { AccessGrant } from '../schema/access-grant.js';
 import {
   AccessRequest,
@@ -52,6 +50,14 @@ function pendingAnd(action: Action & `access-request:${string}`, root: ReadReque
   return root.status === 'PENDING' && can(ctx.viewer, action, subject as never);
 }
 
+@Resolver(() => DecidingPolicy)
+export class DecidingPolicyResolver {
+  @FieldResolver(() => ID)
+  id(@Root() { id }: DecidingPolicy): string {
+    return globalId('Policy', id);
+  }
+}
+
 @Resolver(() => AccessRequest)
 export class AccessRequestResolver {
   @Query(() => AccessRequestConnection, { description: 'Requests for access that you may see, newest first.' })
@@ -76,7 +82,10 @@ export class AccessRequestResolver {
     });
   }
 
-  @Mutation(() => ApproveAccessRequestResult, { description: 'Approves a request; the grant follows in AWS.' })
+  @Mutation(() => ApproveAccessRequestResult, {
+    description:
+      'Gives an approval. Where the policies want no more, the grant follows in AWS; else the request waits, and `accessGrant` is null.',
+  })
   approveAccessRequest(
     @Arg('input', () => DecideAccessRequestInput, { description: 'The decision.' }) input: DecideAccessRequestInput,
     @Ctx() rc: RequestContext,
@@ -84,7 +93,8 @@ export class AccessRequestResolver {
   ) {
     return answer(rc, info, async () => {
       const ids = await approveAccessRequest(rc.ctx, decodeRequest(input));
-      return [...requestOf(ids), { field: 'accessGrant', shape: accessGrantShape, id: ids.accessGrantId }];
+      const grant = { field: 'accessGrant', shape: accessGrantShape, id: ids.accessGrantId };
+      return ids.accessGrantId === '' ? requestOf(ids) : [...requestOf(ids), grant];
     });
   }
 

@@ -12,6 +12,7 @@ const NAMES: Record<string, string> = {
   ServiceAccount: 'The service account',
   ServiceAccountSecret: 'The secret',
   PersonalAccessToken: 'The token',
+  Policy: 'The policy',
 };
 
 /** The row id that a global id of this type names; NOT_FOUND for anything else, like for what is not there. */

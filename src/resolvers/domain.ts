@@ -4,6 +4,7 @@ import { can } from '../governance/authorization.js';
 import { addDomainMember, registerDomain, removeDomainMember, updateDomain } from '../governance/domain.js';
 import { dataProductList } from '../governance/read/data-product.js';
 import { domainList, domainShape } from '../governance/read/domain.js';
+import { policyList } from '../governance/read/policy.js';
 import { resourceList } from '../governance/read/resource.js';
 import { readOne, sql } from '../governance/read/select.js';
 import { DataProductConnection } from '../schema/data-product.js';
@@ -23,11 +24,13 @@ import {
   RemoveDomainMemberResult,
   UpdateDomainResult,
 } from '../schema/payload.js';
+import { PolicyConnection } from '../schema/policy.js';
 import { ResourceConnection } from '../schema/resource.js';
 import { nestedPage, PageArgs, rootPage } from './connection.js';
 import type { RequestContext } from './context.js';
 import { DataProductsArgs } from './data-product.js';
 import { decodeId, lookedUpId } from './decode.js';
+import { PoliciesArgs } from './policy.js';
 import { ResourcesArgs } from './resource.js';
 import { answer } from './result.js';
 import { selectionOf } from './select.js';
@@ -114,6 +117,11 @@ export class DomainResolver {
     @Info() info: GraphQLResolveInfo,
   ) {
     return nestedPage(root, info, dataProductList);
+  }
+
+  @FieldResolver(() => PolicyConnection, { description: 'Its own policies, for its own products.' })
+  policies(@Root() root: Domain, @Args(() => PoliciesArgs) _: PoliciesArgs, @Info() info: GraphQLResolveInfo) {
+    return nestedPage(root, info, policyList);
   }
 
   @FieldResolver(() => ResourceConnection, { description: 'The AWS objects that the domain itself needs.' })

@@ -10,12 +10,14 @@ import { AccessGrant } from '../schema/access-grant.js';
 import { AccessRequest, RequestAccessInput } from '../schema/access-request.js';
 import { DataContract } from '../schema/data-contract.js';
 import { DataProduct } from '../schema/data-product.js';
+import { PolicyDecision } from '../schema/enums.js';
 import {
   AccessChange,
   AccessPlan,
   DataProductPlan,
   PlannedAwsCall,
   PlannedResource,
+  PolicyOutcome,
   PreviewTagChangeInput,
   TagChangePreview,
 } from '../schema/plan.js';
@@ -43,6 +45,14 @@ export function planOf<Plan extends ShownPlan>(plan: Plan) {
 
 /** Whether it is shown as a whole. */
 const isShown = (resource: Partial<PlannedOutcome>): resource is PlannedOutcome => resource.id !== undefined;
+
+@Resolver(() => PolicyOutcome)
+export class PolicyOutcomeResolver {
+  @FieldResolver(() => PolicyDecision)
+  decision(@Root() { outcome }: PolicyOutcome) {
+    return outcome === 'AUTO_APPROVED' ? 'NOT_REQUIRED' : outcome === 'DENIED' ? 'DENIED' : 'REQUIRED';
+  }
+}
 
 @Resolver(() => PlannedResource)
 export class PlannedResourceResolver {

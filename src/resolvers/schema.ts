@@ -5,7 +5,7 @@ import { globalId, type NodeType } from '../governance/global-id.js';
 import { meshEventTypes } from '../schema/event.js';
 import { AccessExplanationResolver, AccessPathResolver, PendingAccessResolver } from './access-explanation.js';
 import { AccessGrantResolver } from './access-grant.js';
-import { AccessRequestResolver } from './access-request.js';
+import { AccessRequestResolver, DecidingPolicyResolver } from './access-request.js';
 import { DataContractResolver } from './data-contract.js';
 import { DataProductResolver } from './data-product.js';
 import { DomainResolver } from './domain.js';
@@ -18,8 +18,10 @@ import {
   DataContractPlanResolver,
   DataProductPlanResolver,
   PlannedResourceResolver,
+  PolicyOutcomeResolver,
   TagChangeResolver,
 } from './plan.js';
+import { PolicyResolver, TrialChangeResolver } from './policy.js';
 import { ResourceResolver } from './resource.js';
 import { ServiceAccountResolver, ServiceAccountSecretResolver } from './service-account.js';
 import { ViewerResolver } from './viewer.js';
@@ -43,6 +45,7 @@ export async function buildSchema(): Promise<GraphQLSchema> {
       PendingAccessResolver,
       AccessGrantResolver,
       AccessRequestResolver,
+      DecidingPolicyResolver,
       DataContractResolver,
       DataProductResolver,
       DomainResolver,
@@ -54,7 +57,10 @@ export async function buildSchema(): Promise<GraphQLSchema> {
       DataContractPlanResolver,
       DataProductPlanResolver,
       PlannedResourceResolver,
+      PolicyOutcomeResolver,
       TagChangeResolver,
+      PolicyResolver,
+      TrialChangeResolver,
       ResourceResolver,
       ServiceAccountResolver,
       ServiceAccountSecretResolver,

@@ -1,4 +1,5 @@
 import { Field, ID, InputType, ObjectType } from 'type-graphql';
+import { AccessApprovals, AccessDecision } from './access-decision.js';
 import { AccessMode, AccessRequestStatus, GrantTarget, Permission } from './enums.js';
 import { MutationInput } from './mutation.input.js';
 import { connectionType, Node } from './node.js';
@@ -42,6 +43,9 @@ export class AccessRequest extends Node {
   @Field(() => String, { description: 'What for.' })
   purpose!: string;
 
+  @Field(() => String, { nullable: true, description: 'What for, by name.' })
+  namedPurpose!: string | null;
+
   @Field(() => AccessMode, { description: 'How access is given.' })
   accessMode!: AccessMode;
 
@@ -62,6 +66,15 @@ export class AccessRequest extends Node {
 
   @Field(() => String, { nullable: true, description: 'What he said.' })
   comment!: string | null;
+
+  @Field(() => AccessDecision, {
+    nullable: true,
+    description: 'What the policies said to it last; null where it is older than the policies.',
+  })
+  decision!: AccessDecision | null;
+
+  @Field(() => AccessApprovals, { description: 'The approvals that it needs, and those that it has.' })
+  approvals!: AccessApprovals;
 
   @Field(() => Boolean, { description: 'Whether it asks for another end of a grant that is there: `accessGrant`.' })
   extension!: boolean;
@@ -133,6 +146,13 @@ export class RequestAccessInput extends MutationInput {
 
   @Field(() => String, { description: 'What for.' })
   purpose!: string;
+
+  @Field(() => String, {
+    nullable: true,
+    description:
+      'What for, by name: a lower-case slug like `fraud-detection`. Policies may demand one, for personal data, and say which there are.',
+  })
+  namedPurpose?: string;
 
   @Field(() => AccessMode, { nullable: true, description: "Default the product's." })
   accessMode?: AccessMode;

@@ -3,6 +3,7 @@ import { EVENT_TYPES, type EventType, upperCase } from '../events/types.js';
 import {
   AccessGrantStatus,
   AccessMode,
+  AccessOutcome,
   AccessRequestStatus,
   AccountRevocation,
   Classification,
@@ -17,6 +18,8 @@ import {
   ForeignGrantStatus,
   GrantTarget,
   Permission,
+  PolicyScope,
+  PolicyVersionStatus,
   ProvisioningMode,
   ResourceStatus,
   SchemaSource,
@@ -40,7 +43,7 @@ function describe<T extends Record<string, string>>(
 /** What a plan does to an AWS object. */
 export const PlanAction = { CREATE: 'CREATE', UPDATE: 'UPDATE', DELETE: 'DELETE', NOOP: 'NOOP' } as const;
 /** What the rules say to a request. */
-export const PolicyDecision = { REQUIRED: 'REQUIRED', DENIED: 'DENIED' } as const;
+export const PolicyDecision = { REQUIRED: 'REQUIRED', DENIED: 'DENIED', NOT_REQUIRED: 'NOT_REQUIRED' } as const;
 /** How a principal reaches data. */
 export const AccessPathKind = {
   NAMED: 'NAMED',
@@ -226,6 +229,22 @@ describe(PlanAction, 'PlanAction', 'What a plan does to an AWS object.', {
 describe(PolicyDecision, 'PolicyDecision', 'What the rules say to a request.', {
   REQUIRED: 'Somebody has to approve it.',
   DENIED: 'It cannot be approved.',
+  NOT_REQUIRED: 'It is granted at once.',
+});
+describe(AccessOutcome, 'AccessOutcome', 'What the policies say to a request.', {
+  DENIED: 'No approval can bring it about.',
+  AUTO_APPROVED: 'It is granted at once.',
+  NEEDS_APPROVAL: 'People have to approve it.',
+  APPROVED: 'The approvals that it needed were given.',
+});
+describe(PolicyScope, 'PolicyScope', 'What a policy is about.', {
+  GLOBAL: 'All products of the mesh.',
+  DOMAIN: 'The products of one domain.',
+});
+describe(PolicyVersionStatus, 'PolicyVersionStatus', 'Where a version of a policy is.', {
+  DRAFT: 'Decides nothing yet.',
+  ACTIVE: 'Decides.',
+  SUPERSEDED: 'Decided, until another version took its place or the policy was deactivated.',
 });
 describe(AccessPathKind, 'AccessPathKind', 'How a principal reaches data.', {
   NAMED: 'By a grant on the table by name, to the principal himself.',
@@ -254,6 +273,7 @@ describe(
 export {
   AccessGrantStatus,
   AccessMode,
+  AccessOutcome,
   AccessRequestStatus,
   AccountRevocation,
   Classification,
@@ -268,6 +288,8 @@ export {
   ForeignGrantStatus,
   GrantTarget,
   Permission,
+  PolicyScope,
+  PolicyVersionStatus,
   ProvisioningMode,
   ResourceStatus,
   SchemaSource,

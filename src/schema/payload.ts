@@ -5,6 +5,7 @@ import { DataContract } from './data-contract.js';
 import { DataProduct } from './data-product.js';
 import { Domain } from './domain.js';
 import { resultType } from './error.js';
+import { Policy } from './policy.js';
 import { ForeignGrant, Resource } from './resource.js';
 
 const OBJECTS = {
@@ -13,6 +14,7 @@ const OBJECTS = {
   dataContract: [DataContract, 'The contract.'],
   accessRequest: [AccessRequest, 'The request.'],
   accessGrant: [AccessGrant, 'The grant.'],
+  policy: [Policy, 'The policy.'],
   resource: [Resource, 'The AWS object.'],
   foreignGrant: [ForeignGrant, 'The grant that nothing in the mesh asked for.'],
 } as const;
@@ -82,6 +84,10 @@ export const CommentAccessRequestResult = result(
   'accessRequest',
 );
 export const RevokeAccessResult = result('RevokeAccess', 'The grant, on its way out.', 'accessGrant');
+export const CreatePolicyResult = result('CreatePolicy', 'The policy with its first draft.', 'policy');
+export const DraftPolicyResult = result('DraftPolicy', 'The policy with its new draft.', 'policy');
+export const ActivatePolicyResult = result('ActivatePolicy', 'The policy as it decides now.', 'policy');
+export const DeactivatePolicyResult = result('DeactivatePolicy', 'The policy, which decides nothing now.', 'policy');
 export const RetryResourceResult = result('RetryResource', 'The AWS object, looked at again.', 'resource');
 export const AcknowledgeDriftResult = result(
   'AcknowledgeDrift',

@@ -1,6 +1,7 @@
 import { Field, ID, InputType, Int, ObjectType } from 'type-graphql';
+import { DecidingPolicy, RequiredApprovals } from './access-decision.js';
 import { AccessGrant } from './access-grant.js';
-import { Classification, PlanAction, PolicyDecision } from './enums.js';
+import { AccessOutcome, Classification, PlanAction, PolicyDecision } from './enums.js';
 import { Arn, AwsAccountId, JSONScalar } from './scalars.js';
 
 @ObjectType({ description: 'One AWS call that a plan would lead to.' })
@@ -106,11 +107,26 @@ export class QuotaHeadroom {
 
 @ObjectType({ description: 'What the rules say to a request.' })
 export class PolicyOutcome {
-  @Field(() => PolicyDecision, { description: 'Whether somebody has to approve.' })
+  @Field(() => AccessOutcome, { description: 'What becomes of it, by the policies and the approvals given so far.' })
+  outcome!: string;
+
+  @Field(() => PolicyDecision, {
+    description: 'Whether somebody has to approve.',
+    deprecationReason: '`outcome` says more.',
+  })
   decision!: string;
 
-  @Field(() => String, { description: 'The version of the rules.' })
+  @Field(() => String, { description: 'The version of all policies that decide about the product.' })
   version!: string;
+
+  @Field(() => [DecidingPolicy], { description: 'The policies that determined it.' })
+  policies!: DecidingPolicy[];
+
+  @Field(() => [RequiredApprovals], {
+    description:
+      'The approvals that would do, in all: any one of these. Empty where none is needed, or none would help.',
+  })
+  required!: RequiredApprovals[];
 
   @Field(() => String, { description: 'Who may decide.' })
   whoMayDecide!: string;

@@ -5,6 +5,7 @@ import type { Loop } from '../events/loop.js';
 import { startSequencer } from '../events/sequencer.js';
 import { startTail, type Tail } from '../events/tail.js';
 import type { Actor, EventType, LogEvent } from '../events/types.js';
+import { createPolicyEngine } from '../governance/cedar/engine.js';
 import type { Context, Viewer } from '../governance/context.js';
 import type { CallsOf } from '../provisioning/plan.js';
 import type { RequestContext } from '../resolvers/context.js';
@@ -180,6 +181,7 @@ function createRequests({ config, database, tail, viewers, ownTokens, committed 
   const admitRequest = createRateLimit();
   const admitStream = createRateLimit();
   const admitStranger = createRateLimit();
+  const policies = createPolicyEngine();
   const providers = createProviders(config.mesh.region);
   const callsOf: CallsOf = (account, kind, item, action) => providers[kind].calls(account, item as never, action);
 
@@ -206,6 +208,7 @@ function createRequests({ config, database, tail, viewers, ownTokens, committed 
         mesh: config.mesh,
         machineIssuers,
         committed,
+        policies,
         callsOf,
       },
       read: { viewer, run: database.run },

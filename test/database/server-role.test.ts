@@ -29,6 +29,8 @@ async function read<Row extends pg.QueryResultRow>(sql: string): Promise<Row[]> 
 
 /** Who reads (S), inserts (I), updates (U), deletes (D); nobody truncates, references or makes triggers. A table that is not here fails. */
 const TABLES: Record<string, string> = {
+  AccessApproval: 'SI',
+  AccessDecision: 'SIU',
   AccessGrant: 'SIU',
   AccessRequest: 'SIU',
   AccessRequestComment: 'SI',
@@ -48,6 +50,8 @@ const TABLES: Record<string, string> = {
   Lane: 'SIU',
   /** Of tokens and accounts, some columns are updated: see COLUMNS. */
   PersonalAccessToken: 'SI',
+  Policy: 'SIU',
+  PolicyVersion: 'SIU',
   ProductColumn: 'SIUD',
   ProductTable: 'SIUD',
   RequestTemplate: 'SI',
@@ -109,10 +113,12 @@ test("the server's role may run these functions of ours and no others, and one a
       .map(({ name }) => name)
       .sort(),
   ).toEqual([
+    'domain_of_policy',
     'domain_of_product',
     'search_text',
     'sequence_events',
     'writer_belongs_to',
+    'writer_steers_policy_of',
     'writes_as_admin',
     'writes_as_system',
     'writing_subject',

@@ -213,6 +213,7 @@ export async function openExplainedMesh(product: Product): Promise<ExplainedMesh
         dataProduct: id,
         consumerDomain: consumer,
         purpose: 'To see what is explained',
+        namedPurpose: 'testing',
         ...asked,
         ...(asked.tables ? { tables: asked.tables.map((table) => `${name}_${table}`) } : {}),
         ...(asked.columns ? { columns: asked.columns.map((column) => `${name}_${column}`) } : {}),

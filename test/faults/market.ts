@@ -87,7 +87,14 @@ export async function openMarket(mesh: ProcessMesh, apis: MeshProcess[]): Promis
       // Nobody approves what he asked for himself.
       ask(`second-owner-${of}`, async (execute, idempotencyKey) => {
         const consumerDomain = { sales, research }[of];
-        const input = { dataProduct: asked, consumerDomain, purpose: 'A test', idempotencyKey, ...wish };
+        const input = {
+          dataProduct: asked,
+          consumerDomain,
+          purpose: 'A test',
+          namedPurpose: 'testing',
+          idempotencyKey,
+          ...wish,
+        };
         const answer = payload((await execute(RequestAccess, { input })).requestAccess);
         return idOf('accessRequest' in answer && answer.accessRequest);
       }),

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { approveAccessRequest, requestAccess } from '../../src/governance/access-request.js';
+import { approveAccessRequest } from '../../src/governance/access-approval.js';
+import { requestAccess } from '../../src/governance/access-request.js';
 import { finishModeChanges } from '../../src/governance/change-of-mode.js';
 import { publishDataProduct, registerDataProduct, updateDataProduct } from '../../src/governance/data-product.js';
 import { globalId } from '../../src/governance/global-id.js';
@@ -38,7 +39,7 @@ const ask = (product: string, more: object = {}) => ({
 async function grant(product: string, more: object = {}): Promise<string> {
   const { accessGrantId } = await seedGrant(mesh, {
     requester: 'finance-member',
-    decider: 'commerce-steward',
+    decider: 'commerce-owner',
     input: ask(product, more),
   });
   await mesh.agree();

@@ -1,11 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { approveAccessRequest } from '../../src/governance/access-approval.js';
 import { revokeAccess } from '../../src/governance/access-grant.js';
-import {
-  approveAccessRequest,
-  cancelAccessRequest,
-  rejectAccessRequest,
-  requestAccess,
-} from '../../src/governance/access-request.js';
+import { cancelAccessRequest, rejectAccessRequest, requestAccess } from '../../src/governance/access-request.js';
 import { deprecateDataProduct } from '../../src/governance/data-product.js';
 import { expireDueGrants } from '../../src/governance/expire.js';
 import { globalId } from '../../src/governance/global-id.js';

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { approveAccessRequest } from '../../src/governance/access-approval.js';
 import { extendAccess } from '../../src/governance/access-extension.js';
-import { approveAccessRequest, requestAccess } from '../../src/governance/access-request.js';
+import { requestAccess } from '../../src/governance/access-request.js';
 import { expireDueGrants } from '../../src/governance/expire.js';
 import { remindOfEnds } from '../../src/governance/remind.js';
 import { accessInput, MESH, openMesh, refusal, seedDomain, seedGrant, seedProduct, type TestMesh } from './mesh.js';

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { DomainRole } from '../../src/generated/prisma/client.js';
+import { approveAccessRequest } from '../../src/governance/access-approval.js';
 import type { RequestAccessInput } from '../../src/governance/access-request.input.js';
-import { approveAccessRequest, requestAccess } from '../../src/governance/access-request.js';
+import { requestAccess } from '../../src/governance/access-request.js';
+import { createPolicyEngine } from '../../src/governance/cedar/engine.js';
 import type { Context, Mesh, Viewer } from '../../src/governance/context.js';
 import type { RegisterDataProductInput } from '../../src/governance/data-product.input.js';
 import { publishDataProduct, registerDataProduct } from '../../src/governance/data-product.js';
@@ -79,6 +81,8 @@ export async function openMesh(): Promise<TestMesh> {
   };
 }
 
+const policies = createPolicyEngine();
+
 function contextOf(viewer: Viewer, { db, woken }: { db: Database['prisma']; woken: LaneKey[] }): Context {
   return {
     viewer,
@@ -90,6 +94,7 @@ function contextOf(viewer: Viewer, { db, woken }: { db: Database['prisma']; woke
     committed: (lanes) => {
       woken.push(...lanes);
     },
+    policies,
     callsOf: () => [],
   };
 }

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { approveAccessRequest } from '../../src/governance/access-approval.js';
 import { extendAccess } from '../../src/governance/access-extension.js';
 import { revokeAccess } from '../../src/governance/access-grant.js';
-import { approveAccessRequest, cancelAccessRequest, rejectAccessRequest } from '../../src/governance/access-request.js';
+import { cancelAccessRequest, rejectAccessRequest } from '../../src/governance/access-request.js';
 import { expireDueGrants } from '../../src/governance/expire.js';
 import { globalId } from '../../src/governance/global-id.js';
 import { remindOfEnds } from '../../src/governance/remind.js';

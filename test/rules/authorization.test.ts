@@ -92,6 +92,11 @@ const MATRIX: [Action, string, Subjects[keyof Subjects], Who[]][] = [
   ['access-grant:extend', 'one of his domain', got, MEMBERS],
   ['access-grant:revoke', "one to his domain's product", given, STEERS],
   ['access-grant:revoke', 'one of his domain', got, OWNERS],
+  ...(['policy:draft', 'policy:activate', 'policy:try'] as const).flatMap((action): typeof MATRIX => [
+    [action, 'one of his domain', { type: 'Policy', domainId: OWN as string }, STEERS],
+    [action, "another domain's", { type: 'Policy', domainId: OTHER as string }, ['admin']],
+    [action, 'one of the whole mesh', { type: 'Policy', domainId: null }, ['admin']],
+  ]),
   ['resource:read', 'one of his domain', { type: 'Resource', domainIds: [OTHER as string, OWN as string] }, STEERS],
   ['resource:read', "another domain's", { type: 'Resource', domainIds: [OTHER as string] }, ['admin']],
   ['resource:retry', 'one of his domain', { type: 'Resource', domainIds: [OWN as string] }, STEERS],
@@ -139,6 +144,7 @@ test('what one may not see is not found, what one sees and may not change is for
         Domain: 'domain:read',
         DataProduct: 'data-product:read',
         Access: 'access-request:read',
+        Policy: null,
         Resource: 'resource:read',
         Token: 'token:read',
       } as const;

@@ -17,7 +17,7 @@ const SCOPES = Object.values(TokenScope);
 /** What each scope is good for. What stands nowhere here no token of Meshgate's may do. */
 const GOOD_FOR: Record<TokenScope, Action[]> = {
   CATALOGUE_READ: ['domain:read', 'domain:read-members', 'data-product:read'],
-  ACCESS_READ: ['data-product:explain', 'access-request:read', 'access-grant:read'],
+  ACCESS_READ: ['data-product:explain', 'access-request:read', 'access-grant:read', 'policy:try'],
   ACCESS_REQUEST: ['access-request:create', 'access-request:cancel', 'access-request:comment', 'access-grant:extend'],
   ACCESS_DECIDE: ['access-request:approve', 'access-request:reject', 'access-grant:revoke'],
   PRODUCT_WRITE: [
@@ -30,7 +30,13 @@ const GOOD_FOR: Record<TokenScope, Action[]> = {
     'data-contract:import',
     'data-contract:activate',
   ],
-  DOMAIN_WRITE: ['domain:change-members', 'domain:update', 'domain:read-setup', 'domain:read-service-accounts'],
+  DOMAIN_WRITE: [
+    'domain:change-members',
+    'domain:update',
+    'domain:read-setup',
+    'domain:read-service-accounts',
+    'policy:draft',
+  ],
   RESOURCE_READ: ['resource:read'],
   RESOURCE_WRITE: ['resource:retry', 'resource:take-over', 'resource:acknowledge-drift'],
 };
@@ -46,12 +52,13 @@ describe('a token', () => {
     expect(allowed.sort()).toEqual([...GOOD_FOR[scope]].sort());
   });
 
-  test('with every scope still cannot make tokens or secrets, nor what only platform admins may', () => {
+  test('with every scope still cannot make tokens or secrets, let policies decide, nor do what only platform admins may', () => {
     const refused = ACTIONS.filter((action) => !tokenAllows(viewer(EVERY_SCOPE), action));
     expect(refused.sort()).toEqual([
       'domain:change-service-accounts',
       'domain:register',
       'domain:update-role',
+      'policy:activate',
       'token:create',
       'token:read',
       'token:revoke',
@@ -61,7 +68,7 @@ describe('a token', () => {
   test('without scopes is good for nothing, and reads nothing', () => {
     expect(ACTIONS.filter((action) => tokenAllows(viewer(new Set()), action))).toEqual([]);
     expect(subjectsRead(viewer(new Set()))).toEqual([]);
-    expect(subjectsRead(viewer(null))).toHaveLength(8);
+    expect(subjectsRead(viewer(null))).toHaveLength(9);
   });
 
   test('never makes its holder wider than he is', () => {
@@ -75,7 +82,7 @@ describe('a token', () => {
 
   test('narrows events to those about what it reads', () => {
     const reader = viewer(new Set(['CATALOGUE_READ']));
-    expect(subjectsRead(reader)).toEqual(['Domain', 'DataProduct', 'DataContract']);
+    expect(subjectsRead(reader)).toEqual(['Domain', 'DataProduct', 'DataContract', 'Policy']);
     expect(readsEventsOf(reader, 'AccessGrant')).toBe(false);
     expect(readsEventsOf(viewer(EVERY_SCOPE), 'PersonalAccessToken')).toBe(false);
   });

@@ -1,5 +1,6 @@
 import { type GraphQLSchema, execute as graphqlExecute, parse, validate } from 'graphql';
 import type { TypedDocumentString } from '../../src/generated/graphql/graphql.js';
+import { createPolicyEngine } from '../../src/governance/cedar/engine.js';
 import type { Context, Mesh, SignIn, Viewer } from '../../src/governance/context.js';
 import type { RequestContext } from '../../src/resolvers/context.js';
 import { buildSchema } from '../../src/resolvers/schema.js';
@@ -51,6 +52,7 @@ export async function openApi(): Promise<ApiOfTest> {
   const database = await createTestDatabase();
   const { pool, prisma, close } = openDatabase(database.serverUrl, { poolSize: 8 });
   const schema = await buildSchema();
+  const policies = createPolicyEngine();
   let ran: string[] = [];
 
   async function contextOf({ subject, admin = false }: Person): Promise<Context> {
@@ -71,6 +73,7 @@ export async function openApi(): Promise<ApiOfTest> {
       mesh: TEST_MESH,
       machineIssuers: new Map(),
       committed: () => undefined,
+      policies,
       callsOf: () => [],
     };
   }

@@ -203,6 +203,7 @@ function flowsOf({ product, admin, asker, alpha, beta }: Cast): Flows {
         consumerDomain: beta.id,
         principals: [roleOf(beta.account, 'reader')],
         purpose: 'A test',
+        namedPurpose: 'testing',
         ...rest,
       };
       const execute = input.consumerDomain === beta.id ? asker : await product.as('alpha-owner');

@@ -20,6 +20,7 @@ export const accessRequestShape: Shape = {
       'columns',
       'rowFilter',
       'purpose',
+      'namedPurpose',
       'accessMode',
     ),
     ...plain(
@@ -38,6 +39,27 @@ export const accessRequestShape: Shape = {
     productDomainId: (t) => sql`(SELECT p."domainId" FROM "DataProduct" p WHERE p."id" = ${t}."productId")`,
   },
   relations: {
+    decision: {
+      kind: 'one',
+      shape: () => accessDecisionShape,
+      where: (t, r) => sql`${r}."requestId" = ${t}."id"`,
+    },
+    approvals: {
+      kind: 'computed',
+      type: 'AccessApprovals',
+      from: (t) => sql`SELECT coalesce((SELECT CASE ${t}."status" WHEN 'PENDING' THEN d."required" END
+        FROM "AccessDecision" d WHERE d."requestId" = ${t}."id"), '[]') AS "required"`,
+      columns: { required: (c) => sql`${c}."required"` },
+      relations: {
+        given: {
+          kind: 'many',
+          limit: 100,
+          shape: () => accessApprovalShape,
+          where: (t, r) => sql`${r}."requestId" = ${t}."id"`,
+          order: (r) => sql`${r}."createdAt", ${r}."id"`,
+        },
+      },
+    },
     dataProduct: { kind: 'one', shape: () => dataProductShape, where: (t, r) => sql`${r}."id" = ${t}."productId"` },
     consumerDomain: {
       kind: 'one',
@@ -62,6 +84,32 @@ export const accessRequestShape: Shape = {
   },
   scope: 'ACCESS_READ',
   visible: seesRequest,
+};
+
+/** Seen with its request. */
+const accessDecisionShape: Shape = {
+  type: 'AccessDecision',
+  from: raw('"AccessDecision"'),
+  always: [],
+  columns: {
+    ...plain('outcome', 'policies', 'reasons'),
+    version: (t) => sql`${t}."policyVersion"`,
+    decidedAt: (t) => sql`${t}."updatedAt"`,
+  },
+  relations: {},
+  scope: 'ACCESS_READ',
+  visible: everybody,
+};
+
+/** Seen with its request. */
+const accessApprovalShape: Shape = {
+  type: 'AccessApproval',
+  from: raw('"AccessApproval"'),
+  always: [],
+  columns: plain('id', 'approvedBy', 'role', 'comment', 'expiresAt', 'createdAt'),
+  relations: {},
+  scope: 'ACCESS_READ',
+  visible: everybody,
 };
 
 /** Who sees a request sees what was said about it; comments are read below their request alone. */
@@ -127,7 +175,8 @@ export const accessRequestList: ConnectionList = {
       const mayDecide = viewer.admin
         ? sql`true`
         : sql`EXISTS (SELECT 1 FROM "DataProduct" p WHERE p."id" = ${r}."productId" AND p."domainId" = ANY(${governedIds(viewer)}::uuid[]))`;
-      conditions.push(sql`${r}."status" = 'PENDING' AND ${r}."requestedBy" <> ${viewer.subject} AND ${mayDecide}`);
+      conditions.push(sql`${r}."status" = 'PENDING' AND ${r}."requestedBy" <> ${viewer.subject} AND ${mayDecide}
+        AND NOT EXISTS (SELECT 1 FROM "AccessApproval" a WHERE a."requestId" = ${r}."id" AND a."approvedBy" = ${viewer.subject})`);
     }
     return conditions;
   },

@@ -2,6 +2,7 @@ import type { Viewer } from '../context.js';
 import type { ConnectionList, Order } from './connection.js';
 import { dataProductList } from './data-product.js';
 import { health } from './health.js';
+import { policyList } from './policy.js';
 import { progress, resourceList } from './resource.js';
 import { type Column, plain, raw, type Shape, type Sql, sql } from './select.js';
 import { serviceAccountShape } from './service-account.js';
@@ -67,6 +68,11 @@ export const domainShape: Shape = {
     dataProducts: {
       kind: 'connection',
       list: () => dataProductList,
+      where: (t, r) => sql`${r}."domainId" = ${t}."id"`,
+    },
+    policies: {
+      kind: 'connection',
+      list: () => policyList,
       where: (t, r) => sql`${r}."domainId" = ${t}."id"`,
     },
     resources: {

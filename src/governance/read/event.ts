@@ -6,6 +6,7 @@ import { dataProductShape } from './data-product.js';
 import { domainShape } from './domain.js';
 import { foreignGrantShape } from './foreign-grant.js';
 import { personalAccessTokenShape } from './personal-access-token.js';
+import { policyShape } from './policy.js';
 import { resourceShape } from './resource.js';
 import { plain, raw, type Shape, type Sql, sql } from './select.js';
 import { serviceAccountShape } from './service-account.js';
@@ -21,6 +22,7 @@ const subjectShapes = (): Shape[] => [
   dataContractShape,
   accessRequestShape,
   accessGrantShape,
+  policyShape,
   resourceShape,
   serviceAccountShape,
   personalAccessTokenShape,

@@ -96,6 +96,22 @@ function inAudience(t: Sql, viewer: Viewer): Sql {
     OR ${viewer.subject} = ANY(${t}."audienceSubjects"))`;
 }
 
+/** Those who may change a policy: of the whole mesh, admins; of a domain, who steers it. */
+export function steersPolicy(t: Sql, viewer: Viewer): Sql {
+  return viewer.admin ? sql`true` : among(sql`${t}."domainId"`, governedIds(viewer));
+}
+
+/** What decides or decided is for everybody to know. */
+export function seesPolicy(t: Sql, viewer: Viewer): Sql {
+  return sql`(${steersPolicy(t, viewer)} OR EXISTS (
+    SELECT 1 FROM "PolicyVersion" v WHERE v."policyId" = ${t}."id" AND v."status" <> 'DRAFT'))`;
+}
+
+export function seesPolicyVersion(t: Sql, viewer: Viewer): Sql {
+  return sql`(${t}."status" <> 'DRAFT' OR EXISTS (
+    SELECT 1 FROM "Policy" p WHERE p."id" = ${t}."policyId" AND ${steersPolicy(sql`p`, viewer)}))`;
+}
+
 /** As the object that it is on. */
 export function seesForeignGrant(t: Sql, viewer: Viewer): Sql {
   if (viewer.admin) return sql`true`;

@@ -1,0 +1,218 @@
+import { planAlternatives } from '../provisioning/plan.js';
+import { approveExtension } from './access-extension.js';
+import {
+  type ApproveAccessRequestInput,
+  approveAccessRequest as approveAccessRequestInput,
+  checkFuture,
+} from './access-request.input.js';
+import { decide, decision } from './access-request.js';
+import { accountsCutOff, unlessCutOff } from './account-revocation.js';
+import { announceAccess } from './announce.js';
+import { refuseVanished } from './asked-scope.js';
+import { assertCan } from './authorization.js';
+import { grantOwner } from './claims.js';
+import type { Context } from './context.js';
+import { desiredAccess } from './desired-access.js';
+import { conflict, invalid, wrongState } from './error.js';
+import { globalId } from './global-id.js';
+import { grantAccess, settleGrant } from './grant-access.js';
+import { assertOutcomes, assertPlanned } from './planned.js';
+import {
+  type Approver,
+  approvalsText,
+  approvalsThatDo,
+  type Decision,
+  decideAccess,
+  mayApprove,
+  refuseAnswer,
+  refuseDenied,
+} from './policy-decision.js';
+import { daysUntil } from './policy-facts.js';
+import { decisionNews, holdJudged, type Judged, recordDecision, viewerAsApprover } from './policy-judging.js';
+import {
+  accessSubject,
+  type GrantRow,
+  lockGrant,
+  lockProduct,
+  lockRequest,
+  type ProductWithTables,
+  type RequestRow,
+  readTables,
+} from './rows.js';
+import { mutate, type Outcome, type Tx } from './transaction.js';
+import { ACCESS_REQUEST, DATA_PRODUCT, step } from './transitions.js';
+import { read } from './validation.js';
+
+type Ids = { accessRequestId: string; accessGrantId: string };
+
+/** Claims as a grant does that is not made yet. */
+export const NEW_GRANT = grantOwner({ id: '00000000-0000-0000-0000-000000000000' });
+
+/**
+ * Gives one approval. Where the policies want no more, the grant comes to be and what it needs of AWS is declared; else the request
+ * waits, and `accessGrantId` is empty. Nobody approves his own request.
+ */
+export async function approveAccessRequest(ctx: Context, input: ApproveAccessRequestInput): Promise<Ids> {
+  const { accessRequest: id, comment, expiresAt, ...looked } = read(approveAccessRequestInput, input);
+  return mutate(ctx, { mutation: 'approveAccessRequest', idempotencyKey: input.idempotencyKey, input }, async (tx) => {
+    const extended = await lockExtended(tx, id);
+    const request = await lockRequest(tx, id);
+    assertCan(ctx.viewer, 'access-request:approve', accessSubject(request));
+    step(ACCESS_REQUEST, request.status, 'approve');
+    const product = await approvable(tx, request);
+    const given = await giveApproval(ctx, tx, {
+      request,
+      product,
+      comment: comment ?? null,
+      expiresAt: expiresAt ?? null,
+    });
+    const approval: Approval = { request, extended, product, comment, looked, ...given };
+    if (given.decided.outcome === 'NEEDS_APPROVAL') return waitForMore(ctx, tx, approval);
+    return extended === null ? approve(ctx, tx, approval) : approveEnd(ctx, tx, { ...approval, extended });
+  });
+}
+
+/** The grant that a request wants to extend. It is locked before the request: what ends a grant closes its requests too. */
+async function lockExtended(tx: Tx, id: string): Promise<GrantRow | null> {
+  const request = await tx.accessRequest.findUnique({ where: { id }, select: { extendsId: true } });
+  return request?.extendsId ? lockGrant(tx, request.extendsId) : null;
+}
+
+/** The product as it is now. It is locked where a grant may come of it, and must still have what was asked. */
+async function approvable(tx: Tx, request: RequestRow): Promise<ProductWithTables> {
+  if (request.extendsId !== null) return readTables(tx, request.product);
+  const locked = await lockProduct(tx, request.productId);
+  step(DATA_PRODUCT, locked.status, 'approve');
+  const product = await readTables(tx, locked);
+  refuseVanished(request, product);
+  return product;
+}
+
+interface Given {
+  decided: Decision;
+  /** Until when it would be granted, by all approvals so far. */
+  until: Date | null;
+}
+
+interface Approval extends Given {
+  request: RequestRow;
+  extended: GrantRow | null;
+  product: ProductWithTables;
+  comment: string | null | undefined;
+  looked: { planDigest?: string | null | undefined; acceptChangedPlan?: boolean | null | undefined };
+}
+
+/** Writes the viewer's approval down, unless the policies say that it cannot count, and asks them what all approvals come to. */
+async function giveApproval(
+  ctx: Context,
+  tx: Tx,
+  asked: Pick<Approval, 'request' | 'product'> & { comment: string | null; expiresAt: Date | null },
+): Promise<Given> {
+  const { request, product, comment, expiresAt } = asked;
+  const consumer = request.consumerDomain;
+  const asAsked = await holdJudged(ctx, tx, { request, product, consumer });
+  const { approvedUntil, now, facts } = asAsked;
+  const until = grantedUntil(request, { expiresAt, approvedUntil, now });
+  const judged = { ...asAsked, facts: { ...facts, days: daysUntil(until, now) } };
+  const approver = viewerAsApprover(ctx, { product, consumer }) as Approver;
+  const others = judged.approvers.filter(({ subject }) => subject !== approver.subject);
+  const decided = decideAccess(judged, [...others, approver]);
+  refuseDenied(decided);
+  if (decided.outcome !== 'AUTO_APPROVED') refuseIneligible(judged, approver);
+  const known = await tx.accessApproval.findFirst({ where: { requestId: request.id, approvedBy: approver.subject } });
+  if (known !== null && decided.outcome === 'NEEDS_APPROVAL') {
+    throw wrongState(request.status, `You have approved it already; it needs ${approvalsText(decided.required)}.`);
+  }
+  if (known === null) {
+    const { requestedBy, id: requestId } = request;
+    const { subject: approvedBy, role, admin: asAdmin } = approver;
+    await tx.accessApproval.create({ data: { requestId, requestedBy, approvedBy, role, asAdmin, comment, expiresAt } });
+  }
+  await recordDecision(tx, request.id, { decision: decided, facts: judged.facts });
+  return { decided, until };
+}
+
+function refuseIneligible(judged: Judged, approver: Approver): void {
+  const answer = mayApprove(judged, { approver, possible: approvalsThatDo(judged) });
+  refuseAnswer(judged.slice, answer, 'The policies do not let you approve this request.');
+}
+
+/** An approval may shorten what was asked, never lengthen it; of several, the earliest end holds. */
+function grantedUntil(
+  { expiresAt: asked }: RequestRow,
+  { expiresAt, approvedUntil, now }: { expiresAt: Date | null; approvedUntil: Date | null; now: Date },
+): Date | null {
+  checkFuture(expiresAt, now);
+  if (asked !== null && asked <= now) {
+    throw wrongState(
+      'PENDING',
+      `Access was asked for until ${asked.toISOString()}, which has passed: reject the request.`,
+    );
+  }
+  if (asked !== null && expiresAt !== null && expiresAt > asked) {
+    throw invalid(
+      'expiresAt',
+      `expiresAt: access was asked for until ${asked.toISOString()}; an approval may only shorten that.`,
+    );
+  }
+  if (approvedUntil !== null && approvedUntil <= now) {
+    throw conflict(`It was approved until ${approvedUntil.toISOString()}, which has passed: reject the request.`);
+  }
+  const ends = [asked, expiresAt, approvedUntil].flatMap((end) => (end === null ? [] : [end.getTime()]));
+  return ends.length === 0 ? null : new Date(Math.min(...ends));
+}
+
+/** The approval stands; the request waits for others. What was looked at is what they will be shown. */
+async function waitForMore(ctx: Context, tx: Tx, approval: Approval): Promise<Outcome<Ids>> {
+  const { request, extended, product, decided, comment, looked, until } = approval;
+  if (looked.planDigest) {
+    const outcomes = extended === null ? await plannedOutcomes(ctx, tx, { request, product }) : [];
+    assertOutcomes(outcomes, { ...looked, policyVersion: decided.version }, request.status);
+  }
+  const data = { approvedBy: ctx.viewer.subject, comment: comment ?? null, expiresAt: until, ...decisionNews(decided) };
+  await announceAccess(tx, ctx, {
+    type: 'AccessApprovalGiven',
+    access: request,
+    data: { ...data, required: decided.required.map(({ owners, stewards }) => ({ owners, stewards })) },
+  });
+  return { ids: { accessRequestId: request.id, accessGrantId: '' } };
+}
+
+async function plannedOutcomes(
+  ctx: Context,
+  tx: Tx,
+  { request, product }: { request: RequestRow; product: ProductWithTables },
+) {
+  const consumer = request.consumerDomain;
+  const cutOff = await accountsCutOff(ctx, tx, [product.id]);
+  const needed = desiredAccess(ctx.mesh, { request, product, consumer });
+  const resources = unlessCutOff(ctx, needed, { cutOff, product, consumer });
+  const [found] = await planAlternatives(tx, [[{ owner: NEW_GRANT, resources }]]);
+  if (found instanceof Error) throw conflict(found.message);
+  return found ?? [];
+}
+
+async function approve(ctx: Context, tx: Tx, approval: Approval): Promise<Outcome<Ids>> {
+  const { request, product, comment, looked, decided, until } = approval;
+  const closing = { request, status: step(ACCESS_REQUEST, request.status, 'approve'), comment };
+  await decide(ctx, tx, { ...closing, approvedAs: product.classification });
+  const granted = await grantAccess(ctx, tx, { request, product, consumer: request.consumerDomain, until });
+  assertPlanned(granted.declared, { ...looked, policyVersion: decided.version }, request.status);
+  const accessGrant = globalId('AccessGrant', granted.grantId);
+  const data = { ...decision(ctx, closing), ...decisionNews(decided), accessGrant, expiresAt: until };
+  await announceAccess(tx, ctx, { type: 'AccessApproved', access: request, data });
+  await settleGrant(ctx, tx, granted);
+  return { ids: { accessRequestId: request.id, accessGrantId: granted.grantId }, lanes: granted.lanes };
+}
+
+async function approveEnd(ctx: Context, tx: Tx, approval: Approval & { extended: GrantRow }): Promise<Outcome<Ids>> {
+  const { request, extended, comment, looked, decided, until } = approval;
+  assertPlanned([], { ...looked, policyVersion: decided.version }, request.status);
+  const closing = { request, status: step(ACCESS_REQUEST, request.status, 'approve'), comment };
+  await decide(ctx, tx, closing);
+  const accessGrant = globalId('AccessGrant', extended.id);
+  const data = { ...decision(ctx, closing), ...decisionNews(decided), accessGrant, expiresAt: until };
+  await announceAccess(tx, ctx, { type: 'AccessApproved', access: request, data });
+  await approveExtension(ctx, tx, extended, until);
+  return { ids: { accessRequestId: request.id, accessGrantId: extended.id } };
+}

@@ -1,0 +1,199 @@
+import { createHash, randomUUID } from 'node:crypto';
+import cedar, { type CedarValueJson, type EntityJson, type TypeAndId } from '@cedar-policy/cedar-wasm/nodejs';
+import type { PolicyAction } from './schema.js';
+import { readSource, type Statement } from './source.js';
+
+/** A version of a policy, as it is stored. */
+export interface StoredVersion {
+  policyId: string;
+  name: string;
+  /** The version's number. */
+  number: number;
+  /** The slug of the domain that it is of; null: of the whole mesh. */
+  domain: string | null;
+  source: string;
+  /** sha256 of the source, hex. */
+  digest: string;
+}
+
+/** The policies that decide about the products of one domain: those of the mesh and its own. They never change under their version. */
+export interface PolicySlice {
+  /** A hash over policies and digests, hex: another whenever anything of it is another. */
+  version: string;
+  /** By the id that Cedar knows it by. */
+  statements: ReadonlyMap<string, SliceStatement>;
+  /** What of it cannot be read any more: then everything is denied. */
+  broken: readonly string[];
+}
+
+interface SliceStatement {
+  policy: Omit<StoredVersion, 'source'>;
+  statement: Statement;
+}
+
+/** What is asked of the policies: the entities hold what the others name. */
+export interface Question {
+  principal: TypeAndId;
+  action: PolicyAction;
+  resource: TypeAndId;
+  context: Record<string, CedarValueJson>;
+  entities: EntityJson[];
+}
+
+/** What they say, and the ids of the statements that determined it; none where nothing permits it, or where evaluation failed. */
+export interface Answer {
+  allowed: boolean;
+  determining: readonly string[];
+  /** Why it could not be evaluated, which is a denial. */
+  errors: readonly string[];
+}
+
+/** Evaluates policies. One for a process: it keeps what Cedar parsed, and what it answered. */
+export interface PolicyEngine {
+  slice(versions: StoredVersion[]): PolicySlice;
+  ask(slice: PolicySlice, question: Question): Answer;
+}
+
+/** What of Cedar decides; another one is handed in to show what becomes of its failures. */
+export type Evaluate = Pick<typeof cedar, 'statefulIsAuthorized' | 'preparsePolicySet'>;
+
+const MOST_PREPARSED = 64;
+const MOST_ANSWERS = 5_000;
+const MOST_SOURCES = 500;
+
+export function createPolicyEngine(evaluate: Evaluate = cedar): PolicyEngine {
+  const sources = new Map<string, Statement[]>();
+  const answers = new Map<string, Answer>();
+  const preparse = createPreparse(evaluate);
+
+  function statementsOf({ digest, source, domain }: StoredVersion): Statement[] {
+    const key = `${domain ?? ''}/${digest}`;
+    const statements = sources.get(key) ?? readSource(source, domain);
+    keep(sources, { key, value: statements, most: MOST_SOURCES });
+    return statements;
+  }
+
+  return {
+    slice: (versions) => sliceOf(versions, statementsOf),
+    ask: (slice, question) => {
+      if (slice.broken.length > 0) return failed(slice.broken);
+      // The key holds all that an answer depends on, so what is kept is never stale.
+      const key = createHash('sha256')
+        .update(`${slice.version} ${JSON.stringify(question)}`)
+        .digest('base64');
+      const known = answers.get(key);
+      if (known !== undefined) return known;
+      const answer = asked(evaluate, question, preparse(slice, question.action));
+      if (answer.errors.length === 0) keep(answers, { key, value: answer, most: MOST_ANSWERS });
+      return answer;
+    },
+  };
+}
+
+function sliceOf(versions: StoredVersion[], statementsOf: (version: StoredVersion) => Statement[]): PolicySlice {
+  const ordered = [...versions].sort((a, b) => (a.policyId < b.policyId ? -1 : 1));
+  const named = ordered.map(({ policyId, number, digest }) => `${policyId} ${number} ${digest}\n`);
+  const statements: [string, SliceStatement][] = [];
+  const broken: string[] = [];
+  for (const version of ordered) {
+    const { source: _, ...policy } = version;
+    try {
+      statementsOf(version).forEach((statement, index) => {
+        statements.push([`${policy.policyId}.${index + 1}`, { policy, statement }]);
+      });
+    } catch (error) {
+      broken.push(`${policy.name}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  const version = createHash('sha256').update(named.join('')).digest('hex');
+  return { version, statements: new Map(statements), broken };
+}
+
+/** Allows where the call succeeded, the decision is allow, and no statement failed: Cedar skips a forbid that fails. */
+function asked({ statefulIsAuthorized }: Evaluate, question: Question, preparsed: Preparsed): Answer {
+  if ('errors' in preparsed) return failed(preparsed.errors);
+  try {
+    const { principal, action, resource, context, entities } = question;
+    const answer = statefulIsAuthorized({
+      ...{ principal, resource, context, entities, validateRequest: false },
+      action: { type: 'Action', id: action },
+      preparsedPolicySetId: preparsed.id,
+    });
+    if (answer.type !== 'success') return failed(answer.errors.map(({ message }) => message));
+    const { decision, diagnostics } = answer.response;
+    if (diagnostics.errors.length > 0)
+      return failed(
+        diagnostics.errors.map(({ error }) => error.message),
+        diagnostics.errors.map(({ policyId }) => policyId),
+      );
+    return { allowed: decision === 'allow', determining: [...diagnostics.reason].sort(), errors: [] };
+  } catch (error) {
+    return failed([String(error)]);
+  }
+}
+
+const failed = (messages: readonly string[], determining: string[] = []): Answer => ({
+  allowed: false,
+  determining,
+  errors: messages.length > 0 ? messages : ['It could not be evaluated.'],
+});
+
+type Preparsed = { id: string } | { errors: string[] };
+
+/**
+ * Gives Cedar the statements that an action can meet, once. Cedar keeps what it is given for good, so ids are used again: a slice that
+ * nobody asked for longest gives way.
+ */
+function createPreparse({ preparsePolicySet }: Evaluate) {
+  const own = randomUUID();
+  const held = new Map<string, string>();
+  const free = Array.from({ length: MOST_PREPARSED }, (_, index) => `${own} ${index}`);
+
+  function freeId(): string {
+    const id = free.pop();
+    if (id !== undefined) return id;
+    const [oldest] = held as Iterable<[string, string]>;
+    const [key, taken] = oldest as [string, string];
+    held.delete(key);
+    return taken;
+  }
+
+  return (slice: PolicySlice, action: PolicyAction): Preparsed => {
+    const key = `${slice.version} ${action}`;
+    const known = held.get(key);
+    if (known !== undefined) {
+      keep(held, { key, value: known, most: MOST_PREPARSED });
+      return { id: known };
+    }
+    const id = freeId();
+    try {
+      const texts = [...slice.statements].filter(([, { statement }]) => statement.actions.includes(action));
+      const staticPolicies = Object.fromEntries(texts.map(([name, { statement }]) => [name, statement.text]));
+      const parsed = preparsePolicySet(id, { staticPolicies });
+      if (parsed.type === 'success') {
+        held.set(key, id);
+        return { id };
+      }
+      free.push(id);
+      return { errors: parsed.errors.map(({ message }) => message) };
+    } catch (error) {
+      free.push(id);
+      return { errors: [String(error)] };
+    }
+  };
+}
+
+/** Keeps a value as the newest; the oldest is forgotten where there are too many. */
+function keep<T>(among: Map<string, T>, { key, value, most }: { key: string; value: T; most: number }): void {
+  among.delete(key);
+  const [oldest] = among.keys();
+  if (among.size >= most && oldest !== undefined) among.delete(oldest);
+  among.set(key, value);
+}
+
+/** Whether any statement about reading columns tells columns apart that are alike. */
+export function tellsColumnsApart({ statements }: PolicySlice): boolean {
+  return [...statements.values()].some(
+    ({ statement: { actions, namesColumns } }) => namesColumns && actions.includes('readColumn'),
+  );
+}

@@ -1,0 +1,98 @@
+import cedar, { type DetailedError, type PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
+import { GovernanceError, invalid } from '../error.js';
+import { CEDAR_SCHEMA, POLICY_ACTIONS, type PolicyAction } from './schema.js';
+
+/** One Cedar statement of a policy's source, as evaluation needs it. */
+export interface Statement {
+  text: string;
+  /** What it can apply to. */
+  actions: readonly PolicyAction[];
+  /** Its `@reason` annotation: what people are told where it decides. */
+  reason: string | null;
+  /** Whether it can tell two columns apart that have the same classification and personal data. */
+  namesColumns: boolean;
+}
+
+/** Evaluation gets slow with the number of statements that may apply: at most so many of the mesh and one domain together. */
+export const MOST_STATEMENTS = 50;
+const MOST_CHARACTERS = 20_000;
+
+/**
+ * Reads a policy's source: Cedar statements without templates, checked strictly against the schema, those of a domain for products
+ * of its own alone. Throws VALIDATION with Cedar's own message, line and column. `domain` is the slug, null for the whole mesh.
+ */
+export function readSource(source: string, domain: string | null): Statement[] {
+  if (source.length > MOST_CHARACTERS) throw refused(`Must not be longer than ${MOST_CHARACTERS} characters.`);
+  const parts = cedar.policySetTextToParts(source);
+  if (parts.type === 'failure') throw wrong(source, parts.errors);
+  const { policies, policy_templates: templates } = parts;
+  if (templates.length > 0) throw refused('Templates (?principal, ?resource) are not taken: name what is meant.');
+  if (policies.length === 0) throw refused('Give at least one Cedar statement: permit (...) or forbid (...).');
+  if (policies.length > MOST_STATEMENTS) throw refused(`Give at most ${MOST_STATEMENTS} statements.`);
+  const checked = cedar.validate({ schema: CEDAR_SCHEMA, policies: { staticPolicies: source } });
+  if (checked.type === 'failure') throw wrong(source, checked.errors);
+  // A warning is a statement that never applies, or a text that reads as something else than it is.
+  const found = [...checked.validationErrors, ...checked.validationWarnings].map(({ error }) => error);
+  const problems = [...found, ...checked.otherWarnings];
+  if (problems.length > 0) throw wrong(source, problems);
+  return policies.map((text, index) => readStatement({ text, index, domain }));
+}
+
+function readStatement({ text, index, domain }: { text: string; index: number; domain: string | null }): Statement {
+  const parsed = cedar.policyToJson(text);
+  if (parsed.type === 'failure') throw wrong(text, parsed.errors);
+  const { json } = parsed;
+  if (domain !== null && !isWithin(json, domain)) {
+    throw refused(
+      `Statement ${index + 1} is not kept to products of ${domain}: give it the scope \`resource in Domain::"${domain}"\`, or one of its products, \`resource == DataProduct::"${domain}/..."\`.`,
+    );
+  }
+  const body = JSON.stringify(json);
+  return {
+    text,
+    actions: actionsOf(json),
+    reason: json.annotations?.reason || null,
+    namesColumns: /"attr":"(name|table)"|"type":"Column"/.test(body),
+  };
+}
+
+/** Whether the statement's own scope keeps it to a domain, whatever its conditions say. */
+function isWithin({ resource }: PolicyJson, domain: string): boolean {
+  const within = resource.op === 'is' ? resource.in : resource;
+  if (within === undefined || !('entity' in within)) return false;
+  const { type, id } = '__entity' in within.entity ? within.entity.__entity : within.entity;
+  if (type === 'Domain') return id === domain;
+  return (type === 'DataProduct' || type === 'Column') && id.startsWith(`${domain}/`);
+}
+
+function actionsOf({ action }: PolicyJson): readonly PolicyAction[] {
+  if (action.op === 'All') return POLICY_ACTIONS;
+  if ('slot' in action) return [];
+  const entities = 'entities' in action ? action.entities : [action.entity];
+  const ids = entities.map((entity) => ('__entity' in entity ? entity.__entity.id : entity.id));
+  return POLICY_ACTIONS.filter((name) => ids.includes(name));
+}
+
+const refused = (reason: string): GovernanceError => invalid('source', `source: ${reason}`);
+
+/** Cedar's messages with line and column, those that say the same once. */
+function wrong(source: string, errors: DetailedError[]): GovernanceError {
+  const texts = [...new Set(errors.map((error) => textOf(source, error)))];
+  const violations = texts.map((reason) => ({ path: 'source', reason }));
+  return new GovernanceError('VALIDATION', `source: ${texts.slice(0, 10).join(' ')}`, { path: 'source', violations });
+}
+
+function textOf(source: string, { message, help, sourceLocations = [] }: DetailedError): string {
+  const said = message.replace(/^for policy `[^`]*`[,:] /, '');
+  const [at] = sourceLocations;
+  const label = at?.label ? ` (${at.label})` : '';
+  const where = at === undefined ? '' : `${placeOf(source, at.start)}: `;
+  return `${where}${said}${label}.${help ? ` ${help.charAt(0).toUpperCase()}${help.slice(1).replace(/([^.?!])$/, '$1.')}` : ''}`;
+}
+
+/** Cedar counts bytes of UTF-8; people count lines and characters. */
+function placeOf(source: string, start: number): string {
+  const before = Buffer.from(source, 'utf8').subarray(0, start).toString('utf8');
+  const lines = before.split('\n');
+  return `line ${lines.length}, column ${(lines.at(-1) ?? '').length + 1}`;
+}

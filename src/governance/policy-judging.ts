@@ -1,0 +1,203 @@
+import type { AccessRequest, Domain, DomainRole, Prisma } from '../generated/prisma/client.js';
+import type { PolicyEngine, PolicySlice } from './cedar/engine.js';
+import type { Context } from './context.js';
+import { type AskedAccess, askedTables } from './desired-access.js';
+import type { Approver, Decision } from './policy-decision.js';
+import { type AccessFacts, type ColumnFacts, daysUntil, type PersonFacts, type ProductFacts } from './policy-facts.js';
+import { type ActiveVersion, activeVersions, holdPolicies, sliceOf } from './policy-slice.js';
+import type { ProductWithTables } from './rows.js';
+import type { Tx } from './transaction.js';
+
+/** A request, or what would be one, as policies judge it. */
+export interface ToJudge {
+  request: AskedAccess &
+    Pick<AccessRequest, 'requestedBy' | 'purpose' | 'namedPurpose' | 'expiresAt'> & {
+      /** null: it is not made yet. */
+      id: string | null;
+      extendsId?: string | null;
+    };
+  product: ProductWithTables;
+  consumer: Pick<Domain, 'id' | 'name' | 'awsAccountId'>;
+}
+
+/** What a decision needs: who is asked, what is judged, and who has approved until now. */
+export interface Judged {
+  engine: PolicyEngine;
+  slice: PolicySlice;
+  facts: AccessFacts;
+  /** Those whose approval was given, and who still have a role that decides. */
+  approvers: Approver[];
+  /** The earliest end that an approval set. */
+  approvedUntil: Date | null;
+  now: Date;
+}
+
+/** Reads what judging one request needs; the policies are held until the transaction ends. */
+export async function holdJudged(ctx: Context, tx: Tx, each: ToJudge): Promise<Judged> {
+  await holdPolicies(tx, 'SHARED');
+  const [judged] = await readJudged(ctx, tx, [each]);
+  return judged as Judged;
+}
+
+/** The same for many, in one statement, holding nothing. */
+export async function readJudged(ctx: Context, tx: Tx, all: ToJudge[]): Promise<Judged[]> {
+  const read = await readSurroundings(ctx, tx, all);
+  return all.map((each) => {
+    const { request, product, consumer } = each;
+    const person = (subject: string, admin: boolean): PersonFacts => personOf(read, { subject, admin }, each);
+    const given = read.approvals.filter(({ requestId }) => requestId === request.id);
+    const ends = given.flatMap(({ expiresAt }) => (expiresAt === null ? [] : [Date.parse(expiresAt)]));
+    const ownAdmin = request.id === null && request.requestedBy === ctx.viewer.subject && ctx.viewer.admin;
+    const admin = ownAdmin || (request.id !== null && read.admins.includes(request.id));
+    const now = new Date(read.now);
+    const facts: AccessFacts = {
+      requester: person(request.requestedBy, admin),
+      product: productFacts(product, read.contracts[product.id] ?? null),
+      consumer: consumer.name,
+      ...{ purpose: request.purpose, namedPurpose: request.namedPurpose, days: daysUntil(request.expiresAt, now) },
+      ...{ principals: request.principals, accounts: [consumer.awsAccountId] },
+      ...{ permissions: request.permissions, grantTo: request.grantTo, tables: request.tables },
+      rowFilter: request.rowFilter !== null,
+      extension: (request.extendsId ?? null) !== null,
+      columns: request.permissions.includes('SELECT') ? openedColumns(request, product) : [],
+    };
+    return {
+      engine: ctx.policies,
+      slice: sliceOf(ctx, read.policies, product.domainId),
+      facts,
+      approvers: given.flatMap(({ approvedBy, asAdmin }) => {
+        const approver = approverOf(person(approvedBy, asAdmin), product.domain.name);
+        return approver === null ? [] : [approver];
+      }),
+      approvedUntil: ends.length === 0 ? null : new Date(Math.min(...ends)),
+      now,
+    };
+  });
+}
+
+/** The viewer as one who approves; null where he has no role that decides. His memberships were read in this transaction. */
+export function viewerAsApprover(
+  { viewer }: Context,
+  { product, consumer }: Omit<ToJudge, 'request'>,
+): Approver | null {
+  const roles: PersonFacts['roles'] = {};
+  for (const { id, name } of [product.domain, consumer]) {
+    const role = viewer.memberships.get(id);
+    if (role !== undefined) roles[name] = role;
+  }
+  return approverOf({ subject: viewer.subject, admin: viewer.admin, roles }, product.domain.name);
+}
+
+function approverOf(person: PersonFacts, domain: string): Approver | null {
+  const role = person.admin ? 'OWNER' : person.roles[domain];
+  return role === 'OWNER' || role === 'STEWARD' ? { ...person, role } : null;
+}
+
+/** A product as policies see it. */
+export function productFacts(product: ProductWithTables, contract: string | null): ProductFacts {
+  const { name, classification, tags, accessMode } = product;
+  return { domain: product.domain.name, name, classification, tags, accessMode, contract };
+}
+
+/** Every column of a product, those of a table that are alike together. */
+export const columnFacts = (product: ProductWithTables): ColumnFacts[] =>
+  product.tables.flatMap(({ name, columns }) => alike(product, name, columns));
+
+function openedColumns(request: AskedAccess, product: ProductWithTables): ColumnFacts[] {
+  return askedTables(request, product).flatMap(({ name, columns }) => {
+    const table = product.tables.find((one) => one.name === name);
+    const opened = (table?.columns ?? []).filter((column) => columns === null || columns.includes(column.name));
+    return alike(product, name, opened);
+  });
+}
+
+function alike(
+  { classification: ofProduct }: ProductWithTables,
+  table: string,
+  columns: ProductWithTables['tables'][number]['columns'],
+): ColumnFacts[] {
+  const groups = new Map<string, ColumnFacts>();
+  for (const { name, pii, classification: own } of columns) {
+    const classification = own ?? ofProduct;
+    const key = `${pii} ${classification}`;
+    const group = groups.get(key) ?? { table, names: [], pii, classification };
+    group.names.push(name);
+    groups.set(key, group);
+  }
+  return [...groups.values()];
+}
+
+interface Surroundings {
+  now: string;
+  policies: ActiveVersion[];
+  /** The version in force, by product. */
+  contracts: Record<string, string>;
+  approvals: { requestId: string; approvedBy: string; asAdmin: boolean; expiresAt: string | null }[];
+  /** Requests that were asked by platform admins. */
+  admins: string[];
+  members: { subject: string; domainId: string; role: DomainRole }[];
+}
+
+/** One statement, however many requests. */
+async function readSurroundings(ctx: Context, tx: Tx, all: ToJudge[]): Promise<Surroundings> {
+  const ids = all.flatMap(({ request }) => request.id ?? []);
+  const products = all.map(({ product }) => product.id);
+  const owning = all.map(({ product }) => product.domainId);
+  const domains = [...owning, ...all.map(({ consumer }) => consumer.id)];
+  const subjects = [ctx.viewer.subject, ...all.map(({ request }) => request.requestedBy)];
+  const [read] = await tx.$queryRaw<Surroundings[]>`
+    WITH approvals AS (
+      SELECT "requestId", "approvedBy", "asAdmin", "expiresAt" FROM "AccessApproval" WHERE "requestId" = ANY (${ids}::uuid[])
+    )
+    SELECT now()::text AS "now", ${activeVersions(owning)} AS "policies",
+      (SELECT coalesce(jsonb_object_agg(c."productId", c."version"), '{}') FROM "DataContract" c
+        WHERE c."status" = 'ACTIVE' AND c."productId" = ANY (${products}::uuid[])) AS "contracts",
+      (SELECT coalesce(jsonb_agg(to_jsonb(approvals)), '[]') FROM approvals) AS "approvals",
+      (SELECT coalesce(jsonb_agg(d."requestId"), '[]') FROM "AccessDecision" d
+        WHERE d."requestId" = ANY (${ids}::uuid[]) AND (d."facts" #> '{requester,admin}')::boolean) AS "admins",
+      (SELECT coalesce(jsonb_agg(jsonb_build_object('subject', m."subject", 'domainId', m."domainId", 'role', m."role")), '[]')
+        FROM "DomainMember" m WHERE m."domainId" = ANY (${domains}::uuid[])
+        AND (m."subject" = ANY (${subjects}::text[]) OR m."subject" IN (SELECT "approvedBy" FROM approvals))) AS "members"`;
+  return read as Surroundings;
+}
+
+function personOf(
+  { members }: Surroundings,
+  { subject, admin }: { subject: string; admin: boolean },
+  { product, consumer }: ToJudge,
+): PersonFacts {
+  const roles: PersonFacts['roles'] = {};
+  for (const { id, name } of [product.domain, consumer]) {
+    const member = members.find((one) => one.subject === subject && one.domainId === id);
+    if (member !== undefined) roles[name] = member.role;
+  }
+  return { subject, admin, roles };
+}
+
+/** Keeps what was decided last with the request; the facts stay those that were judged when it was asked. */
+export async function recordDecision(
+  tx: Tx,
+  requestId: string,
+  { decision, facts }: { decision: Decision; facts: AccessFacts },
+): Promise<void> {
+  const { outcome, version: policyVersion, reasons } = decision;
+  const policies = decision.policies as unknown as Prisma.InputJsonArray;
+  const required = decision.required as unknown as Prisma.InputJsonArray;
+  const decided = { outcome, policyVersion, policies, reasons, required };
+  await tx.accessDecision.upsert({
+    where: { requestId },
+    create: { requestId, ...decided, facts: facts as unknown as Prisma.InputJsonObject },
+    update: decided,
+    select: { requestId: true },
+  });
+}
+
+/** What events tell of a decision. */
+export const decisionNews = ({ outcome, version, policies, reasons }: Decision) => ({
+  policy: {
+    outcome,
+    version,
+    reasons,
+    policies: policies.map(({ name, version: number, domain }) => ({ name, version: number, domain })),
+  },
+});

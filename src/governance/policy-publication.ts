@@ -1,0 +1,61 @@
+import type { PolicySlice } from './cedar/engine.js';
+import type { Context } from './context.js';
+import { GovernanceError } from './error.js';
+import { refuseAnswer } from './policy-decision.js';
+import { askPublication, type PersonFacts } from './policy-facts.js';
+import { columnFacts, productFacts } from './policy-judging.js';
+import { type ActiveVersion, activeVersions, holdPolicies, sliceOf } from './policy-slice.js';
+import type { ProductWithTables } from './rows.js';
+import type { Tx } from './transaction.js';
+
+/** What the policies say to a publication: their version, and why not. */
+interface Publication {
+  policyVersion: string;
+  refusal: GovernanceError | null;
+}
+
+/** Throws POLICY_DENIED unless the policies let the viewer publish it; answers their version. They are held until the transaction ends. */
+export async function assertPublishable(ctx: Context, tx: Tx, product: ProductWithTables): Promise<string> {
+  await holdPolicies(tx, 'SHARED');
+  const found = (await readPublications(ctx, tx, [product])).get(product.id) as Publication;
+  if (found.refusal !== null) throw found.refusal;
+  return found.policyVersion;
+}
+
+/** The same for several products, holding nothing. One statement. */
+export async function readPublications(
+  ctx: Context,
+  tx: Tx,
+  products: ProductWithTables[],
+): Promise<Map<string, Publication>> {
+  const [read] = await tx.$queryRaw<{ policies: ActiveVersion[]; contracts: Record<string, string> }[]>`
+    SELECT ${activeVersions(products.map(({ domainId }) => domainId))} AS "policies",
+      (SELECT coalesce(jsonb_object_agg(c."productId", c."version"), '{}') FROM "DataContract" c
+        WHERE c."status" = 'ACTIVE' AND c."productId" = ANY (${products.map(({ id }) => id)}::uuid[])) AS "contracts"`;
+  const { policies, contracts } = read as { policies: ActiveVersion[]; contracts: Record<string, string> };
+  return new Map(
+    products.map((product) => {
+      const slice = sliceOf(ctx, policies, product.domainId);
+      const refusal = refusalOf(ctx, slice, { product, contract: contracts[product.id] ?? null });
+      return [product.id, { policyVersion: slice.version, refusal }];
+    }),
+  );
+}
+
+function refusalOf(
+  { policies, viewer }: Context,
+  slice: PolicySlice,
+  { product, contract }: { product: ProductWithTables; contract: string | null },
+): GovernanceError | null {
+  const role = viewer.memberships.get(product.domainId);
+  const roles: PersonFacts['roles'] = role === undefined ? {} : { [product.domain.name]: role };
+  const publisher = { subject: viewer.subject, admin: viewer.admin, roles };
+  const question = askPublication(publisher, productFacts(product, contract), columnFacts(product));
+  try {
+    refuseAnswer(slice, policies.ask(slice, question), 'The policies do not allow this publication.');
+    return null;
+  } catch (error) {
+    if (error instanceof GovernanceError) return error;
+    throw error;
+  }
+}

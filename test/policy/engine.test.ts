@@ -1,0 +1,328 @@
+import { createHash } from 'node:crypto';
+import cedar from '@cedar-policy/cedar-wasm/nodejs';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  createPolicyEngine,
+  type Evaluate,
+  type PolicySlice,
+  type StoredVersion,
+} from '../../src/governance/cedar/engine.js';
+import { CEDAR_SCHEMA } from '../../src/governance/cedar/schema.js';
+import { readSource } from '../../src/governance/cedar/source.js';
+import type { GovernanceError } from '../../src/governance/error.js';
+import { decideAccess } from '../../src/governance/policy-decision.js';
+import { type AccessFacts, askApproval, askColumn, askRequest } from '../../src/governance/policy-facts.js';
+
+const engine = createPolicyEngine();
+let count = 0;
+function version(source: string, domain: string | null = null): StoredVersion {
+  count += 1;
+  const digest = createHash('sha256').update(source).digest('hex');
+  return { policyId: `policy-${count}`, name: `policy-${count}`, number: 1, domain, source, digest };
+}
+const sliceOf = (...sources: string[]): PolicySlice => engine.slice(sources.map((source) => version(source)));
+
+const person = (subject: string, roles: AccessFacts['requester']['roles'] = {}) => ({ subject, admin: false, roles });
+function facts(more: Partial<AccessFacts> = {}): AccessFacts {
+  return {
+    requester: person('asker', { finance: 'MEMBER' }),
+    product: {
+      ...{ domain: 'sales', name: 'orders', classification: 'INTERNAL', tags: ['core'], accessMode: 'NRAC' },
+      contract: '1.0.0',
+    },
+    ...{ consumer: 'finance', purpose: 'Report', namedPurpose: null, days: 30, principals: ['arn:a'], accounts: ['1'] },
+    ...{ permissions: ['SELECT'], grantTo: 'PRINCIPALS', tables: ['t'], rowFilter: false, extension: false },
+    columns: [{ table: 't', names: ['id'], pii: false, classification: 'INTERNAL' }],
+    ...more,
+  };
+}
+
+const anyFacts: fc.Arbitrary<AccessFacts> = fc
+  .record({
+    classification: fc.constantFrom(
+      'PUBLIC' as const,
+      'INTERNAL' as const,
+      'CONFIDENTIAL' as const,
+      'RESTRICTED' as const,
+    ),
+    domain: fc.constantFrom('sales', 'sales-east', 'finance'),
+    consumer: fc.constantFrom('sales', 'finance'),
+    tags: fc.subarray(['core', 'x']),
+    days: fc.option(fc.integer({ min: 1, max: 4_000 })),
+    namedPurpose: fc.option(fc.constantFrom('fraud', 'billing')),
+    pii: fc.boolean(),
+    purpose: fc.string(),
+    contract: fc.option(fc.string()),
+  })
+  .map(({ classification, domain, tags, pii, contract, ...more }) =>
+    facts({
+      ...more,
+      product: { ...facts().product, domain, classification, tags, contract },
+      columns: [{ table: 't', names: ['id'], pii, classification }],
+    }),
+  );
+
+const CONDITIONS = [
+  '',
+  ' when { resource.domain == Domain::"sales" }',
+  ' when { context.consumer == Domain::"finance" }',
+  ' when { context has days && context.days <= 90 }',
+  ' unless { context.personalData }',
+  ' when { context.requester.belongsTo.contains(context.consumer) }',
+  ' when { ["fraud"].contains(if context has namedPurpose then context.namedPurpose else "") }',
+];
+const SCOPES = ['resource', 'resource in Domain::"sales"', 'resource == DataProduct::"sales/orders"'];
+const ACTIONS = ['submit', 'withoutExpiry', 'autoApprove', 'approve'];
+const statement = (effect: 'permit' | 'forbid', scopes: fc.Arbitrary<string>) =>
+  fc
+    .tuple(fc.constantFrom(...ACTIONS), scopes, fc.constantFrom(...CONDITIONS))
+    .map(([action, scope, condition]) => `${effect} (principal, action == Action::"${action}", ${scope})${condition};`);
+const anyStatement = fc.oneof(
+  statement('permit', fc.constantFrom(...SCOPES)),
+  statement('forbid', fc.constantFrom(...SCOPES)),
+);
+
+const questions = (of: AccessFacts) => [
+  ...(['submit', 'withoutExpiry', 'autoApprove'] as const).map((action) => askRequest(of, action)),
+  askApproval(of, person('boss', { [of.product.domain]: 'OWNER' }), { owners: 1, stewards: 0 }),
+  askColumn(of, { table: 't', name: 'id', pii: of.columns[0]?.pii ?? false, classification: 'INTERNAL' }),
+];
+
+describe('questions', () => {
+  test('every question fits the schema that policies are checked against', () => {
+    expect(cedar.checkParseSchema(CEDAR_SCHEMA)).toEqual({ type: 'success' });
+    fc.assert(
+      fc.property(anyFacts, (of) => {
+        for (const { action, entities, ...question } of questions(of)) {
+          expect(
+            cedar.isAuthorized({
+              ...question,
+              action: { type: 'Action', id: action },
+              entities,
+              schema: CEDAR_SCHEMA,
+              validateRequest: true,
+              policies: { staticPolicies: 'permit (principal, action, resource);' },
+            }),
+          ).toMatchObject({ type: 'success', response: { decision: 'allow' } });
+        }
+      }),
+      { numRuns: 30 },
+    );
+  });
+});
+
+describe('the wrapper', () => {
+  test('a forbid of the whole mesh always wins, whatever else is permitted', () => {
+    fc.assert(
+      fc.property(fc.array(anyStatement, { maxLength: 8 }), anyFacts, (sources, of) => {
+        const slice = sliceOf(
+          'permit (principal, action, resource);',
+          ...sources,
+          'forbid (principal, action, resource);',
+        );
+        for (const question of questions(of)) expect(engine.ask(slice, question).allowed).toBe(false);
+        expect(decideAccess({ engine, slice, facts: of }, []).outcome).toBe('DENIED');
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  test('it says what Cedar itself says of the same statements, and nothing more is allowed', () => {
+    fc.assert(
+      fc.property(fc.array(anyStatement, { minLength: 1, maxLength: 8 }), anyFacts, (sources, of) => {
+        const slice = sliceOf(...sources);
+        for (const { action, ...question } of questions(of)) {
+          const answer = cedar.isAuthorized({
+            ...question,
+            action: { type: 'Action', id: action },
+            policies: { staticPolicies: sources.join('\n') },
+          });
+          const allowed = answer.type === 'success' && answer.response.decision === 'allow';
+          expect(engine.ask(slice, { action, ...question }).allowed).toBe(allowed);
+        }
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  test('where any statement cannot be evaluated it is denied, forbid or permit', () => {
+    const overflow = 'when { context has days && context.days + 9223372036854775807 > 0 }';
+    for (const effect of ['forbid', 'permit']) {
+      const slice = sliceOf(
+        'permit (principal, action, resource);',
+        `${effect} (principal, action == Action::"submit", resource) ${overflow};`,
+      );
+      const answer = engine.ask(slice, askRequest(facts(), 'submit'));
+      expect(answer).toMatchObject({ allowed: false, errors: [expect.stringContaining('overflow')] });
+      expect(decideAccess({ engine, slice, facts: facts() }, [])).toMatchObject({
+        outcome: 'DENIED',
+        reasons: expect.arrayContaining(['A policy could not be evaluated, which denies.']),
+      });
+      // Without an end there is nothing to overflow.
+      expect(engine.ask(slice, askRequest(facts({ days: null }), 'submit')).allowed).toBe(true);
+    }
+  });
+
+  const broken: [string, Partial<Evaluate>][] = [
+    [
+      'throws',
+      {
+        statefulIsAuthorized: () => {
+          throw new Error('unreachable');
+        },
+      },
+    ],
+    ['fails', { statefulIsAuthorized: () => ({ type: 'failure', errors: [], warnings: [] }) }],
+    [
+      'allows with an error',
+      {
+        statefulIsAuthorized: () => ({
+          type: 'success',
+          warnings: [],
+          response: {
+            decision: 'allow',
+            diagnostics: {
+              reason: [],
+              errors: [
+                { policyId: 'x', error: { message: 'wrong', help: null, code: null, url: null, severity: null } },
+              ],
+            },
+          },
+        }),
+      },
+    ],
+    ['answers something else', { statefulIsAuthorized: () => ({ type: 'success' }) as never }],
+    ['cannot read the policies', { preparsePolicySet: () => ({ type: 'failure', errors: [] }) }],
+    [
+      'throws on the policies',
+      {
+        preparsePolicySet: () => {
+          throw new Error('unreachable');
+        },
+      },
+    ],
+  ];
+  test.each(broken)('denies where Cedar %s', (_, fault) => {
+    const wrapped = createPolicyEngine({ ...cedar, ...fault });
+    const slice = wrapped.slice([version('permit (principal, action, resource);')]);
+    expect(wrapped.ask(slice, askRequest(facts(), 'submit')).allowed).toBe(false);
+  });
+
+  test('denies everything where a stored policy cannot be read any more', () => {
+    const slice = sliceOf(
+      'permit (principal, action, resource);',
+      'permit (principal, action == Action::"fly", resource);',
+    );
+    expect(engine.ask(slice, askRequest(facts(), 'submit'))).toMatchObject({
+      allowed: false,
+      errors: [expect.stringContaining('fly')],
+    });
+  });
+
+  test('denies where there is no policy at all', () => {
+    expect(engine.ask(sliceOf(), askRequest(facts(), 'submit')).allowed).toBe(false);
+  });
+
+  test('keeps slices apart when there are more than it holds parsed', () => {
+    const slices = Array.from({ length: 150 }, (_, index) => ({
+      index,
+      slice: sliceOf(
+        `permit (principal, action == Action::"submit", resource) when { context has days && context.days == ${index} };`,
+      ),
+    }));
+    for (const round of [0, 1]) {
+      for (const { index, slice } of slices) {
+        // Another purpose each round, so that no answer is remembered.
+        const ask = (days: number) =>
+          engine.ask(slice, askRequest(facts({ days, purpose: `${round}` }), 'submit')).allowed;
+        expect([ask(index), ask(index + 1)]).toEqual([true, false]);
+      }
+    }
+  });
+});
+
+describe('policies of a domain', () => {
+  test('cannot touch products of another domain, whatever they say', () => {
+    const own = fc.constantFrom(...SCOPES.slice(1), 'resource is DataProduct in Domain::"sales"');
+    const ofDomain = fc.oneof(statement('permit', own), statement('forbid', own));
+    fc.assert(
+      fc.property(fc.array(ofDomain, { minLength: 1, maxLength: 6 }), anyFacts, (sources, of) => {
+        const source = sources.join('\n');
+        expect(readSource(source, 'sales')).toHaveLength(sources.length);
+        if (of.product.domain === 'sales') return;
+        const without = sliceOf('permit (principal, action == Action::"submit", resource);');
+        const [global] = [...without.statements.values()].map(({ policy }) => policy);
+        const withIt = engine.slice([
+          {
+            ...(global as Omit<StoredVersion, 'source'>),
+            source: 'permit (principal, action == Action::"submit", resource);',
+          },
+          version(source, 'sales'),
+        ]);
+        for (const question of questions(of)) {
+          expect(engine.ask(withIt, question).allowed).toBe(engine.ask(without, question).allowed);
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test.each([
+    ['no scope', 'forbid (principal, action, resource);'],
+    ['a condition in place of a scope', 'forbid (principal, action, resource) when { resource in Domain::"sales" };'],
+    ['another domain', 'forbid (principal, action, resource in Domain::"finance");'],
+    ['a domain that only begins alike', 'forbid (principal, action, resource in Domain::"sales-east");'],
+    ["another domain's product", 'permit (principal, action, resource == DataProduct::"finance/ledger");'],
+    [
+      'a product whose domain only begins alike',
+      'permit (principal, action, resource == DataProduct::"sales-east/x");',
+    ],
+    ['a kind alone', 'permit (principal, action == Action::"submit", resource is DataProduct);'],
+    [
+      'a second statement without',
+      'permit (principal, action, resource in Domain::"sales");\npermit (principal, action, resource);',
+    ],
+  ])('are refused with %s', (_, source) => {
+    expect(() => readSource(source, 'sales')).toThrow(/is not kept to products of sales/);
+  });
+});
+
+describe('a source', () => {
+  const problem = (source: string): string => {
+    try {
+      readSource(source, null);
+    } catch (error) {
+      expect((error as GovernanceError).details).toMatchObject({ path: 'source' });
+      return (error as Error).message;
+    }
+    return 'taken';
+  };
+
+  test.each([
+    ['', /at least one Cedar statement/],
+    ['permit(principal, action resource);', /line 1, column 26: unexpected token `resource`.*expected/],
+    [
+      'permit(principal, action, resource);\n// é\npermit(principal, action == Action::"subit", resource);',
+      /line 3, column \d+: unrecognized action.*did you mean/i,
+    ],
+    [
+      'permit(principal, action == Action::"submit", resource) when { resource.colour == "red" };',
+      /attribute `colour`.*not found/,
+    ],
+    [
+      'permit(principal, action == Action::"submit", resource) when { resource.classification == Classification::"SECRET" };',
+      /not declared.*PUBLIC/,
+    ],
+    [
+      'forbid(principal, action == Action::"submit", resource) when { context.days > 3 };',
+      /optional attribute `days`.*Try testing/,
+    ],
+    ['forbid(principal, action == Action::"submit", resource) when { false };', /impossible/],
+    ['permit(principal == ?principal, action, resource);', /Templates/],
+    [`${'permit(principal, action, resource);'.repeat(51)}`, /at most 50/],
+    [`// ${'x'.repeat(20_000)}\npermit(principal, action, resource);`, /longer than/],
+  ])('%#: is refused with what is wrong and where', (source, message) => {
+    expect(problem(source)).toMatch(message);
+  });
+});
