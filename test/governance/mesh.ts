@@ -30,6 +30,8 @@ export const MESH: Mesh = {
 
 /** A governed mesh over a real database, without AWS. */
 export interface TestMesh {
+  /** The database, for another server over it. */
+  serverUrl: string;
   database: Database;
   /** Lanes that were woken, in order. */
   woken: LaneKey[];
@@ -67,6 +69,7 @@ export async function openMesh(): Promise<TestMesh> {
     return contextOf({ subject, name: null, groups: [], admin, memberships, signIn: SIGNED_IN }, { db, woken });
   };
   return {
+    serverUrl: test.serverUrl,
     database,
     woken,
     as,
