@@ -185,6 +185,34 @@ describe('the life of a policy', () => {
     await mesh.deactivate(STEWARD, id);
   });
 
+  test("a version of a policy cannot be rewritten, nor become another domain's", async () => {
+    const id = idOf(await mesh.create(STEWARD, OF_SALES, mesh.sales));
+    const [row] = await mesh.query<{ id: string }>(
+      `SELECT "id" FROM "Policy" WHERE "name" = (SELECT "subject" ->> 'name' FROM "EventPending" WHERE "subject" ->> 'id' = $1 LIMIT 1)`,
+      [id],
+    );
+    const asAdmin = (sql: string) =>
+      mesh.query(`SELECT set_config('meshgate.authority', 'ADMIN', true); ${sql.replace('$1', `'${row?.id}'`)}`);
+    for (const sql of [
+      `UPDATE "PolicyVersion" SET "source" = 'x' WHERE "policyId" = $1`,
+      `UPDATE "PolicyVersion" SET "createdBy" = 'other' WHERE "policyId" = $1`,
+      `UPDATE "Policy" SET "scope" = 'GLOBAL', "domainId" = NULL WHERE "id" = $1`,
+    ]) {
+      await expect(asAdmin(sql)).rejects.toThrow(/does not change/);
+    }
+    for (const sql of [
+      `UPDATE "PolicyVersion" SET "status" = 'ACTIVE', "activatedAt" = now() WHERE "policyId" = $1`,
+      `UPDATE "Policy" SET "description" = 'other' WHERE "id" = $1`,
+    ]) {
+      // In nobody's name nothing is written.
+      await expect(mesh.query(sql, [row?.id])).rejects.toThrow(/row-level security/);
+    }
+    await mesh.activate(STEWARD, id);
+    const back = `UPDATE "PolicyVersion" SET "status" = 'DRAFT', "activatedAt" = NULL WHERE "policyId" = $1`;
+    await expect(asAdmin(back)).rejects.toThrow(/does not change/);
+    await mesh.deactivate(STEWARD, id);
+  });
+
   test('no more statements can decide together than are quick to evaluate', async () => {
     const many = Array.from({ length: 40 }, () => 'permit (principal, action == Action::"publish", resource);').join(
       '\n',
