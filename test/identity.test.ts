@@ -160,6 +160,8 @@ describe('a token is refused', () => {
     ['with an empty sub', () => sign({ ...claims(), sub: '' })],
     ['with a sub that is no string', () => sign({ ...claims(), sub: 7 as unknown as string })],
     ['with a sub of 300 characters', () => sign({ ...claims(), sub: 'a'.repeat(300) })],
+    ["with a service account's subject", () => sign({ ...claims(), sub: 'service-account:commerce/etl' })],
+    ["with Meshgate's own subject", () => sign({ ...claims(), sub: 'meshgate' })],
     ['that has expired', () => sign({ ...claims(), iat: now() - 900, exp: now() - 60 })],
     ['whose exp is no number', () => sign({ ...claims(), exp: '9999999999' as unknown as number })],
     ['that is not valid yet', () => sign({ ...claims(), nbf: now() + 300 })],
@@ -249,6 +251,19 @@ describe("an issuer's keys", () => {
     up = true;
     clock = 62 * 60_000;
     await expect(find()).resolves.toBeDefined();
+  });
+});
+
+describe('a symmetric key in a key set', () => {
+  it('signs nothing: who reads the set could sign with it', async () => {
+    const secret = Buffer.alloc(32, 7);
+    const before = published;
+    published = [{ kty: 'oct', k: secret.toString('base64url'), kid: 'k1', alg: 'HS256' }];
+    const token = await new SignJWT(claims())
+      .setProtectedHeader({ alg: 'HS256', kid: 'k1', typ: 'at+jwt' })
+      .sign(secret);
+    await expect(authenticate(token)).rejects.toMatchObject({ extensions: { code: 'UNAUTHENTICATED' } });
+    published = before;
   });
 });
 
