@@ -7,36 +7,67 @@ const PAGE = 1_000;
 /** Numbers in one partition of the log; retention detaches whole partitions (migration: ensure_event_partition). */
 const PARTITION = 1_000_000n;
 
+/** A number and the hash that the log had there, as it was told outside of Postgres (AuditAnchored). */
+export interface Anchor {
+  seq: bigint;
+  hash: Buffer;
+}
+
+/**
+ * Why a number is bad. MISSING: there is no such event. CHANGED: the event is not what its hash was made of, or stands elsewhere. HEAD:
+ * the counter and the last event disagree. ANCHOR: the log is sound in itself, and not the one that was anchored: it was written anew,
+ * at this number or before it, after the last anchor that agrees.
+ */
+export type BadReason = 'MISSING' | 'CHANGED' | 'HEAD' | 'ANCHOR';
+
 /** What verification found. `head` is the last number verified; `firstBad` the first that is missing or was changed. */
-export type ChainVerdict = { ok: true; head: bigint } | { ok: false; head: bigint; firstBad: bigint };
+export type ChainVerdict =
+  | { ok: true; head: bigint }
+  | { ok: false; head: bigint; firstBad: bigint; reason: BadReason };
 
 interface ChainedRow extends EventRow {
   canonical: string;
   hash: Buffer;
 }
 
+/** Which part of the log to verify, both ends included, and what is known of it from outside. */
+export interface Verification {
+  /** Trusts the hash stored before it; without it the whole of what is stored is verified. */
+  from?: bigint | undefined;
+  to?: bigint | undefined;
+  anchors?: readonly Anchor[];
+}
+
 /**
  * Recomputes the hash chain: each hash is sha256(previous hash, number, newline, canonical text), and the text must say
- * what the columns say. `from` trusts the hash stored before it; without it the whole of what is stored is verified.
+ * what the columns say. Where it reaches the end, the counter must agree, and nothing may stand beyond it.
  */
-export async function verifyChain(pool: Pool, range: { from?: bigint; to?: bigint } = {}): Promise<ChainVerdict> {
-  const anchor = await readHead(pool);
-  const from = range.from ?? (await firstExpected(pool));
-  const to = range.to !== undefined && range.to < anchor.seq ? range.to : anchor.seq;
-  let previous = await hashBefore(pool, from);
-  for (let next = from; next <= to; ) {
-    const rows = await readChained(pool, { from: next, to });
-    if (rows.length === 0) return { ok: false, head: next - 1n, firstBad: next };
+export async function verifyChain(pool: Pool, { from, to, anchors = [] }: Verification = {}): Promise<ChainVerdict> {
+  const end = await readEnd(pool);
+  const first = from ?? (await firstExpected(pool));
+  const last = to !== undefined && to < end.seq ? to : end.seq;
+  const ordered = [...anchors].sort((a, b) => Number(a.seq - b.seq));
+  const bad = (seq: bigint, reason: BadReason): ChainVerdict => ({ ok: false, head: seq - 1n, firstBad: seq, reason });
+  let previous = await hashBefore(pool, first);
+  if (previous === null && first % PARTITION !== 0n) return bad(first - 1n, 'MISSING');
+  for (let next = first; next <= last; ) {
+    const rows = await readChained(pool, { from: next, to: last });
+    if (rows.length === 0) return bad(next, 'MISSING');
     for (const row of rows) {
-      if (BigInt(row.seq) !== next || !isIntact(row, previous)) return { ok: false, head: next - 1n, firstBad: next };
+      if (BigInt(row.seq) !== next) return bad(next, 'MISSING');
+      if (!isIntact(row, previous)) return bad(next, 'CHANGED');
+      if (ordered.some(({ seq, hash }) => seq === next && !hash.equals(row.hash))) return bad(next, 'ANCHOR');
       previous = row.hash;
       next += 1n;
     }
   }
-  if (to === anchor.seq && previous !== null && !previous.equals(anchor.hash)) {
-    return { ok: false, head: to - 1n, firstBad: to };
+  if (last === end.seq) {
+    if (previous !== null && !previous.equals(end.hash)) return bad(last > 0n ? last : 1n, 'HEAD');
+    if (end.stored > end.seq) return bad(end.seq + 1n, 'HEAD');
+    const beyond = ordered.find(({ seq }) => seq > end.seq && (to === undefined || seq <= to));
+    if (beyond !== undefined) return bad(end.seq + 1n, 'MISSING');
   }
-  return { ok: true, head: to };
+  return { ok: true, head: last };
 }
 
 /** `previous` null: the one before was archived with its partition, so only the text can be held to the columns. */
@@ -52,9 +83,13 @@ function canonicalOf(row: ChainedRow): string | undefined {
   return canonicalize({ ...stated, occurredAt: occurredAt.toISOString() });
 }
 
-async function readHead(pool: Pool): Promise<{ seq: bigint; hash: Buffer }> {
-  const { rows } = await pool.query<{ seq: string; hash: Buffer }>('SELECT "seq", "hash" FROM "EventHead"');
-  return { seq: BigInt(rows[0]!.seq), hash: rows[0]!.hash };
+/** The counter and the last number that is stored, from one snapshot: the sequencer moves both at once. */
+async function readEnd(pool: Pool): Promise<Anchor & { stored: bigint }> {
+  const { rows } = await pool.query<{ seq: string; hash: Buffer; stored: string }>(
+    'SELECT "seq", "hash", coalesce((SELECT max("seq") FROM "Event"), "seq") AS "stored" FROM "EventHead"',
+  );
+  const { seq, hash, stored } = rows[0]!;
+  return { seq: BigInt(seq), hash, stored: BigInt(stored) };
 }
 
 /** Retention leaves whole partitions, so what is stored must begin with a partition's first number. */

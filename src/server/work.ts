@@ -1,6 +1,7 @@
 import { createAws } from '../aws/clients.js';
 import { createPutEvents } from '../aws/event-bridge.js';
 import type { AwsSession } from '../aws/session.js';
+import { startAnchors } from '../events/anchor.js';
 import type { Listener } from '../events/listen.js';
 import { startLoop } from '../events/loop.js';
 import { startPublisher } from '../events/publisher.js';
@@ -83,13 +84,10 @@ export async function startWork(options: WorkOptions): Promise<Work> {
     times: { driftPeriodMs: config.driftPeriodSeconds * 1_000 },
     concurrency: lanesAtOnce,
   });
-  const publisher = startPublisher({
-    pool: database.pool,
-    listener,
-    put: putAsGovernance(aws, config),
-    bus: mesh.centralBusName,
-    log,
-  });
+  const put = putAsGovernance(aws, config);
+  const bus = mesh.centralBusName;
+  const publisher = startPublisher({ pool: database.pool, listener, put, bus, log });
+  const anchors = startAnchors({ pool: database.pool, put, bus, log });
   const system = { db, mesh, committed };
   const clock = startLoop({
     name: 'expiry of grants',
@@ -147,6 +145,7 @@ export async function startWork(options: WorkOptions): Promise<Work> {
         domains.stop(),
         tidying.stop(),
         publisher.stop(),
+        anchors.stop(),
         reconciler.stop(),
       ]);
     },

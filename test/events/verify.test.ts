@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { afterAll, beforeEach, expect, test } from 'vitest';
-import { verifyChain } from '../../src/events/verify.js';
+import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import { type Anchor, verifyChain } from '../../src/events/verify.js';
 import { headReaches, openTestLog, someEvent, someEvents, type TestLog, write } from './log.js';
 
 const logs: TestLog[] = [];
@@ -58,20 +58,20 @@ test.each([
      FROM (SELECT replace("canonical", '"data":{"n":16}', '"data":{"n":99}') AS c FROM "Event" WHERE "seq" = 17) AS t WHERE "seq" = 17`,
     18n,
   ],
-  ['it to another number', `DELETE FROM "Event" WHERE "seq" = 18; UPDATE "Event" SET "seq" = 18 WHERE "seq" = 17`],
-  ['it away', `DELETE FROM "Event" WHERE "seq" = 17`],
-])('a superuser who changes %s is found out', async (_what, sql, firstBad = 17n) => {
+  ['it to another number', `DELETE FROM "Event" WHERE "seq" = 18; UPDATE "Event" SET "seq" = 18 WHERE "seq" = 17`, 17n, 'MISSING'],
+  ['it away', `DELETE FROM "Event" WHERE "seq" = 17`, 17n, 'MISSING'],
+])('a superuser who changes %s is found out', async (_what, sql, firstBad = 17n, reason = 'CHANGED') => {
   await fill();
   await tamper(sql);
-  expect(await verifyChain(log.pool)).toEqual({ ok: false, head: firstBad - 1n, firstBad });
+  expect(await verifyChain(log.pool)).toEqual({ ok: false, head: firstBad - 1n, firstBad, reason });
 });
 
 test('a log cut short at either end is found out', async () => {
   await fill();
   await tamper('DELETE FROM "Event" WHERE "seq" > 35');
-  expect(await verifyChain(log.pool)).toEqual({ ok: false, head: 35n, firstBad: 36n });
+  expect(await verifyChain(log.pool)).toEqual({ ok: false, head: 35n, firstBad: 36n, reason: 'MISSING' });
   await tamper('DELETE FROM "Event" WHERE "seq" <= 5');
-  expect(await verifyChain(log.pool)).toEqual({ ok: false, head: 0n, firstBad: 1n });
+  expect(await verifyChain(log.pool)).toEqual({ ok: false, head: 0n, firstBad: 1n, reason: 'MISSING' });
 });
 
 test('a last event that was replaced along with its hash does not match the counter', async () => {
@@ -80,5 +80,93 @@ test('a last event that was replaced along with its hash does not match the coun
     `UPDATE "Event" SET "data" = '{}', "canonical" = replace("canonical", '"data":{"n":39}', '"data":{}') WHERE "seq" = 40;
      UPDATE "Event" SET "hash" = sha256((SELECT "hash" FROM "Event" WHERE "seq" = 39) || convert_to(E'40\\n' || "canonical", 'UTF8')) WHERE "seq" = 40`,
   );
-  expect(await verifyChain(log.pool)).toEqual({ ok: false, head: 39n, firstBad: 40n });
+  expect(await verifyChain(log.pool)).toEqual({ ok: false, head: 39n, firstBad: 40n, reason: 'HEAD' });
+});
+
+/** Every way to falsify the log, at any place, with the number that must be named; `a` and `b` are numbers of it, `a` the lower. */
+const FALSIFICATIONS: Record<string, (at: { a: number; b: number }) => { sql: string; firstBad: number; reason: string }> = {
+  flipped: ({ a }) => ({
+    sql: `UPDATE "Event" SET "data" = jsonb_set("data", '{n}', '-1') WHERE "seq" = ${a}`,
+    firstBad: a,
+    reason: 'CHANGED',
+  }),
+  'flipped in its hash': ({ a }) => ({
+    sql: `UPDATE "Event" SET "hash" = set_byte("hash", 7, get_byte("hash", 7) # 1) WHERE "seq" = ${a}`,
+    firstBad: a,
+    reason: 'CHANGED',
+  }),
+  deleted: ({ a }) => ({ sql: `DELETE FROM "Event" WHERE "seq" = ${a}`, firstBad: a, reason: 'MISSING' }),
+  swapped: ({ a, b }) => ({
+    sql: `UPDATE "Event" SET "seq" = 999 WHERE "seq" = ${a}; UPDATE "Event" SET "seq" = ${a} WHERE "seq" = ${b};
+          UPDATE "Event" SET "seq" = ${b} WHERE "seq" = 999`,
+    firstBad: a,
+    reason: 'CHANGED',
+  }),
+  truncated: ({ a }) => ({ sql: `DELETE FROM "Event" WHERE "seq" >= ${a}`, firstBad: a, reason: 'MISSING' }),
+};
+
+test('an event that was flipped, deleted, swapped or truncated is named by its number, whichever it is', async () => {
+  await fill();
+  await log.owner.pool.query('CREATE TABLE "saved" AS TABLE "Event"');
+  const places = fc
+    .tuple(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 40 }))
+    .filter(([a, b]) => a !== b)
+    .map(([a, b]) => ({ a: Math.min(a, b), b: Math.max(a, b) }));
+  const property = fc.asyncProperty(fc.constantFrom(...Object.keys(FALSIFICATIONS)), places, async (how, at) => {
+    const { sql, firstBad, reason } = FALSIFICATIONS[how]!(at);
+    await tamper(sql);
+    const verdict = await verifyChain(log.pool);
+    await tamper('DELETE FROM "Event"; INSERT INTO "Event" TABLE "saved"');
+    expect(verdict).toEqual({ ok: false, head: BigInt(firstBad - 1), firstBad: BigInt(firstBad), reason });
+  });
+  await fc.assert(property, { numRuns: 60 });
+  expect(await verifyChain(log.pool)).toEqual({ ok: true, head: 40n });
+});
+
+describe('what is sound in itself is held to what was anchored outside', () => {
+  /** What an owner of the database who knows how the chain is made can write: from this number on, another history. */
+  const rewrite = (from: number): Promise<void> =>
+    tamper(`
+      DO $$ DECLARE e record; previous bytea; text text; BEGIN
+        SELECT "hash" INTO previous FROM "Event" WHERE "seq" = ${from} - 1;
+        FOR e IN SELECT * FROM "Event" WHERE "seq" >= ${from} ORDER BY "seq" LOOP
+          text := replace(e."canonical", '"correlationId":"' || e."correlationId" || '"', '"correlationId":"forged"');
+          previous := sha256(previous || convert_to(e."seq"::text || E'\\n' || text, 'UTF8'));
+          UPDATE "Event" SET "correlationId" = 'forged', "canonical" = text, "hash" = previous WHERE "seq" = e."seq";
+        END LOOP;
+        UPDATE "EventHead" SET "hash" = previous;
+      END $$`);
+  const anchorAt = async (seq: number): Promise<Anchor> => {
+    const { rows } = await log.pool.query<{ hash: Buffer }>('SELECT "hash" FROM "Event" WHERE "seq" = $1', [seq]);
+    return { seq: BigInt(seq), hash: rows[0]!.hash };
+  };
+
+  test('a history that was written anew is found between two anchors', async () => {
+    await fill();
+    const anchors = [await anchorAt(30), await anchorAt(10), await anchorAt(20)];
+    expect(await verifyChain(log.pool, { anchors })).toEqual({ ok: true, head: 40n });
+    await rewrite(15);
+    expect(await verifyChain(log.pool)).toEqual({ ok: true, head: 40n });
+    expect(await verifyChain(log.pool, { anchors })).toEqual({ ok: false, head: 19n, firstBad: 20n, reason: 'ANCHOR' });
+  });
+
+  test('a log that was cut together with its counter ends before its anchor', async () => {
+    await fill();
+    const anchors = [await anchorAt(40)];
+    await tamper(`DELETE FROM "Event" WHERE "seq" > 33; UPDATE "EventHead" SET "seq" = 33, "hash" = (SELECT "hash" FROM "Event" WHERE "seq" = 33)`);
+    expect(await verifyChain(log.pool)).toEqual({ ok: true, head: 33n });
+    expect(await verifyChain(log.pool, { anchors })).toEqual({ ok: false, head: 33n, firstBad: 34n, reason: 'MISSING' });
+  });
+
+  test('a counter that was turned back leaves events beyond it', async () => {
+    await fill();
+    await tamper(`UPDATE "EventHead" SET "seq" = 33, "hash" = (SELECT "hash" FROM "Event" WHERE "seq" = 33)`);
+    expect(await verifyChain(log.pool)).toEqual({ ok: false, head: 33n, firstBad: 34n, reason: 'HEAD' });
+  });
+
+  test('a part whose predecessor is gone has nothing to stand on', async () => {
+    await fill();
+    await tamper('DELETE FROM "Event" WHERE "seq" = 10');
+    expect(await verifyChain(log.pool, { from: 11n })).toEqual({ ok: false, head: 9n, firstBad: 10n, reason: 'MISSING' });
+  });
 });
