@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
 import { runTour, type TourStep } from './demo/tour.js';
+import type { Anchor } from './events/verify.js';
 import { type Ready, readReadyFile } from './local/ready-file.js';
 import { readyFileIn, type StartOptions, start } from './local/start.js';
 import { StartError } from './local/start-error.js';
@@ -12,6 +13,7 @@ import { styled } from './local/welcome.js';
 import { EmbeddedPostgresError } from './sandbox/postgres.js';
 import { startFaultProxy } from './sandbox/proxy.js';
 import { createApp, type Roles } from './server/app.js';
+import { type ExportFlags, exportAuditTrail, type VerifyFlags, verifyAuditTrail } from './server/audit-commands.js';
 import { ConfigError, defaultDataDir, describeVariables, readConfig, readMigrateConfig } from './server/config.js';
 import { endOnSignal } from './server/lifecycle.js';
 import { createLog } from './server/log.js';
@@ -91,6 +93,24 @@ function commands(): Command {
     .option('--sandbox <url>', "the sandbox's URL: asks it what can be read")
     .action(tour);
   program
+    .command('verify')
+    .description(
+      'whether the audit trail is as it was written, over DATABASE_URL; ends with 1 and names the first number that is not',
+    )
+    .option('--from <number>', 'from this number on (default: the first that is stored)', logNumber)
+    .option('--to <number>', 'up to this number (default: the last)', logNumber)
+    .option('--anchor <number:hash>', 'what an AuditAnchored event said; may be given several times', anchorGiven, [])
+    .action(verify);
+  program
+    .command('audit')
+    .description('the audit trail, over DATABASE_URL')
+    .command('export')
+    .description('write it as JSON Lines in the OCSF API Activity class')
+    .option('--from <number>', 'from this number on (default: the first that is stored)', logNumber)
+    .option('--to <number>', 'up to this number (default: the last)', logNumber)
+    .option('--output <file>', 'a file that is not there yet, or - for the standard output', '-')
+    .action(exportAudit);
+  program
     .command('fault-proxy')
     .description('the faults of the sandbox in front of any AWS-shaped endpoint, another emulator for instance')
     .requiredOption('--target <url>', 'the endpoint behind it, for example http://127.0.0.1:5000', httpUrl)
@@ -131,6 +151,16 @@ async function migrateDatabase(): Promise<void> {
   const { ownerUrl, logLevel } = readMigrateConfig();
   const applied = await migrate(ownerUrl, createLog({ level: logLevel }));
   process.stdout.write(applied.length > 0 ? `Applied ${applied.join(', ')}.\n` : 'The database is up to date.\n');
+}
+
+async function verify(flags: VerifyFlags): Promise<void> {
+  const intact = await verifyAuditTrail(flags, (line) => process.stdout.write(`${line}\n`));
+  if (!intact) process.exitCode = 1;
+}
+
+async function exportAudit(flags: ExportFlags): Promise<void> {
+  const count = await exportAuditTrail(flags, packageJson.version);
+  process.stderr.write(`Exported ${count} entries.\n`);
 }
 
 async function tour(flags: TourFlags): Promise<void> {
@@ -203,6 +233,18 @@ function portNumber(text: string): number {
   const port = Number(text);
   if (!/^\d+$/.test(text) || port > 65_535) throw new InvalidArgumentError('A port is a number from 0 to 65535.');
   return port;
+}
+
+function logNumber(text: string): bigint {
+  if (!/^[1-9]\d{0,17}$/.test(text)) throw new InvalidArgumentError('A number of the audit trail is expected, from 1.');
+  return BigInt(text);
+}
+
+function anchorGiven(text: string, others: Anchor[]): Anchor[] {
+  const [, number = '', hash = ''] = /^([^:]+):([0-9a-f]{64})$/i.exec(text) ?? [];
+  if (hash === '')
+    throw new InvalidArgumentError('An anchor is a number, a colon and the hash of 64 hexadecimal digits.');
+  return [...others, { seq: logNumber(number), hash: Buffer.from(hash, 'hex') }];
 }
 
 function httpUrl(text: string): string {

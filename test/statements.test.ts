@@ -42,6 +42,8 @@ const QUERIES: Record<string, string> = {
     '{ accessGrants(first: 10) { totalCount nodes { status howToQuery { tables { table athenaSql } } progress { ready } accessRequest { purpose requestedBy } dataProduct { path } consumerDomain { name } resources { kind lastError { message } } } } }',
   resources:
     '{ resources(first: 100) { totalCount nodes { kind key status dependsOn { key } claims { released owner { id } } } } }',
+  auditTrail:
+    '{ auditTrail(first: 100, filter: { subjectType: "AccessGrant" }) { totalCount nodes { sequence action hash actor { subject tokenId address } about { id name } before after } } }',
   events:
     '{ events(first: 100) { totalCount nodes { sequence type domain { name } subject { id ... on DataProduct { path } ... on AccessGrant { status dataProduct { path } } } } } }',
 };

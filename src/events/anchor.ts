@@ -9,7 +9,7 @@ const READER = 'audit-anchor';
 const EVERY_MS = 60_000;
 
 /** EventBridge's detail-type of an anchor. It is no event of the log: telling one must not make the next one due. */
-export const ANCHORED = 'AuditAnchored';
+const ANCHORED = 'AuditAnchored';
 
 export interface AnchorOptions {
   pool: Pool;
@@ -38,7 +38,8 @@ export function startAnchors({ pool, put, bus, log, everyMs = EVERY_MS }: Anchor
           within10Seconds({ text: `SELECT "seq", encode("hash", 'hex') AS "hash", now() AS "at" FROM "EventHead"` }),
         );
         const { seq, hash, at } = rows[0]!;
-        if (BigInt(seq) < cursor.seq) log.error({ seq, anchored: String(cursor.seq) }, 'the log ends before its last anchor');
+        if (BigInt(seq) < cursor.seq)
+          log.error({ seq, anchored: String(cursor.seq) }, 'the log ends before its last anchor');
         if (BigInt(seq) <= cursor.seq) return false;
         const detail = { version: 1, id: uuidv7(), occurredAt: at.toISOString(), anchor: { sequence: seq, hash } };
         const entry = { bus, source: 'meshgate', detailType: ANCHORED, resources: [], time: at };

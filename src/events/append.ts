@@ -20,6 +20,17 @@ export interface NewEvent {
 
 /** Appends one event in the caller's transaction and returns its id. Data beyond what one event may carry is cut. The sequencer numbers it after the commit. */
 export async function append(tx: Prisma.TransactionClient, event: NewEvent): Promise<string> {
+  const data = pendingRow(event);
+  await tx.eventPending.create({ data, select: { position: true } });
+  return data.id;
+}
+
+/** Appends events by one statement, outside of a transaction too: all or none. */
+export async function appendAll(db: Pick<Prisma.TransactionClient, 'eventPending'>, events: NewEvent[]): Promise<void> {
+  await db.eventPending.createMany({ data: events.map(pendingRow) });
+}
+
+function pendingRow(event: NewEvent) {
   const id = uuidv7();
   const { version } = EVENT_TYPES[event.type];
   const occurredAt = new Date();
@@ -43,27 +54,23 @@ export async function append(tx: Prisma.TransactionClient, event: NewEvent): Pro
     occurredAt: occurredAt.toISOString(),
     data: bounded(event.data) as Prisma.InputJsonObject,
   };
-  await tx.eventPending.create({
-    data: {
-      id,
-      type: stated.type,
-      version,
-      subjectType: event.subject.type,
-      subjectId: stated.subjectId,
-      subject: { ...event.subject },
-      domainId: stated.domainId,
-      productId: stated.productId,
-      audiencePublic: audience.public,
-      audienceDomains: audience.domains,
-      audienceSubjects: audience.subjects,
-      actor: { ...event.actor },
-      correlationId: stated.correlationId,
-      causationId: stated.causationId,
-      occurredAt,
-      data: stated.data,
-      canonical: canonicalize(stated) as string,
-    },
-    select: { position: true },
-  });
-  return id;
+  return {
+    id,
+    type: stated.type,
+    version,
+    subjectType: event.subject.type,
+    subjectId: stated.subjectId,
+    subject: { ...event.subject },
+    domainId: stated.domainId,
+    productId: stated.productId,
+    audiencePublic: audience.public,
+    audienceDomains: audience.domains,
+    audienceSubjects: audience.subjects,
+    actor: { ...event.actor },
+    correlationId: stated.correlationId,
+    causationId: stated.causationId,
+    occurredAt,
+    data: stated.data,
+    canonical: canonicalize(stated) as string,
+  };
 }

@@ -24,6 +24,11 @@ export const EVENT_TYPES = {
   DataContractProposed: { subject: 'DataContract', version: 1, says: 'A contract document was imported.' },
   DataContractActivated: { subject: 'DataContract', version: 1, says: 'A contract version is now the one in force.' },
   DataContractDeprecated: { subject: 'DataContract', version: 1, says: 'A contract version was superseded.' },
+  RestrictedDetailsRead: {
+    subject: 'DataProduct',
+    version: 1,
+    says: 'Somebody read who may read a sensitive product, which rows, or how.',
+  },
   ContractViolated: {
     subject: 'DataProduct',
     version: 1,
@@ -48,6 +53,11 @@ export const EVENT_TYPES = {
   AccessFailed: { subject: 'AccessGrant', version: 1, says: 'A grant could not be brought about.' },
   AccessExtended: { subject: 'AccessGrant', version: 1, says: "The grant's end was moved." },
   AccessExpiring: { subject: 'AccessGrant', version: 1, says: 'The grant ends soon, unless it is extended.' },
+  AccessRevoking: {
+    subject: 'AccessGrant',
+    version: 1,
+    says: 'Somebody ended the grant; it is on its way out of AWS.',
+  },
   AccessRevoked: { subject: 'AccessGrant', version: 1, says: 'The grant is gone from AWS.' },
   AccessExpired: { subject: 'AccessGrant', version: 1, says: 'The grant reached its expiry and is gone from AWS.' },
   PolicyDrafted: { subject: 'Policy', version: 1, says: 'A version of a policy was drafted; it decides nothing yet.' },
@@ -63,6 +73,11 @@ export const EVENT_TYPES = {
     subject: 'Resource',
     version: 1,
     says: 'An AWS object was changed or removed out of band, or granted on.',
+  },
+  ResourceRetried: {
+    subject: 'Resource',
+    version: 1,
+    says: 'Somebody had an AWS object looked at and put right at once, or taken over.',
   },
   ResourceDriftAcknowledged: {
     subject: 'Resource',

@@ -14,6 +14,7 @@ export interface ExplainedProduct {
   domainId: string;
   domain: string;
   domainAccount: string;
+  classification: string;
   tables: { name: string; columns: string[] }[];
 }
 
@@ -68,6 +69,7 @@ export interface Facts {
 export async function readExplained(db: PrismaClient, productId: string): Promise<ExplainedProduct | null> {
   const [row] = await db.$queryRaw<ExplainedProduct[]>`
     SELECT p."id"::text, p."name", p."status"::text, p."domainId"::text, d."name" AS "domain", d."awsAccountId" AS "domainAccount",
+      p."classification"::text,
       coalesce((SELECT jsonb_agg(jsonb_build_object('name', t."name", 'columns', (
         SELECT coalesce(jsonb_agg(c."name" ORDER BY c."position"), '[]') FROM "ProductColumn" c WHERE c."tableId" = t."id"
       )) ORDER BY t."position") FROM "ProductTable" t WHERE t."productId" = p."id"), '[]') AS "tables"

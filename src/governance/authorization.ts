@@ -44,9 +44,10 @@ const STEERS: readonly DomainRole[] = ['OWNER', 'STEWARD'];
 const roleIn = (viewer: Viewer, domainId: string) => viewer.memberships.get(domainId);
 const belongs = (viewer: Viewer, domainId: string) => viewer.admin || viewer.memberships.has(domainId);
 const owns = (viewer: Viewer, domainId: string) => viewer.admin || roleIn(viewer, domainId) === 'OWNER';
+const isSteering = (role: DomainRole) => STEERS.includes(role);
 const steers = (viewer: Viewer, domainId: string) => {
   const role = roleIn(viewer, domainId);
-  return viewer.admin || (role !== undefined && STEERS.includes(role));
+  return viewer.admin || (role !== undefined && isSteering(role));
 };
 
 const steersProduct = rule('DataProduct', (viewer, { domainId }) => steers(viewer, domainId));
@@ -132,6 +133,9 @@ const RULES = {
   'resource:retry': steersResource,
   /** What somebody else made under its name is changed. */
   'resource:take-over': decidesResource,
+  /** What concerns a domain is read by those who steer it, all of it by admins: the read side shows each his part. */
+  'audit:list': rule('Mesh', (viewer) => viewer.admin || [...viewer.memberships.values()].some(isSteering)),
+  'audit:verify': rule('Mesh', (viewer) => viewer.admin),
   /** Also for a grant that no claim explains, on the object that it is on. */
   'resource:acknowledge-drift': decidesResource,
   /** Machines have service accounts: a personal token is a person's. */
@@ -257,6 +261,8 @@ const REFUSALS: Record<Action, string> = {
   'policy:draft': `You may not draft this policy: ${POLICY_STEERS}`,
   'policy:activate': `You may not activate or deactivate this policy: ${POLICY_STEERS}`,
   'policy:try': `You may not try this policy: ${POLICY_STEERS}`,
+  'audit:list': 'You may not read the audit trail: only owners and stewards of a domain and platform admins may.',
+  'audit:verify': 'You may not verify the audit trail: only platform admins may.',
   'resource:read': 'You may not see this resource.',
   'resource:retry': 'You may not retry this resource: only owners and stewards of its domain and platform admins may.',
   'resource:take-over':

@@ -1,5 +1,5 @@
 import { type Actor, SYSTEM_ACTOR } from '../events/types.js';
-import type { DomainRole, PrismaClient, TokenScope } from '../generated/prisma/client.js';
+import type { Classification, DomainRole, PrismaClient, TokenScope } from '../generated/prisma/client.js';
 import type { CallsOf } from '../provisioning/plan.js';
 import type { PolicyEngine } from './cedar/engine.js';
 
@@ -41,6 +41,8 @@ export interface Mesh {
   centralBusName: string;
   /** Whether Meshgate writes the data lake settings of G; else it only checks them. */
   manageSettings: boolean;
+  /** Reading who may read products of these classifications, and how, is itself an event. */
+  auditedReads: readonly Classification[];
   /** Names of a domain's central databases, `{domain}` and `{account}` are replaced; default `{domain}_nrac`, `{domain}_tbac`. */
   databaseNames: { nrac: string; tbac: string };
 }

@@ -13,6 +13,7 @@ import type { Context, Viewer } from './context.js';
 import { notFound } from './error.js';
 import { type AccessWorld, accessOf, accountOf, type TableAccess, type Way } from './explain.js';
 import { readStrangers } from './foreign-access.js';
+import { tellExplained } from './restricted-details.js';
 
 /** A way with the decision that it came of; ids are null where it is the product's own. */
 export interface ExplainedWay extends Way {
@@ -63,6 +64,7 @@ export async function explainAccess(ctx: Context, principal: string, productId: 
   const account = accountOf(principal);
   if (!seesAll(ctx.viewer, product) && !(await accountsOf(ctx)).includes(account)) throw notFound('The data product');
   const facts = await readFacts(ctx, productId, [principal]);
+  await tellExplained(ctx, product, 'explainAccess');
   return explainedFor({ product, facts, world: worldInForce(ctx.mesh, product, facts) }, principal);
 }
 
@@ -81,6 +83,7 @@ export async function whoCanAccess(
   const shown = principals.slice(0, page.first);
   const facts = await readFacts(ctx, productId, shown);
   const subject = { product, facts, world: worldInForce(ctx.mesh, product, facts) };
+  await tellExplained(ctx, product, 'whoCanAccess');
   return {
     explanations: shown.map((principal) => explainedFor(subject, principal)),
     more: principals.length > shown.length,

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { Prisma } from '../generated/prisma/client.js';
 import { retryResource as retry } from '../provisioning/declare.js';
+import { announceResource, placeOf } from '../provisioning/resource-event.js';
+import { aboutResource } from './about-resource.js';
 import { assertCan, type Subjects } from './authorization.js';
 import { CONFIDENTIALITY } from './confidentiality.js';
 import type { Context } from './context.js';
@@ -27,6 +29,10 @@ export async function retryResource(ctx: Context, input: RetryResourceInput): Pr
     const resource = await tx.resource.findUnique({ where: { id }, select: { status: true } });
     if (resource === null) throw notFound('The resource');
     assertCan(ctx.viewer, takeOver ? 'resource:take-over' : 'resource:retry', await subjectOf(tx, id));
+    const { actor, correlationId } = ctx;
+    const data = { status: resource.status, takeOver: takeOver === true };
+    const retried = { type: 'ResourceRetried' as const, resource: await placeOf(tx, id), actor, correlationId, data };
+    await announceResource(tx, aboutResource, retried);
     const crawled = takeOver ? null : await crawlAgain(ctx, tx, id);
     if (crawled !== null) return { ids: { resourceId: id }, lanes: crawled };
     const lane = await retry(tx, id, { takeOver: takeOver === true });

@@ -42,6 +42,8 @@ const SCOPE_OF: Record<Action, NeededScope> = {
   'policy:draft': 'DOMAIN_WRITE',
   'policy:activate': INTERACTIVE,
   'policy:try': 'ACCESS_READ',
+  'audit:list': INTERACTIVE,
+  'audit:verify': INTERACTIVE,
   'resource:read': 'RESOURCE_READ',
   'resource:retry': 'RESOURCE_WRITE',
   'resource:take-over': 'RESOURCE_WRITE',

@@ -1,5 +1,6 @@
 import type { SubscribeOptions } from '../events/tail.js';
 import type { LogEvent } from '../events/types.js';
+import type { Verification, VerifiedPart } from '../events/verify.js';
 import type { Context, Viewer } from '../governance/context.js';
 import type { ReadContext } from '../governance/read/select.js';
 
@@ -13,6 +14,8 @@ export interface RequestContext {
   subscribe: (options: SubscribeOptions) => Promise<AsyncIterableIterator<LogEvent>>;
   /** The cursor that a stream is to go on after, where its transport brought one; it comes before what arguments say. */
   resumeAfter?: string | undefined;
+  /** Verifies a part of the event log; null as `next`: there is no more. */
+  verifyLog: (part: Verification) => Promise<VerifiedPart>;
   /** The viewer as he is now: asked at each delivery to a subscriber. Undefined once he may not subscribe any more. */
   currentViewer: () => Viewer | undefined;
 }

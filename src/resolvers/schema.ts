@@ -6,6 +6,7 @@ import { meshEventTypes } from '../schema/event.js';
 import { AccessExplanationResolver, AccessPathResolver, PendingAccessResolver } from './access-explanation.js';
 import { AccessGrantResolver } from './access-grant.js';
 import { AccessRequestResolver, DecidingPolicyResolver } from './access-request.js';
+import { AuditResolver } from './audit.js';
 import { DataContractResolver } from './data-contract.js';
 import { DataProductResolver } from './data-product.js';
 import { DomainResolver } from './domain.js';
@@ -46,6 +47,7 @@ export async function buildSchema(): Promise<GraphQLSchema> {
       AccessGrantResolver,
       AccessRequestResolver,
       DecidingPolicyResolver,
+      AuditResolver,
       DataContractResolver,
       DataProductResolver,
       DomainResolver,

@@ -5,12 +5,15 @@ import type { Loop } from '../events/loop.js';
 import { startSequencer } from '../events/sequencer.js';
 import { startTail, type Tail } from '../events/tail.js';
 import type { Actor, EventType, LogEvent } from '../events/types.js';
+import { verifyPart } from '../events/verify.js';
 import { createPolicyEngine } from '../governance/cedar/engine.js';
 import type { Context, Viewer } from '../governance/context.js';
+import { tellReads } from '../governance/restricted-details.js';
 import type { CallsOf } from '../provisioning/plan.js';
 import type { RequestContext } from '../resolvers/context.js';
 import { buildSchema } from '../resolvers/schema.js';
 import { createAuthenticate, type Identity } from './authenticate.js';
+import { clientAddress } from './client-address.js';
 import type { Config } from './config.js';
 import { type Database, openDatabase } from './database.js';
 import { serveEventStreams } from './event-stream.js';
@@ -178,6 +181,7 @@ function cursorOfEvent(event: unknown): string | undefined {
 function createRequests({ config, database, tail, viewers, ownTokens, committed }: RequestParts): Requests {
   const authenticate = createAuthenticate(config, { ownTokens });
   const machineIssuers = machineIssuersOf(config);
+  const addressOf = clientAddress(config.trustedProxies);
   const admitRequest = createRateLimit();
   const admitStream = createRateLimit();
   const admitStranger = createRateLimit();
@@ -189,30 +193,36 @@ function createRequests({ config, database, tail, viewers, ownTokens, committed 
    * Failures count against the caller's address. Whoever signs in is let in all the same: those who share the address of
    * one that fails are not locked out by it.
    */
-  async function signIn({ authorization, address }: IncomingRequest): Promise<Identity> {
+  async function signIn({ authorization, ...from }: IncomingRequest): Promise<Identity> {
     try {
       return await authenticate(authorization);
     } catch (error) {
-      await admitStranger(callerOf(address));
+      await admitStranger(callerOf(addressOf(from)));
       throw error;
     }
   }
 
   function contextFor({ request, identity, viewer, currentViewer }: Asking, signal?: AbortSignal): RequestContext {
+    const ctx: Context = {
+      viewer,
+      actor: actorOf(identity, addressOf(request)),
+      correlationId: request.correlationId,
+      db: database.prisma,
+      mesh: config.mesh,
+      machineIssuers,
+      committed,
+      policies,
+      callsOf,
+    };
     return {
-      ctx: {
+      ctx,
+      read: {
         viewer,
-        actor: actorOf(identity, request.address),
-        correlationId: request.correlationId,
-        db: database.prisma,
-        mesh: config.mesh,
-        machineIssuers,
-        committed,
-        policies,
-        callsOf,
+        run: database.run,
+        reads: { classifications: config.mesh.auditedReads, tell: (reads) => tellReads(ctx, reads) },
       },
-      read: { viewer, run: database.run },
       subscribe: (options) => tail.subscribe(signal ? { ...options, signal } : options),
+      verifyLog: (part) => verifyPart(database.pool, part),
       currentViewer,
     };
   }

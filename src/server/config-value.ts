@@ -1,4 +1,6 @@
+import { isIP } from 'node:net';
 import { z } from 'zod';
+import { Classification } from '../generated/prisma/enums.js';
 import { logLevels } from './log.js';
 
 /** The forms that values of the configuration have, each read from text. */
@@ -32,6 +34,16 @@ export const duration = z
     const part = (unit: string): number => Number(new RegExp(`(\\d+)${unit}`).exec(text)?.[1] ?? 0);
     return part('H') * 3600 + part('M') * 60 + part('S');
   });
+/** Classifications, separated by commas; "none": the empty list. */
+export const classifications = z
+  .string()
+  .transform((text) => (text.trim() === 'none' ? '' : text))
+  .pipe(list)
+  .pipe(z.array(z.enum(Classification, `must be of ${Object.keys(Classification).join(', ')}, or none`)));
+/** IP addresses and networks in CIDR form, separated by commas. */
+export const proxies = list.pipe(
+  z.array(z.string().refine(isNetwork, 'must be IP addresses or networks such as 10.0.0.0/8, separated by commas')),
+);
 /** Whole numbers of days, separated by commas. */
 export const days = list.pipe(
   z.array(
@@ -100,4 +112,13 @@ export function isLoopback(url: string): boolean {
 
 function isSafeUrl(url: string): boolean {
   return url.startsWith('https://') || (url.startsWith('http://') && isLoopback(url));
+}
+
+function isNetwork(text: string): boolean {
+  const [address = '', bits, ...more] = text.split('/');
+  const version = isIP(address);
+  if (version === 0 || more.length > 0) return false;
+  return (
+    bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) >= 1 && Number(bits) <= (version === 4 ? 32 : 128))
+  );
 }

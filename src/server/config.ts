@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import type { Mesh } from '../governance/context.js';
 import {
+  classifications,
   databaseName,
   days,
   duration,
@@ -13,6 +14,7 @@ import {
   logLevel,
   origins,
   postgresUrl,
+  proxies,
   wholeNumber,
 } from './config-value.js';
 import type { logLevels } from './log.js';
@@ -53,6 +55,8 @@ export interface Config {
   publicUrl: string | null;
   /** Documents that clients may name by their hash: the manifest's path, null where there is none, and whether nothing else is run. */
   trustedDocuments: { path: string | null; only: boolean };
+  /** Addresses and networks whose X-Forwarded-For is believed. */
+  trustedProxies: string[];
   issuers: Issuer[];
   mesh: Mesh;
   /** Endpoint and credentials null: real AWS, by the SDK's default credential chain. */
@@ -134,6 +138,16 @@ const variables = {
   MESHGATE_TBAC_DATABASE: databaseName
     .default('{domain}_tbac')
     .describe("Name of a domain's database for access by tag."),
+  MESHGATE_AUDIT_READS: classifications
+    .default(['RESTRICTED'])
+    .describe(
+      'Products of these classifications, separated by commas: whoever reads the principals, row filters, ways to query or explanations of access to one is named in the audit trail. "none" for none.',
+    ),
+  MESHGATE_TRUSTED_PROXIES: proxies
+    .default([])
+    .describe(
+      'Addresses or networks (10.0.0.0/8) of the proxies before this server, separated by commas: what they say in X-Forwarded-For is taken for the address of a client. Without them the header is not read.',
+    ),
   MESHGATE_AWS_ENDPOINT: z
     .url('must be a URL')
     .refine(isLoopback, 'must be on loopback: it is for the sandbox')
@@ -205,6 +219,7 @@ export function readConfig(source: Environment = process.env): Config {
     allowedOrigins: value.MESHGATE_ALLOWED_ORIGINS,
     publicUrl: value.MESHGATE_PUBLIC_URL ?? null,
     trustedDocuments: { path: value.MESHGATE_TRUSTED_DOCUMENTS ?? null, only: value.MESHGATE_TRUSTED_DOCUMENTS_ONLY },
+    trustedProxies: value.MESHGATE_TRUSTED_PROXIES,
     issuers: value.MESHGATE_ISSUERS,
     mesh: {
       governanceAccount: value.MESHGATE_GOVERNANCE_ACCOUNT,
@@ -214,6 +229,7 @@ export function readConfig(source: Environment = process.env): Config {
       eventTargetRoleArn: value.MESHGATE_EVENT_TARGET_ROLE_ARN,
       centralBusName: value.MESHGATE_CENTRAL_BUS,
       manageSettings: value.MESHGATE_MANAGE_SETTINGS,
+      auditedReads: value.MESHGATE_AUDIT_READS,
       databaseNames: { nrac: value.MESHGATE_NRAC_DATABASE, tbac: value.MESHGATE_TBAC_DATABASE },
     },
     aws: {
@@ -234,6 +250,11 @@ export function readConfig(source: Environment = process.env): Config {
 export function readMigrateConfig(source: Environment = process.env): MigrateConfig {
   const value = validate(z.object(migrateVariables), source);
   return { ownerUrl: value.DATABASE_OWNER_URL, logLevel: value.MESHGATE_LOG_LEVEL };
+}
+
+/** The database that commands over the log alone need. */
+export function readDatabaseUrl(source: Environment = process.env): string {
+  return validate(z.object({ DATABASE_URL: variables.DATABASE_URL }), source).DATABASE_URL;
 }
 
 /** The data folder that `start` uses where no flag names one. */

@@ -7,8 +7,10 @@ export interface IncomingRequest {
   authorization: string | undefined;
   /** The client's `x-correlation-id` or `x-request-id` where it sent a plain one, else a new uuid; answered as both. */
   correlationId: string;
-  /** Where the request came from. */
-  address: string | null;
+  /** The other end of its connection. */
+  peer: string | null;
+  /** X-Forwarded-For, as it came. */
+  forwardedFor: string | undefined;
   /** Writes the correlation id into each entry. */
   log: Log;
 }
@@ -19,7 +21,8 @@ export function incoming(request: FastifyRequest, log: Log): IncomingRequest {
   return {
     authorization: request.headers.authorization,
     correlationId,
-    address: request.ip ?? null,
+    peer: request.raw.socket.remoteAddress ?? null,
+    forwardedFor: request.raw.headers['x-forwarded-for']?.toString(),
     log: log.child({ correlationId }),
   };
 }

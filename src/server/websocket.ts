@@ -125,7 +125,8 @@ function attach({ socket, request, protocol, log }: Attachment): void {
     request: {
       authorization: request.headers.authorization,
       correlationId,
-      address: request.socket.remoteAddress ?? null,
+      peer: request.socket.remoteAddress ?? null,
+      forwardedFor: request.headers['x-forwarded-for']?.toString(),
       log: socketLog,
     },
   };

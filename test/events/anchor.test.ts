@@ -20,11 +20,14 @@ beforeAll(async () => {
 });
 afterAll(() => log.close());
 
-const anchored = async (): Promise<Delivery['event'][]> =>
-  (await control<Delivery[]>(sandbox, `/deliveries?bus=${BUS}&account=${G}`)).map(({ event }) => event);
+async function anchored(): Promise<Delivery['event'][]> {
+  const deliveries: Delivery[] = await control(sandbox, `/deliveries?bus=${BUS}&account=${G}`);
+  return deliveries.map(({ event }) => event);
+}
 
 test('the head is told to EventBridge while it moves, by one of several processes, and again where AWS did not take it', async () => {
-  const start = () => startAnchors({ pool: log.pool, put: createPutEvents(client), bus: BUS, log: silent, everyMs: 20 });
+  const start = () =>
+    startAnchors({ pool: log.pool, put: createPutEvents(client), bus: BUS, log: silent, everyMs: 20 });
   const processes = [start(), start(), start()];
   try {
     await write(log, someEvents(5));
@@ -33,7 +36,9 @@ test('the head is told to EventBridge while it moves, by one of several processe
     const told = (await anchored()).length;
     await new Promise((resolve) => setTimeout(resolve, 300));
     expect(await anchored()).toHaveLength(told);
-    await control(sandbox, '/faults', [{ service: 'events', operation: 'PutEvents', kind: 'throttle', count: 2, rate: 1 }]);
+    await control(sandbox, '/faults', [
+      { service: 'events', operation: 'PutEvents', kind: 'throttle', count: 2, rate: 1 },
+    ]);
     await write(log, someEvents(3));
     await headReaches(log, 8);
     await until(async () => (await anchored()).some(({ detail }) => detail.anchor.sequence === '8'), 20_000);

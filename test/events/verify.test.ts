@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
-import { type Anchor, verifyChain } from '../../src/events/verify.js';
+import { type Anchor, verifyChain, verifyPart } from '../../src/events/verify.js';
 import { headReaches, openTestLog, someEvent, someEvents, type TestLog, write } from './log.js';
 
 const logs: TestLog[] = [];
@@ -45,6 +45,26 @@ test('whatever an event says, its hash can be recomputed', async () => {
   expect(await verifyChain(log.pool)).toEqual({ ok: true, head: 200n });
 });
 
+test('a log is verified part by part, each going on where the one before has left off', async () => {
+  await fill();
+  const parts = [];
+  for (let from: bigint | null | undefined; from !== null; from = parts.at(-1)?.next) {
+    parts.push(await verifyPart(log.pool, { from }, 15n));
+  }
+  expect(parts).toEqual([
+    { verdict: { ok: true, head: 15n }, next: 16n },
+    { verdict: { ok: true, head: 30n }, next: 31n },
+    { verdict: { ok: true, head: 40n }, next: null },
+  ]);
+  expect(await verifyPart(log.pool, { from: 16n, to: 30n }, 15n)).toEqual({
+    verdict: { ok: true, head: 30n },
+    next: null,
+  });
+  await tamper('DELETE FROM "Event" WHERE "seq" = 31');
+  expect((await verifyPart(log.pool, { from: 16n }, 15n)).next).toBe(31n);
+  expect((await verifyPart(log.pool, { from: 31n }, 15n)).verdict).toMatchObject({ ok: false, firstBad: 31n });
+});
+
 test.each([
   ['its data', `UPDATE "Event" SET "data" = '{"n": 99}' WHERE "seq" = 17`],
   ['its actor', `UPDATE "Event" SET "actor" = jsonb_set("actor", '{subject}', '"mallory"') WHERE "seq" = 17`],
@@ -58,7 +78,12 @@ test.each([
      FROM (SELECT replace("canonical", '"data":{"n":16}', '"data":{"n":99}') AS c FROM "Event" WHERE "seq" = 17) AS t WHERE "seq" = 17`,
     18n,
   ],
-  ['it to another number', `DELETE FROM "Event" WHERE "seq" = 18; UPDATE "Event" SET "seq" = 18 WHERE "seq" = 17`, 17n, 'MISSING'],
+  [
+    'it to another number',
+    `DELETE FROM "Event" WHERE "seq" = 18; UPDATE "Event" SET "seq" = 18 WHERE "seq" = 17`,
+    17n,
+    'MISSING',
+  ],
   ['it away', `DELETE FROM "Event" WHERE "seq" = 17`, 17n, 'MISSING'],
 ])('a superuser who changes %s is found out', async (_what, sql, firstBad = 17n, reason = 'CHANGED') => {
   await fill();
@@ -84,7 +109,10 @@ test('a last event that was replaced along with its hash does not match the coun
 });
 
 /** Every way to falsify the log, at any place, with the number that must be named; `a` and `b` are numbers of it, `a` the lower. */
-const FALSIFICATIONS: Record<string, (at: { a: number; b: number }) => { sql: string; firstBad: number; reason: string }> = {
+const FALSIFICATIONS: Record<
+  string,
+  (at: { a: number; b: number }) => { sql: string; firstBad: number; reason: string }
+> = {
   flipped: ({ a }) => ({
     sql: `UPDATE "Event" SET "data" = jsonb_set("data", '{n}', '-1') WHERE "seq" = ${a}`,
     firstBad: a,
@@ -153,9 +181,16 @@ describe('what is sound in itself is held to what was anchored outside', () => {
   test('a log that was cut together with its counter ends before its anchor', async () => {
     await fill();
     const anchors = [await anchorAt(40)];
-    await tamper(`DELETE FROM "Event" WHERE "seq" > 33; UPDATE "EventHead" SET "seq" = 33, "hash" = (SELECT "hash" FROM "Event" WHERE "seq" = 33)`);
+    await tamper(
+      `DELETE FROM "Event" WHERE "seq" > 33; UPDATE "EventHead" SET "seq" = 33, "hash" = (SELECT "hash" FROM "Event" WHERE "seq" = 33)`,
+    );
     expect(await verifyChain(log.pool)).toEqual({ ok: true, head: 33n });
-    expect(await verifyChain(log.pool, { anchors })).toEqual({ ok: false, head: 33n, firstBad: 34n, reason: 'MISSING' });
+    expect(await verifyChain(log.pool, { anchors })).toEqual({
+      ok: false,
+      head: 33n,
+      firstBad: 34n,
+      reason: 'MISSING',
+    });
   });
 
   test('a counter that was turned back leaves events beyond it', async () => {
@@ -167,6 +202,11 @@ describe('what is sound in itself is held to what was anchored outside', () => {
   test('a part whose predecessor is gone has nothing to stand on', async () => {
     await fill();
     await tamper('DELETE FROM "Event" WHERE "seq" = 10');
-    expect(await verifyChain(log.pool, { from: 11n })).toEqual({ ok: false, head: 9n, firstBad: 10n, reason: 'MISSING' });
+    expect(await verifyChain(log.pool, { from: 11n })).toEqual({
+      ok: false,
+      head: 9n,
+      firstBad: 10n,
+      reason: 'MISSING',
+    });
   });
 });

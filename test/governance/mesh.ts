@@ -25,6 +25,7 @@ export const MESH: Mesh = {
   eventTargetRoleArn: 'arn:aws:iam::999999999999:role/meshgate-events',
   centralBusName: 'central-mesh-bus',
   manageSettings: true,
+  auditedReads: ['RESTRICTED'],
   databaseNames: { nrac: '{domain}_nrac', tbac: '{domain}_tbac' },
 };
 

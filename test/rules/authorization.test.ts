@@ -52,6 +52,8 @@ const ownersToken: Subjects['Token'] = { type: 'Token', subject: 'owner' };
 /** security.md, "Who may do what": action, what it is done to, who may. */
 const MATRIX: [Action, string, Subjects[keyof Subjects], Who[]][] = [
   ['domain:register', 'the mesh', { type: 'Mesh' }, ['admin']],
+  ['audit:list', 'the mesh', { type: 'Mesh' }, ['admin', 'owner', 'steward', 'elsewhere']],
+  ['audit:verify', 'the mesh', { type: 'Mesh' }, ['admin']],
   ['domain:read', 'a domain', domain, ALL],
   ['domain:read-members', 'a domain', domain, MEMBERS],
   ['domain:change-members', 'a domain', domain, OWNERS],

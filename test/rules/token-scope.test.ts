@@ -52,9 +52,11 @@ describe('a token', () => {
     expect(allowed.sort()).toEqual([...GOOD_FOR[scope]].sort());
   });
 
-  test('with every scope still cannot make tokens or secrets, let policies decide, nor do what only platform admins may', () => {
+  test('with every scope still cannot make tokens or secrets, let policies decide, read the audit trail, nor do what only platform admins may', () => {
     const refused = ACTIONS.filter((action) => !tokenAllows(viewer(EVERY_SCOPE), action));
     expect(refused.sort()).toEqual([
+      'audit:list',
+      'audit:verify',
       'domain:change-service-accounts',
       'domain:register',
       'domain:update-role',

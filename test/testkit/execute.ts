@@ -1,7 +1,9 @@
 import { type GraphQLSchema, execute as graphqlExecute, parse, validate } from 'graphql';
+import { verifyPart } from '../../src/events/verify.js';
 import type { TypedDocumentString } from '../../src/generated/graphql/graphql.js';
 import { createPolicyEngine } from '../../src/governance/cedar/engine.js';
 import type { Context, Mesh, SignIn, Viewer } from '../../src/governance/context.js';
+import { tellReads } from '../../src/governance/restricted-details.js';
 import type { RequestContext } from '../../src/resolvers/context.js';
 import { buildSchema } from '../../src/resolvers/schema.js';
 import { openDatabase } from '../../src/server/database.js';
@@ -15,6 +17,7 @@ export const TEST_MESH: Mesh = {
   eventTargetRoleArn: 'arn:aws:iam::111122223333:role/meshgate-events',
   centralBusName: 'central-mesh-bus',
   manageSettings: true,
+  auditedReads: ['RESTRICTED'],
   databaseNames: { nrac: '{domain}_nrac', tbac: '{domain}_tbac' },
 };
 
@@ -44,6 +47,8 @@ export interface ApiOfTest {
   /** The SQL statements that reads ran since the last look. */
   statements(): string[];
   query<Row extends object>(text: string, values?: unknown[]): Promise<Row[]>;
+  /** What only the owner of the database may do. */
+  asOwner(sql: string): Promise<void>;
   contextOf(person: Person): Promise<Context>;
   close(): Promise<void>;
 }
@@ -91,8 +96,10 @@ export async function openApi(): Promise<ApiOfTest> {
               ran.push(text);
               return (await pool.query(text, values)).rows;
             },
+            reads: { classifications: ctx.mesh.auditedReads, tell: (reads) => tellReads(ctx, reads) },
           },
           subscribe: () => Promise.reject(new Error('Streams are tested over the wire.')),
+          verifyLog: (part) => verifyPart(pool, part),
           currentViewer: () => ctx.viewer,
         };
         return (await run(schema, document.toString(), { rc, variables: variables ?? {} })) as never;
@@ -103,6 +110,10 @@ export async function openApi(): Promise<ApiOfTest> {
       return since;
     },
     query: async (text, values = []) => (await pool.query(text, values)).rows,
+    asOwner: async (sql) => {
+      const owner = openDatabase(database.ownerUrl, { poolSize: 1 });
+      await owner.pool.query(sql).finally(owner.close);
+    },
     contextOf,
     close: async () => {
       await close();

@@ -19,6 +19,7 @@ export interface Product {
   sandbox: string;
   /** Of the server's role. */
   databaseUrl: string;
+  ownerUrl: string;
   /** A token of a demo user, or of anybody by that subject. */
   tokenOf(subject: string, ttlSeconds?: number): Promise<string>;
   as(subject: string): Promise<Execute>;
@@ -62,7 +63,7 @@ export async function productOfTest({
   };
   if (demo) await seedDemo({ graphql, tokenOf, progress: () => undefined });
   const as = async (subject: string): Promise<Execute> => createClient(graphql, await tokenOf(subject));
-  return { graphql, sandbox: sandbox.url, databaseUrl: database.serverUrl, tokenOf, as };
+  return { graphql, sandbox: sandbox.url, databaseUrl: database.serverUrl, ownerUrl: database.ownerUrl, tokenOf, as };
 }
 
 function configOf(databaseUrl: string, sandboxUrl: string, environment: Record<string, string>): Config {

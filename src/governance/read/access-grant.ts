@@ -69,6 +69,7 @@ export const accessGrantShape: Shape = {
   },
   scope: 'ACCESS_READ',
   visible: seesGrant,
+  sensitive: { columns: ['howToQuery'], productId: (t) => sql`${t}."productId"` },
 };
 
 export const accessGrantList: ConnectionList = {

@@ -84,6 +84,7 @@ export const accessRequestShape: Shape = {
   },
   scope: 'ACCESS_READ',
   visible: seesRequest,
+  sensitive: { columns: ['principals', 'rowFilter'], productId: (t) => sql`${t}."productId"` },
 };
 
 /** Seen with its request. */

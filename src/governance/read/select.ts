@@ -3,6 +3,7 @@ import type { Viewer } from '../context.js';
 import { forbidden, invalid } from '../error.js';
 import { holdsScope, type NeededScope, scopeRefusal } from '../token-scope.js';
 import { type ConnectionList, type ConnectionRows, connectionSql } from './connection.js';
+import { SENSITIVE_READ, type SensitiveRead, sensitiveReadSql, sensitiveReadsIn } from './sensitive.js';
 
 /**
  * Reads whole trees in one SQL statement: a selection (what the client asked for, neutral of GraphQL) over shapes (how an object
@@ -58,6 +59,8 @@ export interface Shape {
   /** What a token must be good for to read it; ANY: that is for each row to say, by `visible`. */
   scope: NeededScope | 'ANY';
   visible: (t: Sql, viewer: Viewer) => Sql;
+  /** Columns that say who may read a product, and how: reading them is told where the product is sensitive enough. */
+  sensitive?: { columns: readonly string[]; productId: (t: Sql) => Sql };
 }
 
 /** Columns that are read as they stand in the table. */
@@ -74,7 +77,32 @@ export function valueKey(field: string, args: Record<string, unknown>): string {
 /** Gives every table of a statement an alias of its own. */
 export class Scope {
   private count = 0;
-  constructor(readonly viewer: Viewer) {}
+  readonly viewer: Viewer;
+  /** Of products of these classifications, reading sensitive columns is told. */
+  private readonly audited: readonly string[];
+  /** Whether the statement reads columns of which some are to be told. */
+  tellsReads = false;
+
+  constructor({ viewer, reads }: ReadContext) {
+    this.viewer = viewer;
+    this.audited = reads?.classifications ?? [];
+  }
+
+  /** What there is to tell of reading these fields of this row; empty where nothing is. */
+  readOf({ type, sensitive }: Shape, t: Sql, asked: Iterable<Selection>): Sql | undefined {
+    if (sensitive === undefined || this.audited.length === 0) return undefined;
+    const fields = [...asked].map(({ field }) => field).filter((field) => sensitive.columns.includes(field));
+    if (fields.length === 0) return undefined;
+    this.tellsReads = true;
+    return sensitiveReadSql({
+      type,
+      id: sql`${t}."id"`,
+      productId: sensitive.productId(t),
+      fields,
+      audited: this.audited,
+    });
+  }
+
   alias(): Sql {
     this.count += 1;
     return raw(`t${this.count}`);
@@ -101,7 +129,10 @@ export function objectSql(scope: Scope, shape: Shape, t: Sql, asked: Selection[]
     return read !== undefined;
   };
   for (const name of shape.always) column(name);
-  for (const [key, selection] of merged(asked)) {
+  const fields = merged(asked);
+  const read = scope.readOf(shape, t, fields.values());
+  if (read) parts.set(SENSITIVE_READ, read);
+  for (const [key, selection] of fields) {
     if (selection.field.startsWith('__') || column(selection.field)) continue;
     const relation = shape.relations[selection.field];
     if (relation) parts.set(key, relationSql(scope, relation, t, selection));
@@ -173,9 +204,22 @@ export type RunStatement = (statement: { text: string; values: unknown[] }) => P
 export interface ReadContext {
   viewer: Viewer;
   run: RunStatement;
+  /** What is to be told of reading; without it nothing is. */
+  reads?: {
+    classifications: readonly string[];
+    /** Throws where it cannot be told: then nothing is answered. */
+    tell: (reads: SensitiveRead[]) => Promise<void>;
+  };
 }
 
-async function answer(ctx: ReadContext, expression: Sql): Promise<unknown> {
+async function answer(ctx: ReadContext, scope: Scope, expression: Sql): Promise<unknown> {
+  const found = await answerOf(ctx, expression);
+  const reads = scope.tellsReads ? sensitiveReadsIn(found) : [];
+  if (reads.length > 0) await ctx.reads?.tell(reads);
+  return found;
+}
+
+async function answerOf(ctx: ReadContext, expression: Sql): Promise<unknown> {
   const statement = sql`SELECT ${expression} AS answer`;
   try {
     const [row] = await ctx.run({ text: statement.text, values: statement.values });
@@ -205,16 +249,16 @@ export async function readOne(
   selection: Selection,
 ): Promise<ReadObject | null> {
   assertReads(shape, ctx.viewer);
-  return (await answer(ctx, oneSql(new Scope(ctx.viewer), shape, where, selection))) as ReadObject | null;
+  const scope = new Scope(ctx);
+  return (await answer(ctx, scope, oneSql(scope, shape, where, selection))) as ReadObject | null;
 }
 
 /** Reads one page of a list. */
 export async function readPage(ctx: ReadContext, list: ConnectionList, selection: Selection): Promise<ConnectionRows> {
   assertReads(list.shape(), ctx.viewer);
-  return (await answer(
-    ctx,
-    connectionSql(new Scope(ctx.viewer), list, selection, () => sql`true`),
-  )) as ConnectionRows;
+  const scope = new Scope(ctx);
+  const page = connectionSql(scope, list, selection, () => sql`true`);
+  return (await answer(ctx, scope, page)) as ConnectionRows;
 }
 
 /** Reads a plain list that hangs on nothing. */
@@ -223,8 +267,8 @@ export async function readAll(
   selection: Selection,
   list: Extract<Relation, { kind: 'many' }>,
 ): Promise<ReadObject[]> {
-  const scope = new Scope(ctx.viewer);
-  return (await answer(ctx, relationSql(scope, list, scope.alias(), selection))) as ReadObject[];
+  const scope = new Scope(ctx);
+  return (await answer(ctx, scope, relationSql(scope, list, scope.alias(), selection))) as ReadObject[];
 }
 
 /** Reads several objects by id in one statement: the fields of a mutation's payload. */
@@ -233,7 +277,7 @@ export async function readMany(
   wanted: { field: string; shape: Shape; id: string }[],
   selection: Selection[],
 ): Promise<Record<string, ReadObject | null>> {
-  const scope = new Scope(ctx.viewer);
+  const scope = new Scope(ctx);
   const parts = new Map<string, Sql>();
   for (const asked of merged(selection).values()) {
     const target = wanted.find(({ field }) => field === asked.field);
@@ -244,7 +288,7 @@ export async function readMany(
     );
   }
   if (parts.size === 0) return {};
-  return (await answer(ctx, jsonObject(parts))) as Record<string, ReadObject | null>;
+  return (await answer(ctx, scope, jsonObject(parts))) as Record<string, ReadObject | null>;
 }
 
 /** The condition that names one row; resources are named by their identity hash, all else by uuid. */
@@ -259,7 +303,7 @@ export async function readList(
   ids: string[],
   asked: Selection[],
 ): Promise<ReadObject[]> {
-  const scope = new Scope(ctx.viewer);
+  const scope = new Scope(ctx);
   const r = scope.alias();
   const node = objectSql(
     scope,
@@ -269,5 +313,5 @@ export async function readList(
   );
   const rows = sql`(SELECT coalesce(json_agg(${node} ORDER BY array_position(${ids}::uuid[], ${r}."id")), '[]') FROM ${shape.from} ${r}
     WHERE ${r}."id" = ANY(${ids}::uuid[]) AND ${sees(shape, r, scope.viewer)})`;
-  return (await answer(ctx, rows)) as ReadObject[];
+  return (await answer(ctx, scope, rows)) as ReadObject[];
 }

@@ -112,6 +112,11 @@ export function seesPolicyVersion(t: Sql, viewer: Viewer): Sql {
     SELECT 1 FROM "Policy" p WHERE p."id" = ${t}."policyId" AND ${steersPolicy(sql`p`, viewer)}))`;
 }
 
+/** What concerns a domain that the viewer steers, as an auditor reads it: what everybody may hear of others is no affair of his. */
+export function governedAudience(t: Sql, viewer: Viewer): Sql {
+  return viewer.admin ? sql`true` : sql`${t}."audienceDomains" && ${governedIds(viewer)}::uuid[]`;
+}
+
 /** As the object that it is on. */
 export function seesForeignGrant(t: Sql, viewer: Viewer): Sql {
   if (viewer.admin) return sql`true`;

@@ -1,0 +1,359 @@
+import { type GraphQLInputType, getNamedType } from 'graphql';
+import pg from 'pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { until } from '../../src/demo/client.js';
+import { buildSchema } from '../../src/resolvers/schema.js';
+import { productOfTest } from '../testkit/product.js';
+import { sandboxControl } from '../testkit/sandbox-control.js';
+
+const product = await productOfTest();
+const owner = new pg.Pool({ connectionString: product.ownerUrl, max: 2 });
+afterAll(() => owner.end());
+
+const schema = await buildSchema();
+const MUTATIONS = Object.values(schema.getMutationType()?.getFields() ?? {});
+
+interface Answered {
+  data?: Record<string, Record<string, unknown> | null> | null;
+  errors?: { message: string; extensions: { code: string } }[];
+}
+
+async function ask(subject: string, query: string, variables: object = {}): Promise<Answered> {
+  const headers = { 'content-type': 'application/json', authorization: `Bearer ${await product.tokenOf(subject)}` };
+  const response = await fetch(product.graphql, {
+    method: 'POST',
+    headers,
+    body: JSON.stringify({ query, variables }),
+  });
+  return (await response.json()) as Answered;
+}
+
+const MEMBER = 'oskar.lind';
+const ADMIN = 'ada.admin';
+
+interface Example {
+  /** An admin where nobody is named. */
+  as?: string;
+  input: Record<string, unknown>;
+}
+/** A mutation that would go through, for each there is: a new one without an example fails. In an order in which they all go through. */
+let examples: Record<string, Example>;
+/** Secrets that were shown once. */
+const shown: string[] = [];
+
+beforeAll(async () => {
+  const ids = await sceneIds();
+  const request = (columns: string[]) => accessRequest(ids, columns);
+  const [approved, rejected, cancelled, commented] = [
+    await request(['shipment_id']),
+    await request(['carrier_code']),
+    await request(['shipment_id', 'carrier_code']),
+    await request(['carrier_code', 'shipment_id']),
+  ];
+  const [revoked, extended] = [
+    await grantOf(await request(['shipment_id'])),
+    await grantOf(await request(['carrier_code'])),
+  ];
+  const document = (version: string) => ids.document.replace('version: 1.4.1', `version: ${version}`);
+  const contract = await idOf(
+    'importDataContract',
+    { dataProduct: ids.shipments, document: document('1.5.0') },
+    'dataContract',
+  );
+  const draft = await idOf('registerDataProduct', productInput(ids.logistics, 'returns'), 'dataProduct');
+  await settled();
+  const foreignGrant = await prepareByHand(ids.stock);
+  const [rotated, removed] = [
+    await serviceAccount(ids.logistics, 'loader'),
+    await serviceAccount(ids.logistics, 'reporter'),
+  ];
+  const drafted = await idOf('createPolicy', { ...policyInput, name: 'drafted' }, 'policy');
+  const active = await idOf('createPolicy', { ...policyInput, name: 'active' }, 'policy');
+  await idOf('activatePolicy', { policy: active }, 'policy');
+  const madeToken = { name: 'createPersonalAccessToken', input: { name: 'old', scopes: ['ACCESS_READ'] } };
+  const token = await carriedOut(madeToken, 'secret personalAccessToken { id }');
+  shown.push(String(token.secret));
+  examples = {
+    registerDomain: { input: domainInput },
+    updateDomain: { input: { domain: ids.logistics, description: 'Moves things' } },
+    addDomainMember: { input: { domain: ids.logistics, subject: 'new.one', role: 'MEMBER' } },
+    removeDomainMember: { input: { domain: ids.finance, subject: 'temp.member' } },
+    createPolicy: { input: { ...policyInput, name: 'new-policy' } },
+    draftPolicy: { input: { policy: drafted, source: SOURCE } },
+    activatePolicy: { input: { policy: drafted } },
+    deactivatePolicy: { input: { policy: active } },
+    createPersonalAccessToken: { input: { name: 'new', scopes: ['ACCESS_READ'] } },
+    revokePersonalAccessToken: { input: { personalAccessToken: (token.personalAccessToken as { id: string }).id } },
+    registerServiceAccount: { input: { domain: ids.logistics, name: 'importer' } },
+    rotateServiceAccountSecret: { input: { serviceAccount: rotated.id } },
+    revokeServiceAccountSecret: { input: { secret: rotated.secretId } },
+    removeServiceAccount: { input: { serviceAccount: removed.id } },
+    registerDataProduct: { input: productInput(ids.logistics, 'pallets') },
+    updateDataProduct: { input: { dataProduct: draft, description: 'What came back' } },
+    publishDataProduct: { input: { dataProduct: draft } },
+    importDataContract: { input: { dataProduct: ids.shipments, document: document('1.6.0') } },
+    activateDataContract: { input: { dataContract: contract, acknowledgeBreaking: true } },
+    requestAccess: { as: MEMBER, input: requestInput(ids, ['shipment_id']) },
+    commentAccessRequest: { as: MEMBER, input: { accessRequest: commented, text: 'Soon, please' } },
+    approveAccessRequest: { input: { accessRequest: approved } },
+    rejectAccessRequest: { input: { accessRequest: rejected } },
+    cancelAccessRequest: { as: MEMBER, input: { accessRequest: cancelled } },
+    extendAccess: { input: { accessGrant: extended, expiresAt: new Date(Date.now() + 86_400_000).toISOString() } },
+    revokeAccess: { input: { accessGrant: revoked, reason: 'Over' } },
+    acknowledgeDrift: { input: { resource: foreignGrant, reason: 'Known' } },
+    retryResource: { input: { resource: await resourceOf(ids.stock) } },
+    reportProvisioning: { input: { dataProduct: ids.stock, status: 'SUCCEEDED' } },
+    deprecateDataProduct: { input: { dataProduct: ids.stock, reason: 'Old' } },
+    retireDataProduct: { input: { dataProduct: ids.carts } },
+  };
+}, 180_000);
+
+/** Runs one example; answers what it came to: the payload's type, a UserError's code, or the code of an error. */
+async function outcomeOf(name: string): Promise<string> {
+  const { as = ADMIN, input } = examples[name] as Example;
+  const { data, errors } = await ask(as, mutationOf(name).text, { input });
+  if (errors) return errors[0]?.extensions.code ?? '';
+  return JSON.stringify(Object.values(data?.[name] ?? {}));
+}
+
+/** What is kept of everything but the loops' own notes, table by table. */
+async function tables(): Promise<Record<string, string>> {
+  const { rows } = await owner.query<{ name: string }>(
+    `SELECT relname AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+       AND relname NOT IN ('Lane', 'EventCursor')`,
+  );
+  const kept: Record<string, string> = {};
+  for (const { name } of rows) {
+    const text = `SELECT md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), '')) AS "digest" FROM "${name}" t`;
+    kept[name] = (await owner.query<{ digest: string }>(text)).rows[0]?.digest ?? '';
+  }
+  return kept;
+}
+
+/** Waits until AWS agrees with everything and every event is told. */
+const settled = () =>
+  until(
+    'All has come to rest',
+    async () => {
+      const { rows } = await owner.query<{ busy: boolean }>(
+        `SELECT EXISTS (SELECT FROM "Resource" WHERE "status" NOT IN ('READY', 'REMOVED')) OR EXISTS (SELECT FROM "EventPending")
+           OR (SELECT "seq" FROM "EventHead") > (SELECT "seq" FROM "EventCursor" WHERE "reader" = 'eventbridge')
+           OR EXISTS (SELECT FROM "AccessGrant" WHERE "status" IN ('PROVISIONING', 'REVOKING')) AS "busy"`,
+      );
+      return rows[0]?.busy ? undefined : true;
+    },
+    60_000,
+  );
+
+test('with the audit insert blocked every mutation is refused, nothing is changed, and AWS is not called', async () => {
+  expect(Object.keys(examples).sort()).toEqual(MUTATIONS.map(({ name }) => name).sort());
+  const before = await tables();
+  const outcomes: Record<string, string> = {};
+  await owner.query('REVOKE INSERT ON "EventPending" FROM meshgate_server');
+  try {
+    const calls = await sandboxControl(product.sandbox).callsDuring(async () => {
+      for (const name of Object.keys(examples)) outcomes[name] = await outcomeOf(name);
+      // Whoever was woken would have called by now.
+      await new Promise((resolve) => setTimeout(resolve, 2_000));
+    });
+    expect(outcomes).toEqual(Object.fromEntries(Object.keys(examples).map((name) => [name, 'INTERNAL_SERVER_ERROR'])));
+    expect(calls.filter(({ parameters }) => parameters.Entries?.[0]?.DetailType !== 'AuditAnchored')).toEqual([]);
+    expect(await tables()).toEqual(before);
+  } finally {
+    await owner.query('GRANT INSERT ON "EventPending" TO meshgate_server');
+  }
+}, 120_000);
+
+test('the same mutations go through as soon as the audit trail can be written', async () => {
+  const outcomes: Record<string, string> = {};
+  for (const name of Object.keys(examples)) outcomes[name] = await outcomeOf(name);
+  expect(outcomes).toEqual(
+    Object.fromEntries(Object.keys(examples).map((name) => [name, JSON.stringify([mutationOf(name).payload])])),
+  );
+}, 120_000);
+
+test('the audit trail of all this holds no secret', async () => {
+  await until(
+    'All is numbered',
+    async () => ((await owner.query('SELECT FROM "EventPending"')).rowCount === 0 ? true : undefined),
+    30_000,
+  );
+  const { rows } = await owner.query<{ event: string }>(`SELECT e::text AS "event" FROM "Event" e`);
+  const { rows: domains } = await owner.query<{ externalId: string }>('SELECT "externalId" FROM "Domain"');
+  const token = await product.tokenOf(MEMBER);
+  const secrets = [
+    ...domains.map(({ externalId }) => externalId),
+    token.split('.')[2] ?? '',
+    ...shown.map((secret) => secret.slice(8)),
+    new URL(product.databaseUrl).password,
+    new URL(product.ownerUrl).password,
+  ].filter((secret) => secret.length > 6);
+  expect(secrets.length).toBeGreaterThan(4);
+  expect(rows.length).toBeGreaterThan(80);
+  const forms = [
+    /eyJ[\w-]{8,}\.[\w-]+/,
+    /\b(AKIA|ASIA)[A-Z0-9]{12,}/,
+    /-----BEGIN/,
+    /postgres(ql)?:\/\//,
+    /bearer /i,
+    /"(password|secret|token|externalId)"/i,
+    /\bmg(pat|sa)_\w{8,}/,
+  ];
+  for (const { event } of rows) {
+    expect(
+      secrets.filter((secret) => event.includes(secret)),
+      event,
+    ).toEqual([]);
+    expect(
+      forms.filter((form) => form.test(event)),
+      event,
+    ).toEqual([]);
+  }
+}, 60_000);
+
+interface Ids {
+  logistics: string;
+  finance: string;
+  shipments: string;
+  document: string;
+  stock: string;
+  carts: string;
+}
+
+async function sceneIds(): Promise<Ids> {
+  const { data, errors } = await ask(
+    ADMIN,
+    `{ logistics: domain(by: { name: "logistics" }) { id }  finance: domain(by: { name: "finance" }) { id }
+       shipments: dataProduct(by: { path: "logistics/shipments" }) { id contract { document } }
+       stock: dataProduct(by: { path: "logistics/warehouse-stock" }) { id }  carts: dataProduct(by: { path: "commerce/carts" }) { id } }`,
+  );
+  expect(errors).toBeUndefined();
+  const of = (name: string) => String(data?.[name]?.id);
+  const document = String((data?.shipments?.contract as { document: string } | undefined)?.document);
+  return {
+    logistics: of('logistics'),
+    finance: of('finance'),
+    shipments: of('shipments'),
+    document,
+    stock: of('stock'),
+    carts: of('carts'),
+  };
+}
+
+function requestInput({ shipments, finance }: Ids, columns: string[]) {
+  const principals = ['arn:aws:iam::444455556666:role/reader/audited'];
+  return {
+    dataProduct: shipments,
+    consumerDomain: finance,
+    principals,
+    tables: ['shipments'],
+    columns,
+    purpose: 'Audited',
+  };
+}
+
+const accessRequest = (ids: Ids, columns: string[]): Promise<string> =>
+  idOf('requestAccess', requestInput(ids, columns), 'accessRequest', MEMBER);
+const grantOf = (request: string): Promise<string> =>
+  idOf('approveAccessRequest', { accessRequest: request }, 'accessGrant');
+
+/** Carries a mutation out and answers the id of the object in its payload. */
+async function idOf(name: string, input: object, object: string, subject = ADMIN): Promise<string> {
+  const payload = await carriedOut({ name, input, subject }, `${object} { id }`);
+  return (payload[object] as { id: string }).id;
+}
+
+/** Carries a mutation out and answers its payload. */
+async function carriedOut(
+  { name, input, subject = ADMIN }: { name: string; input: object; subject?: string },
+  fields: string,
+): Promise<Record<string, unknown>> {
+  const { text, payload } = mutationOf(name, fields);
+  const { data, errors } = await ask(subject, text, { input });
+  const answered = data?.[name];
+  if (answered?.__typename !== payload) throw new Error(JSON.stringify({ name, data, errors }));
+  return answered;
+}
+
+/** The document of a mutation, with what is asked of its payload. */
+function mutationOf(name: string, fields = ''): { text: string; payload: string } {
+  const field = MUTATIONS.find((one) => one.name === name);
+  const type = getNamedType(field?.args[0]?.type as GraphQLInputType).name;
+  const payload = `${name.charAt(0).toUpperCase()}${name.slice(1)}Payload`;
+  const read = fields === '' ? '' : `... on ${payload} { ${fields} }`;
+  const text = `mutation ($input: ${type}!) { ${name}(input: $input) { __typename ${read} ... on UserError { code message } } }`;
+  return { text, payload };
+}
+
+/** A service account with its secret. */
+async function serviceAccount(domain: string, name: string): Promise<{ id: string; secretId: string }> {
+  const asked = { name: 'registerServiceAccount', input: { domain, name } };
+  const account = await carriedOut(asked, 'secret serviceAccount { id secrets { id } }');
+  shown.push(String(account.secret));
+  const { id, secrets } = account.serviceAccount as { id: string; secrets: { id: string }[] };
+  return { id, secretId: secrets[0]?.id ?? '' };
+}
+
+const SOURCE = `forbid (principal, action == Action::"publish", resource) when { resource.tags.contains("no-such-tag") };`;
+const policyInput = { description: 'Forbids nothing that there is', source: SOURCE };
+
+const domainInput = {
+  name: 'audited',
+  displayName: 'Audited',
+  awsAccountId: '999900001111',
+  awsRegion: 'eu-west-1',
+  roleArn: 'arn:aws:iam::999900001111:role/meshgate',
+  dataLocation: 's3://audited-lake/data',
+  owners: ['owner.audited'],
+};
+
+const productInput = (domain: string, name: string) => ({
+  domain,
+  name,
+  description: `The ${name}`,
+  owner: 'Team',
+  accessMode: 'NRAC',
+  classification: 'INTERNAL',
+  tables: [
+    {
+      name,
+      location: `s3://meshgate-demo-logistics/data/${name}`,
+      format: 'PARQUET',
+      columns: [{ name: 'id', type: 'string' }],
+    },
+  ],
+});
+
+const rowId = (id: string): string => Buffer.from(id, 'base64url').toString().split(':')[1] ?? '';
+
+async function resourceRow(product: string): Promise<{ id: string; account: string }> {
+  const { rows } = await owner.query<{ id: string; account: string }>(
+    `SELECT r."id", r."account" FROM "Resource" r JOIN "ResourceClaim" c ON c."resourceId" = r."id"
+     WHERE c."ownerId" = $1 AND r."kind" = 'GlueTable' LIMIT 1`,
+    [rowId(product)],
+  );
+  return rows[0] as { id: string; account: string };
+}
+
+const resourceOf = async (product: string): Promise<string> =>
+  Buffer.from(`Resource:${(await resourceRow(product)).id}`).toString('base64url');
+
+/** What only time, another's grant and a workflow of a domain's own would bring about. Answers the foreign grant's id. */
+async function prepareByHand(product: string): Promise<string> {
+  const { id, account } = await resourceRow(product);
+  await owner.query(
+    `INSERT INTO "DomainMember" ("id", "domainId", "subject", "role", "createdBy")
+     SELECT gen_random_uuid(), "id", 'temp.member', 'MEMBER', 'test' FROM "Domain" WHERE "name" = 'finance'`,
+  );
+  const report = { status: 'AWAITED', message: null, tables: [], told: {}, reportedBy: null, reportedAt: null };
+  await owner.query(`UPDATE "DataProduct" SET "provisioningReport" = $1 WHERE "id" = $2`, [
+    JSON.stringify(report),
+    rowId(product),
+  ]);
+  const { rows } = await owner.query<{ id: string }>(
+    `INSERT INTO "ForeignGrant" ("id", "account", "region", "principal", "resource", "permissions", "resourceId")
+     VALUES (gen_random_uuid(), $1, 'eu-west-1', 'arn:aws:iam::123412341234:role/stranger', 'table x', '["SELECT"]', $2) RETURNING "id"::text`,
+    [account, id],
+  );
+  return Buffer.from(`ForeignGrant:${rows[0]?.id}`).toString('base64url');
+}
