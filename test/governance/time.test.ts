@@ -191,7 +191,7 @@ test('extend racing revoke, 25 times from two sides: what was revoked stays revo
   }
   await mesh.agree();
   for (const id of ids) expect((await grantOf(id)).status).toBe('REVOKED');
-});
+}, 60_000);
 
 test('reminders come once for each number of days, the nearest alone, and anew after an extension', async () => {
   const id = await granted(30);
