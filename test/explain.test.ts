@@ -48,7 +48,7 @@ describe('an explanation of access by name', () => {
         decidedBy: 'lena.fischer',
         decidedAt: expect.any(String),
         purpose: 'To see what is explained',
-        policy: 'built-in/1',
+        policy: 'internal-data/1',
         accessGrant: { id: grant, status: 'ACTIVE' },
         accessRequest: { id: request },
       },

@@ -88,7 +88,8 @@ export async function readFacts(
     WITH named AS (
       SELECT g."id", g."status", g."expiresAt", g."reason", g."revokedAt", g."revokedBy", q."id" AS "requestId", q."principals",
         q."purpose", q."decidedBy", q."decidedAt",
-        (SELECT a."policyVersion" FROM "AccessDecision" a WHERE a."requestId" = q."id") AS "policy", coalesce(g."expiresAt" <= now(), false) AS "over",
+        (SELECT string_agg(concat(policy ->> 'name', '/', policy ->> 'version'), ', ' ORDER BY policy ->> 'name')
+          FROM "AccessDecision" a, jsonb_array_elements(a."policies") AS policy WHERE a."requestId" = q."id") AS "policy", coalesce(g."expiresAt" <= now(), false) AS "over",
         g."status" = 'REVOKING' AND EXISTS (SELECT FROM "ResourceClaim" claim JOIN "Resource" resource ON resource."id" = claim."resourceId"
           WHERE claim."ownerType" = 'ACCESS_GRANT' AND claim."ownerId" = g."id" AND ${givesStill(mesh)}
             AND resource."spec" ->> 'principal' = ANY (${grantees}::text[])) AS "lingers"

@@ -2,6 +2,7 @@ import type { AccessMode } from '../generated/prisma/client.js';
 import { groupBy } from '../provisioning/group.js';
 import { resourceId } from '../provisioning/resource.js';
 import { announceAccess, announceProduct } from './announce.js';
+import { isWaitedFor } from './claims.js';
 import { type ActingContext, asSystem, type SystemContext } from './context.js';
 import { givenByNameAlone } from './desired-access.js';
 import { desiredDataProduct } from './desired-data-product.js';
@@ -64,7 +65,7 @@ export async function finishModeChanges(ctx: SystemContext): Promise<number> {
     WHERE product."previousAccessMode" IS NOT NULL
       AND (home."provisioning" = 'DIRECT' OR product."provisioningReport"->>'status' = 'SUCCEEDED') AND product."status" IN ('PUBLISHED', 'DEPRECATED')
       AND NOT EXISTS (SELECT FROM "ResourceClaim" claim JOIN "Resource" resource ON resource."id" = claim."resourceId"
-        WHERE claim."releasedAtGeneration" IS NULL AND resource."status" IN ('PENDING', 'APPLYING')
+        WHERE claim."releasedAtGeneration" IS NULL AND resource."status" IN ('PENDING', 'APPLYING') AND ${isWaitedFor}
           AND ((claim."ownerType" = 'DATA_PRODUCT' AND claim."ownerId" = product."id") OR (claim."ownerType" = 'ACCESS_GRANT'
             AND claim."ownerId" IN (SELECT access."id" FROM "AccessGrant" access WHERE access."productId" = product."id"
               AND access.${isLive}))))

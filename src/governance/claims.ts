@@ -1,4 +1,4 @@
-import type { ClaimOwner } from '../generated/prisma/client.js';
+import { type ClaimOwner, Prisma } from '../generated/prisma/client.js';
 import { ClaimConflict, declare } from '../provisioning/declare.js';
 import type { LaneKey } from '../provisioning/lane.js';
 import type { DesiredResource } from '../provisioning/resource.js';
@@ -10,6 +10,9 @@ interface Owner {
   type: ClaimOwner;
   id: string;
 }
+
+/** Of resources named `resource`: whether access waits for it. Schemas and checks of quality in Glue are shown where they fail, and hold nobody up. */
+export const isWaitedFor = Prisma.sql`resource."kind" NOT IN ('SchemaRegistry', 'SchemaRegistration', 'QualityRuleset')`;
 
 /** A grant as the owner of claims. */
 export const grantOwner = ({ id }: { id: string }) => ({ type: 'ACCESS_GRANT' as const, id });

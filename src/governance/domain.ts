@@ -4,7 +4,7 @@ import type { LaneKey } from '../provisioning/lane.js';
 import { announceDomain, changes } from './announce.js';
 import { assertCan } from './authorization.js';
 import { claim, lockClaims, productOwner } from './claims.js';
-import type { Context } from './context.js';
+import type { ActingContext, Context } from './context.js';
 import { desiredInForce } from './desired-data-product.js';
 import { desiredDomain } from './desired-domain.js';
 import {
@@ -111,7 +111,16 @@ async function declareAnew(
   { domain, changed }: { domain: Domain; changed: string[] },
 ): Promise<LaneKey[]> {
   if (!changed.some((field) => IN_AWS.includes(field))) return [];
-  const standing = changed.some((field) => IN_PRODUCTS.includes(field)) ? await lockStanding(tx, domain) : [];
+  return declareStanding(ctx, tx, { domain, products: changed.some((field) => IN_PRODUCTS.includes(field)) });
+}
+
+/** Declares what a domain needs of AWS, and where asked what all its products that are in force need, as this configuration and version see it. */
+export async function declareStanding(
+  ctx: Pick<ActingContext, 'mesh' | 'correlationId'>,
+  tx: Tx,
+  { domain, products: withProducts }: { domain: Domain; products: boolean },
+): Promise<LaneKey[]> {
+  const standing = withProducts ? await lockStanding(tx, domain) : [];
   const products = await withContracts(tx, standing);
   const claims = [
     { owner: { type: 'DOMAIN' as const, id: domain.id }, resources: desiredDomain(ctx.mesh, domain) },

@@ -2,7 +2,7 @@ import type { ClaimOwner, PrismaClient } from '../generated/prisma/client.js';
 import { resourceId } from '../provisioning/resource.js';
 import { forgetLeft, leaving } from './account-revocation.js';
 import { type Author, announceAccess, announceDomain, announceProduct } from './announce.js';
-import { grantOwner } from './claims.js';
+import { grantOwner, isWaitedFor } from './claims.js';
 import { bySystem, type Mesh } from './context.js';
 import { desiredAccess } from './desired-access.js';
 import { centralTable } from './desired-grants.js';
@@ -21,7 +21,7 @@ export interface Owner {
 
 /** How the resources stand that an owner claims. */
 interface Standing {
-  /** Every resource that is still claimed is READY. */
+  /** Every resource that is still claimed and waited for is READY. */
   ready: boolean;
   failures: Failure[];
   /** Claims that were released and still give access. */
@@ -180,7 +180,8 @@ async function aboutGrant(
 async function standing(mesh: Mesh, tx: Tx, { type, id }: Owner): Promise<Standing> {
   const [row] = await tx.$queryRaw<Standing[]>`
     SELECT
-      coalesce(bool_and(resource."status" = 'READY') FILTER (WHERE claim."releasedAtGeneration" IS NULL), false) AS ready,
+      coalesce(bool_and(resource."status" = 'READY')
+        FILTER (WHERE claim."releasedAtGeneration" IS NULL AND ${isWaitedFor}), false) AS ready,
       coalesce(jsonb_agg(jsonb_build_object('kind', resource."kind", 'key', resource."key", 'account', resource."account",
           'error', resource."lastError") ORDER BY resource."id")
         FILTER (WHERE claim."releasedAtGeneration" IS NULL AND resource."status" = 'FAILED'), '[]') AS failures,
@@ -207,7 +208,7 @@ export function unsettledOwners(mesh: Mesh, db: PrismaClient | Tx): Promise<Owne
       SELECT type, "id" FROM waiting WHERE NOT EXISTS (
         SELECT FROM "ResourceClaim" claim JOIN "Resource" resource ON resource."id" = claim."resourceId"
         WHERE claim."ownerType" = waiting.type AND claim."ownerId" = waiting."id" AND claim."releasedAtGeneration" IS NULL
-          AND resource."status" <> 'READY'
+          AND resource."status" <> 'READY' AND ${isWaitedFor}
       ) AND EXISTS (
         SELECT FROM "ResourceClaim" claim
         WHERE claim."ownerType" = waiting.type AND claim."ownerId" = waiting."id" AND claim."releasedAtGeneration" IS NULL
