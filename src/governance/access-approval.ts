@@ -13,7 +13,7 @@ import { assertCan } from './authorization.js';
 import { grantOwner } from './claims.js';
 import type { Context } from './context.js';
 import { desiredAccess } from './desired-access.js';
-import { conflict, invalid, wrongState } from './error.js';
+import { conflict, forbidden, invalid, wrongState } from './error.js';
 import { globalId } from './global-id.js';
 import { grantAccess, settleGrant } from './grant-access.js';
 import { assertOutcomes, assertPlanned } from './planned.js';
@@ -115,6 +115,9 @@ async function giveApproval(
   const until = grantedUntil(request, { expiresAt, approvedUntil, now });
   const judged = { ...asAsked, facts: { ...facts, days: daysUntil(until, now) } };
   const approver = viewerAsApprover(ctx, { product, consumer }) as Approver;
+  if (judged.barred.has(approver.subject)) {
+    throw forbidden('People decide: neither a service account, nor who registered the one that asks.');
+  }
   const others = judged.approvers.filter(({ subject }) => subject !== approver.subject);
   const decided = decideAccess(judged, [...others, approver]);
   refuseDenied(decided);

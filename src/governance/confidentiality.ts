@@ -8,6 +8,10 @@ export type Confidentiality = 'non-sensitive' | 'sensitive';
 
 const LEVELS: readonly Classification[] = ['PUBLIC', 'INTERNAL', 'CONFIDENTIAL', 'RESTRICTED'];
 
+/** The strictest of them; at least PUBLIC. */
+export const strictest = (levels: readonly Classification[]): Classification =>
+  levels.reduce((a, b) => (LEVELS.indexOf(b) > LEVELS.indexOf(a) ? b : a), 'PUBLIC');
+
 /** PUBLIC and INTERNAL are non-sensitive, the rest is sensitive. */
 export function confidentiality(level: Classification): Confidentiality {
   return LEVELS.indexOf(level) >= LEVELS.indexOf('CONFIDENTIAL') ? 'sensitive' : 'non-sensitive';

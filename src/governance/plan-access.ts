@@ -127,12 +127,13 @@ function outcomeOf(ctx: Context, { request, judged, decided }: Decided): PolicyO
     productDomainId: product.domainId,
     consumerDomainId: consumer.id,
   });
-  const approver = decides ? viewerAsApprover(ctx, { product, consumer }) : null;
+  const barred = judged.barred.has(ctx.viewer.subject);
+  const approver = decides && !barred ? viewerAsApprover(ctx, { product, consumer }) : null;
   const counts = approver !== null && mayApprove(judged, { approver, possible: decided.required }).allowed;
   return {
     ...decided,
     whoMayDecide: whoMayDecide(decided, { domain: product.domain.name, requestedBy }),
-    viewerMayDecide: decided.outcome === 'NEEDS_APPROVAL' ? counts : decides && decided.outcome !== 'DENIED',
+    viewerMayDecide: decided.outcome === 'NEEDS_APPROVAL' ? counts : approver !== null && decided.outcome !== 'DENIED',
   };
 }
 

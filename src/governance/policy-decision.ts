@@ -1,5 +1,5 @@
-import type { AccessOutcome, DomainRole } from '../generated/prisma/client.js';
-import { type Answer, type PolicyEngine, type PolicySlice, tellsColumnsApart } from './cedar/engine.js';
+import type { AccessOutcome, DomainRole, Permission } from '../generated/prisma/client.js';
+import { type Answer, type PolicyEngine, type PolicySlice, tellColumnsApart } from './cedar/engine.js';
 import { GovernanceError } from './error.js';
 import {
   type AccessFacts,
@@ -7,6 +7,8 @@ import {
   askApproval,
   askColumn,
   askRequest,
+  type ColumnFacts,
+  classificationOf,
   type PersonFacts,
 } from './policy-facts.js';
 
@@ -42,10 +44,14 @@ interface Judging {
   engine: PolicyEngine;
   slice: PolicySlice;
   facts: AccessFacts;
+  /** Whose approval counts for nothing, whatever his role: machines, and who registered the one that asks. */
+  barred?: ReadonlySet<string>;
 }
 
 /** Policies that want more people than this to approve one request want what nobody can do. */
 const MOST_APPROVALS = 4;
+/** Where policies name columns, each is asked about; some 2 ms. */
+const MOST_COLUMNS = 500;
 
 /**
  * Decides by policies alone, from facts alone: the same everywhere it is asked. Denied where it may not be submitted, or not without an
@@ -55,7 +61,7 @@ export function decideAccess(judging: Judging, approvers: Approver[]): Decision 
   const { engine, slice, facts } = judging;
   const refused = refusals(judging);
   if (refused.length > 0) return decision(slice, 'DENIED', refused);
-  const atOnce = engine.ask(slice, askRequest(facts, 'autoApprove'));
+  const atOnce = grantedAtOnce(judging);
   if (atOnce.allowed) return decision(slice, 'AUTO_APPROVED', [{ answer: atOnce, says: null }]);
   const possible = approvalsThatDo(judging);
   const counted = approvers.filter((approver) => mayApprove(judging, { approver, possible }).allowed);
@@ -80,16 +86,39 @@ export function decideAccess(judging: Judging, approvers: Approver[]): Decision 
 
 /** Whether an approver's word can count at all, once there are enough. */
 export function mayApprove(
-  { engine, slice, facts }: Judging,
+  { engine, slice, facts, barred }: Judging,
   { approver, possible }: { approver: Approver; possible: Approvals[] },
 ): Answer {
+  if (barred?.has(approver.subject)) return UNANSWERED;
   const own = tally([approver]);
   const answers = possible.map((totals) => {
     const owners = Math.max(totals.owners, own.owners);
     const stewards = Math.max(totals.stewards, own.stewards);
     return engine.ask(slice, askApproval(facts, approver, { owners, stewards }));
   });
-  return answers.find(({ allowed }) => allowed) ?? answers[0] ?? { allowed: false, determining: [], errors: [] };
+  return answers.find(({ allowed }) => allowed) ?? answers[0] ?? UNANSWERED;
+}
+
+const UNANSWERED: Answer = { allowed: false, determining: [], errors: [] };
+
+const READS: readonly Permission[] = ['SELECT', 'DESCRIBE'];
+
+/**
+ * Whether it is granted without an approval. That is for reading by named principals alone, whatever is permitted; and a domain's own
+ * policy permits it for PUBLIC data alone, and to nobody who drafted or activated it: else who steers a domain could grant himself.
+ */
+function grantedAtOnce({ engine, slice, facts }: Judging): Answer {
+  const { permissions, grantTo, requester, registrant } = facts;
+  if (grantTo !== 'PRINCIPALS' || !permissions.every((permission) => READS.includes(permission))) return UNANSWERED;
+  const answer = engine.ask(slice, askRequest(facts, 'autoApprove'));
+  if (!answer.allowed) return answer;
+  const open = classificationOf(facts) === 'PUBLIC';
+  const counted = answer.determining.filter((name) => {
+    const policy = slice.statements.get(name)?.policy;
+    if (policy === undefined || policy.domain === null) return policy !== undefined;
+    return open && !policy.authors.some((author) => author === requester.subject || author === registrant);
+  });
+  return { ...answer, allowed: counted.length > 0, determining: counted };
 }
 
 interface Why {
@@ -108,24 +137,48 @@ function refusals({ engine, slice, facts }: Judging): Why[] {
   return [...denied, ...columnRefusals({ engine, slice, facts })];
 }
 
-/** Columns that are alike are asked for once, unless a policy can tell them apart. */
+/** Columns that are alike are asked about once, unless a policy can tell them apart. */
 function columnRefusals({ engine, slice, facts }: Judging): Why[] {
-  const apart = tellsColumnsApart(slice);
+  const apart = tellColumnsApart(slice);
+  const groups = apart.length > 0 ? facts.columns.flatMap(oneByOne) : alikeColumns(facts.columns);
+  if (apart.length > 0 && groups.length > MOST_COLUMNS) {
+    const says = `It would open ${groups.length} columns; where policies name columns, at most ${MOST_COLUMNS} can be judged: ask for fewer tables or columns.`;
+    return [{ answer: { allowed: false, determining: apart, errors: [] }, says }];
+  }
   const byReason = new Map<string, { answer: Answer; columns: string[] }>();
-  for (const { names, ...alike } of facts.columns) {
-    for (const name of apart ? names : names.slice(0, 1)) {
-      const answer = engine.ask(slice, askColumn(facts, { ...alike, name }));
-      if (answer.allowed) continue;
-      const key = JSON.stringify(answer);
-      const columns = (apart ? [name] : names).map((column) => `${alike.table}.${column}`);
-      const found = byReason.get(key) ?? { answer, columns: [] };
-      byReason.set(key, { answer, columns: [...found.columns, ...columns] });
-    }
+  for (const { columns, ...column } of groups) {
+    const answer = engine.ask(slice, askColumn(facts, column));
+    if (answer.allowed) continue;
+    const key = JSON.stringify(answer);
+    const found = byReason.get(key) ?? { answer, columns: [] };
+    found.columns.push(...columns);
+    byReason.set(key, found);
   }
   return [...byReason.values()].map(({ answer, columns }) => ({
     answer,
     says: `Not to be read by this request: ${shortened(columns)}.`,
   }));
+}
+
+/** A column to ask about, and those that its answer is about, as `table.column`. */
+interface AskedColumn extends Omit<ColumnFacts, 'names'> {
+  name: string;
+  columns: string[];
+}
+
+const oneByOne = ({ names, ...alike }: ColumnFacts): AskedColumn[] =>
+  names.map((name) => ({ ...alike, name, columns: [`${alike.table}.${name}`] }));
+
+/** One for all columns of any table that have the same classification and personal data. */
+function alikeColumns(columns: ColumnFacts[]): AskedColumn[] {
+  const groups = new Map<string, AskedColumn>();
+  for (const column of columns.flatMap(oneByOne)) {
+    const key = `${column.pii} ${column.classification}`;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, column);
+    else group.columns.push(...column.columns);
+  }
+  return [...groups.values()];
 }
 
 const shortened = (names: string[]): string =>
@@ -166,7 +219,11 @@ function decision(slice: PolicySlice, outcome: AccessOutcome, why: Why[]): Decis
     why.map(({ answer }) => answer),
   );
   const reasons = why.flatMap(({ answer, says }) => {
-    const own = determined(slice, [answer]).flatMap(({ reasons: said }) => said);
+    const by = determined(slice, [answer]);
+    // A forbid that gives no reason is told by the name of its policy.
+    const unsaid = by.filter((policy) => says !== null && !answer.allowed && policy.reasons.length === 0);
+    const named = answer.errors.length > 0 ? [] : unsaid.map((policy) => `The policy ${labelOf(policy)} forbids it.`);
+    const own = [...by.flatMap(({ reasons: said }) => said), ...named];
     const failed = answer.errors.length > 0 ? ['A policy could not be evaluated, which denies.'] : [];
     const silent = !answer.allowed && own.length === 0 && failed.length === 0 ? [NOTHING_PERMITS] : [];
     return [...(says === null ? [] : [says]), ...own, ...failed, ...(says === null ? [] : silent)];

@@ -2,6 +2,7 @@ import type { CedarValueJson, EntityJson, TypeAndId } from '@cedar-policy/cedar-
 import type { AccessMode, Classification, DomainRole, GrantTarget, Permission } from '../generated/prisma/client.js';
 import type { Question } from './cedar/engine.js';
 import type { PolicyAction } from './cedar/schema.js';
+import { strictest } from './confidentiality.js';
 
 /** A person as policies see him: his roles in the domains that the request concerns, by their slugs. */
 export interface PersonFacts {
@@ -33,6 +34,8 @@ export interface ColumnFacts {
 /** What policies judge of a request: they are asked about this and nothing else, so it can be judged again by others. */
 export interface AccessFacts {
   requester: PersonFacts;
+  /** Who registered the requester, where that is a service account. */
+  registrant?: string | null;
   product: ProductFacts;
   /** The slug of the domain that asks. */
   consumer: string;
@@ -48,7 +51,7 @@ export interface AccessFacts {
   rowFilter: boolean;
   /** Another end of a grant that is there. */
   extension: boolean;
-  /** Those that would be opened. */
+  /** Those that would be opened, or that decide which rows are. */
   columns: ColumnFacts[];
 }
 
@@ -111,7 +114,20 @@ const domainEntity = (name: string): EntityJson => ({ uid: domainId(name), attrs
 /** Whether any of the columns holds personal data. */
 const personal = (columns: ColumnFacts[]): boolean => columns.some(({ pii }) => pii);
 
+/** How strict the data is that a request would open: the strictest of the product and of these columns. */
+export const classificationOf = ({ product, columns }: AccessFacts): Classification =>
+  strictest([product.classification, ...columns.map(({ classification }) => classification)]);
+
+const contexts = new WeakMap<AccessFacts, Question['context']>();
+
+/** The same object for the same facts, so that it is hashed once however much is asked about them. */
 function accessContext(facts: AccessFacts): Question['context'] {
+  const known = contexts.get(facts) ?? contextOf(facts);
+  contexts.set(facts, known);
+  return known;
+}
+
+function contextOf(facts: AccessFacts): Question['context'] {
   const { purpose, namedPurpose, days, principals, accounts, tables, rowFilter, extension } = facts;
   return {
     requester: reference(userId(facts.requester.subject)),
@@ -122,6 +138,7 @@ function accessContext(facts: AccessFacts): Question['context'] {
     permissions: listed('Permission', facts.permissions),
     grantTo: reference({ type: 'GrantTarget', id: facts.grantTo }),
     personalData: personal(facts.columns),
+    classification: reference({ type: 'Classification', id: classificationOf(facts) }),
   };
 }
 

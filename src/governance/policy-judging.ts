@@ -1,10 +1,11 @@
-import type { AccessRequest, Domain, DomainRole, Prisma } from '../generated/prisma/client.js';
+import type { AccessRequest, Domain, DomainRole, Permission, Prisma } from '../generated/prisma/client.js';
 import type { PolicyEngine, PolicySlice } from './cedar/engine.js';
 import type { Context } from './context.js';
 import { type AskedAccess, askedTables } from './desired-access.js';
 import type { Approver, Decision } from './policy-decision.js';
 import { type AccessFacts, type ColumnFacts, daysUntil, type PersonFacts, type ProductFacts } from './policy-facts.js';
 import { type ActiveVersion, activeVersions, holdPolicies, sliceOf } from './policy-slice.js';
+import { readRowFilter } from './row-filter.js';
 import type { ProductWithTables } from './rows.js';
 import type { Tx } from './transaction.js';
 
@@ -27,6 +28,8 @@ export interface Judged {
   facts: AccessFacts;
   /** Those whose approval was given, and who still have a role that decides. */
   approvers: Approver[];
+  /** Whose approval counts for nothing: machines, and who registered the one that asks. */
+  barred: ReadonlySet<string>;
   /** The earliest end that an approval set. */
   approvedUntil: Date | null;
   now: Date;
@@ -52,6 +55,7 @@ export async function readJudged(ctx: Context, tx: Tx, all: ToJudge[]): Promise<
     const now = new Date(read.now);
     const facts: AccessFacts = {
       requester: person(request.requestedBy, admin),
+      registrant: read.machines.find(({ subject }) => subject === request.requestedBy)?.registrant ?? null,
       product: productFacts(product, read.contracts[product.id] ?? null),
       consumer: consumer.name,
       ...{ purpose: request.purpose, namedPurpose: request.namedPurpose, days: daysUntil(request.expiresAt, now) },
@@ -59,12 +63,13 @@ export async function readJudged(ctx: Context, tx: Tx, all: ToJudge[]): Promise<
       ...{ permissions: request.permissions, grantTo: request.grantTo, tables: request.tables },
       rowFilter: request.rowFilter !== null,
       extension: (request.extendsId ?? null) !== null,
-      columns: request.permissions.includes('SELECT') ? openedColumns(request, product) : [],
+      columns: openedColumns(request, product),
     };
     return {
       engine: ctx.policies,
       slice: sliceOf(ctx, read.policies, product.domainId),
       facts,
+      barred: barredFrom(read, request),
       approvers: given.flatMap(({ approvedBy, asAdmin }) => {
         const approver = approverOf(person(approvedBy, asAdmin), product.domain.name);
         return approver === null ? [] : [approver];
@@ -103,10 +108,19 @@ export function productFacts(product: ProductWithTables, contract: string | null
 export const columnFacts = (product: ProductWithTables): ColumnFacts[] =>
   product.tables.flatMap(({ name, columns }) => alike(product, name, columns));
 
+/** Whoever may alter a table gets its location too, and with it all that lies there. */
+const OPENING: readonly Permission[] = ['SELECT', 'ALTER'];
+
+/** What the filter of rows compares is opened too: which rows there are tells what is in it. */
 function openedColumns(request: AskedAccess, product: ProductWithTables): ColumnFacts[] {
-  return askedTables(request, product).flatMap(({ name, columns }) => {
+  if (!request.permissions.some((permission) => OPENING.includes(permission))) return [];
+  return askedTables(request, product).flatMap(({ name, columns, rowFilter }) => {
     const table = product.tables.find((one) => one.name === name);
-    const opened = (table?.columns ?? []).filter((column) => columns === null || columns.includes(column.name));
+    const all = table?.columns ?? [];
+    const compared = rowFilter === null ? [] : readRowFilter(rowFilter, all).columns;
+    const opened = all.filter(
+      (column) => columns === null || columns.includes(column.name) || compared.includes(column.name),
+    );
     return alike(product, name, opened);
   });
 }
@@ -136,6 +150,22 @@ interface Surroundings {
   /** Requests that were asked by platform admins. */
   admins: string[];
   members: { subject: string; domainId: string; role: DomainRole }[];
+  /** Service accounts among those who ask and decide; `removed` ones are no members any more. */
+  machines: { subject: string; registrant: string; removed: boolean }[];
+  /** Who asked for the grants that other ends are asked of. */
+  extended: { grantId: string; requestedBy: string }[];
+}
+
+/** Machines; who registered the one that asks; and of another end, the same of who asked for the grant. */
+function barredFrom({ machines, extended }: Surroundings, request: ToJudge['request']): ReadonlySet<string> {
+  const askers = [
+    request.requestedBy,
+    ...extended.flatMap(({ grantId, requestedBy }) => (grantId === request.extendsId ? [requestedBy] : [])),
+  ];
+  return new Set([
+    ...machines.filter(({ removed }) => !removed).map(({ subject }) => subject),
+    ...machines.filter(({ subject }) => askers.includes(subject)).map(({ registrant }) => registrant),
+  ]);
 }
 
 /** One statement, however many requests. */
@@ -145,9 +175,17 @@ async function readSurroundings(ctx: Context, tx: Tx, all: ToJudge[]): Promise<S
   const owning = all.map(({ product }) => product.domainId);
   const domains = [...owning, ...all.map(({ consumer }) => consumer.id)];
   const subjects = [ctx.viewer.subject, ...all.map(({ request }) => request.requestedBy)];
+  const grants = all.flatMap(({ request }) => request.extendsId ?? []);
   const [read] = await tx.$queryRaw<Surroundings[]>`
     WITH approvals AS (
       SELECT "requestId", "approvedBy", "asAdmin", "expiresAt" FROM "AccessApproval" WHERE "requestId" = ANY (${ids}::uuid[])
+    ), extended AS (
+      SELECT g."id" AS "grantId", q."requestedBy" FROM "AccessGrant" g JOIN "AccessRequest" q ON q."id" = g."requestId"
+      WHERE g."id" = ANY (${grants}::uuid[])
+    ), machines AS (
+      SELECT s."subject", s."createdBy" AS "registrant", s."removedAt" IS NOT NULL AS "removed" FROM "ServiceAccount" s
+      WHERE s."subject" = ANY (${subjects}::text[]) OR s."subject" IN (SELECT "approvedBy" FROM approvals)
+        OR s."subject" IN (SELECT "requestedBy" FROM extended)
     )
     SELECT now()::text AS "now", ${activeVersions(owning)} AS "policies",
       (SELECT coalesce(jsonb_object_agg(c."productId", c."version"), '{}') FROM "DataContract" c
@@ -157,7 +195,9 @@ async function readSurroundings(ctx: Context, tx: Tx, all: ToJudge[]): Promise<S
         WHERE d."requestId" = ANY (${ids}::uuid[]) AND (d."facts" #> '{requester,admin}')::boolean) AS "admins",
       (SELECT coalesce(jsonb_agg(jsonb_build_object('subject', m."subject", 'domainId', m."domainId", 'role', m."role")), '[]')
         FROM "DomainMember" m WHERE m."domainId" = ANY (${domains}::uuid[])
-        AND (m."subject" = ANY (${subjects}::text[]) OR m."subject" IN (SELECT "approvedBy" FROM approvals))) AS "members"`;
+        AND (m."subject" = ANY (${subjects}::text[]) OR m."subject" IN (SELECT "approvedBy" FROM approvals))) AS "members",
+      (SELECT coalesce(jsonb_agg(to_jsonb(machines)), '[]') FROM machines) AS "machines",
+      (SELECT coalesce(jsonb_agg(to_jsonb(extended)), '[]') FROM extended) AS "extended"`;
   return read as Surroundings;
 }
 

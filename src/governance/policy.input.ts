@@ -23,8 +23,12 @@ export type DraftPolicyInput = z.input<typeof draftPolicy>;
 
 export const activatePolicy = z.object({
   policy: uuid,
-  /** Default the newest. */
-  version: z.int().min(1, 'Give the number of a version.').nullish(),
+  /** The one that was looked at: another may have been drafted since. */
+  version: z.int().min(1, 'Give the number of a version.'),
+  digest: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/, 'Give the digest of the version: 64 hexadecimal digits.')
+    .nullish(),
   idempotencyKey,
 });
 export type ActivatePolicyInput = z.input<typeof activatePolicy>;

@@ -69,13 +69,16 @@ async function insertDraft(
   await announcePolicy(tx, ctx, { type: 'PolicyDrafted', policy, data: { version: number, digest, statements } });
 }
 
-/** Lets a draft decide from the commit on, in the place of the version that decided before. */
+/** Lets the draft that was looked at decide from the commit on, in the place of the version that decided before. */
 export async function activatePolicy(ctx: Context, input: ActivatePolicyInput): Answer {
-  const { policy: id, version: number } = read(activatePolicyInput, input);
+  const { policy: id, version: number, digest } = read(activatePolicyInput, input);
   return change(ctx, { name: 'activatePolicy', action: 'policy:activate', input, id }, async (tx, policy) => {
     const versions = await tx.policyVersion.findMany({ where: { policyId: id }, orderBy: { number: 'desc' } });
-    const version = number ? versions.find((one) => one.number === number) : versions[0];
+    const version = versions.find((one) => one.number === number);
     if (version === undefined) throw notFound(`Version ${number} of the policy`);
+    if (digest && digest !== version.digest) {
+      throw conflict(`Version ${number} has the digest ${version.digest}: look at its source again.`);
+    }
     const status = step(POLICY_VERSION, version.status, 'activate');
     // It was checked when it was drafted, by the product as it was then.
     readSource(version.source, policy.domain?.name ?? null);

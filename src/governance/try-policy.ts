@@ -104,6 +104,8 @@ async function readCandidate(ctx: Context, tx: Tx, asked: z.output<typeof tryPol
   return {
     ...{ policyId: policy?.id ?? '', name: policy?.name ?? 'tried', number: 0 },
     ...{ domain: domain?.name ?? null, domainId: domain?.id ?? null },
+    // As if the viewer had drafted and activated it.
+    authors: [ctx.viewer.subject],
     ...{ source, digest: createHash('sha256').update(source).digest('hex') },
   };
 }

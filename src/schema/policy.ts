@@ -134,8 +134,11 @@ export class ActivatePolicyInput {
   @Field(() => ID, { description: 'The policy.' })
   policy!: string;
 
-  @Field(() => Int, { nullable: true, description: 'The number of a draft; default the newest version.' })
-  version?: number;
+  @Field(() => Int, { description: 'The number of the draft that you looked at.' })
+  version!: number;
+
+  @Field(() => String, { nullable: true, description: 'Its digest; refused where the version has another.' })
+  digest?: string;
 
   @Field(() => String, { nullable: true, description: KEY })
   idempotencyKey?: string;

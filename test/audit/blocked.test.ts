@@ -69,7 +69,7 @@ beforeAll(async () => {
   ];
   const drafted = await idOf('createPolicy', { ...policyInput, name: 'drafted' }, 'policy');
   const active = await idOf('createPolicy', { ...policyInput, name: 'active' }, 'policy');
-  await idOf('activatePolicy', { policy: active }, 'policy');
+  await idOf('activatePolicy', { policy: active, version: 1 }, 'policy');
   const madeToken = { name: 'createPersonalAccessToken', input: { name: 'old', scopes: ['ACCESS_READ'] } };
   const token = await carriedOut(madeToken, 'secret personalAccessToken { id }');
   shown.push(String(token.secret));
@@ -80,7 +80,7 @@ beforeAll(async () => {
     removeDomainMember: { input: { domain: ids.finance, subject: 'temp.member' } },
     createPolicy: { input: { ...policyInput, name: 'new-policy' } },
     draftPolicy: { input: { policy: drafted, source: SOURCE } },
-    activatePolicy: { input: { policy: drafted } },
+    activatePolicy: { input: { policy: drafted, version: 1 } },
     deactivatePolicy: { input: { policy: active } },
     createPersonalAccessToken: { input: { name: 'new', scopes: ['ACCESS_READ'] } },
     revokePersonalAccessToken: { input: { personalAccessToken: (token.personalAccessToken as { id: string }).id } },

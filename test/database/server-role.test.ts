@@ -30,7 +30,8 @@ async function read<Row extends pg.QueryResultRow>(sql: string): Promise<Row[]> 
 /** Who reads (S), inserts (I), updates (U), deletes (D); nobody truncates, references or makes triggers. A table that is not here fails. */
 const TABLES: Record<string, string> = {
   AccessApproval: 'SI',
-  AccessDecision: 'SIU',
+  /** Some columns are updated: see COLUMNS. */
+  AccessDecision: 'SI',
   AccessGrant: 'SIU',
   AccessRequest: 'SIU',
   AccessRequestComment: 'SI',
@@ -65,6 +66,12 @@ const TABLES: Record<string, string> = {
 
 /** Rights on columns alone. */
 const COLUMNS = [
+  'AccessDecision.outcome UPDATE',
+  'AccessDecision.policies UPDATE',
+  'AccessDecision.policyVersion UPDATE',
+  'AccessDecision.reasons UPDATE',
+  'AccessDecision.required UPDATE',
+  'AccessDecision.updatedAt UPDATE',
   'PersonalAccessToken.lastUsedAt UPDATE',
   'PersonalAccessToken.revokedAt UPDATE',
   'PersonalAccessToken.revokedBy UPDATE',

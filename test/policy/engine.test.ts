@@ -19,7 +19,15 @@ let count = 0;
 function version(source: string, domain: string | null = null): StoredVersion {
   count += 1;
   const digest = createHash('sha256').update(source).digest('hex');
-  return { policyId: `policy-${count}`, name: `policy-${count}`, number: 1, domain, source, digest };
+  return {
+    policyId: `policy-${count}`,
+    name: `policy-${count}`,
+    number: 1,
+    domain,
+    source,
+    digest,
+    authors: ['author'],
+  };
 }
 const sliceOf = (...sources: string[]): PolicySlice => engine.slice(sources.map((source) => version(source)));
 
@@ -326,3 +334,62 @@ describe('a source', () => {
     expect(problem(source)).toMatch(message);
   });
 });
+
+describe('columns', () => {
+  /** An engine that counts what it asks of Cedar. */
+  const counting = () => {
+    const calls: string[] = [];
+    const evaluate: Evaluate = {
+      preparsePolicySet: cedar.preparsePolicySet,
+      statefulIsAuthorized: (call) => {
+        calls.push((call.action as { id: string }).id);
+        return cedar.statefulIsAuthorized(call);
+      },
+    };
+    return { calls, engine: createPolicyEngine(evaluate) };
+  };
+  const OPEN = 'permit (principal, action, resource);';
+  const wide = (tables: number, columns: number) =>
+    facts({
+      columns: Array.from({ length: tables }, (_, table) =>
+        [false, true].map((pii) => ({
+          ...{ table: `t${table}`, pii, classification: 'INTERNAL' as const },
+          names: Array.from({ length: columns / 2 }, (__, column) => `c${column}${pii ? 'p' : ''}`),
+        })),
+      ).flat(),
+    });
+
+  test('that no policy can tell apart are asked about once for all tables', () => {
+    const { engine: counted, calls } = counting();
+    const slice = counted.slice([
+      version(OPEN),
+      version('forbid (principal, action, resource is Column) when { resource.pii };'),
+    ]);
+    const decided = decideAccess({ engine: counted, slice, facts: wide(200, 10) }, []);
+    expect(calls.filter((action) => action === 'readColumn')).toHaveLength(2);
+    expect(decided.outcome).toBe('DENIED');
+    expect(decided.reasons).toEqual([
+      expect.stringMatching(/^Not to be read by this request: t0\.c0p, .* and 990 more\.$/),
+      expect.stringMatching(/^The policy policy-\d+\/1 forbids it\.$/),
+    ]);
+  });
+
+  test('that a policy names are asked about one by one, and at most 500', () => {
+    const named = 'forbid (principal, action == Action::"readColumn", resource) when { resource.name == "c3" };';
+    const { engine: counted, calls } = counting();
+    const slice = counted.slice([version(OPEN), version(named)]);
+    const decided = decideAccess({ engine: counted, slice, facts: wide(5, 100) }, []);
+    expect(calls.filter((action) => action === 'readColumn')).toHaveLength(500);
+    expect(decided.reasons[0]).toBe('Not to be read by this request: t0.c3, t1.c3, t2.c3, t3.c3, t4.c3.');
+    const many = counting();
+    const refused = decideAccess({ engine: many.engine, slice, facts: wide(200, 10) }, []);
+    expect(refused).toMatchObject({
+      outcome: 'DENIED',
+      policies: [{ id: slice.statements.get(lastOf(slice))?.policy.policyId }],
+    });
+    expect(refused.reasons[0]).toMatch(/2000 columns.*at most 500.*fewer tables or columns/);
+    expect(many.calls).not.toContain('readColumn');
+  });
+});
+
+const lastOf = ({ statements }: PolicySlice): string => [...statements.keys()].at(-1) as string;

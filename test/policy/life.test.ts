@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { graphql } from '../../src/generated/graphql/gql.js';
 import { ADMIN, inDays, memberOf, OUTSIDER, openPolicyMesh, ownerOf, type PolicyMesh, stewardOf } from './mesh.js';
@@ -75,6 +76,9 @@ const FORBID = 'forbid (principal, action == Action::"submit", resource);';
 const OF_SALES = `@reason("Sales gives nothing to finance.")
 forbid (principal, action == Action::"submit", resource in Domain::"sales") when { context.consumer == Domain::"finance" };`;
 
+const FORBIDDEN = 'forbid (principal, action == Action::"submit", resource in Domain::"sales");';
+const digestOf = (source: string): string => createHash('sha256').update(source).digest('hex');
+
 const idOf = (answer: Awaited<ReturnType<PolicyMesh['create']>>): string => {
   if (answer.__typename !== 'CreatePolicyPayload' || !answer.policy) throw new Error(JSON.stringify(answer));
   return answer.policy.id;
@@ -144,6 +148,17 @@ describe('the life of a policy', () => {
     expect(await mesh.ask(product)).toMatchObject({ accessRequest: { status: 'PENDING' } });
     expect(await mesh.activate(OWNER, id, 1)).toMatchObject({ code: 'STATE' });
     expect(await mesh.activate(OWNER, id, 9)).toMatchObject({ code: 'NOT_FOUND' });
+    await mesh.draft(STEWARD, id, FORBIDDEN);
+    expect(await mesh.activate(OWNER, id, 3, digestOf(OF_SALES))).toMatchObject({
+      code: 'CONFLICT',
+      message: expect.stringContaining(digestOf(FORBIDDEN)),
+    });
+    expect(await mesh.activate(OWNER, id, 3, 'looks good')).toMatchObject({ code: 'VALIDATION' });
+    expect(await mesh.activate(OWNER, id, 3, digestOf(FORBIDDEN))).toMatchObject({ policy: { active: { number: 3 } } });
+    expect(await mesh.ask(await mesh.product('PUBLIC'))).toMatchObject({
+      __typename: 'PolicyDeniedError',
+      message: expect.stringMatching(/The policy sales\/thing-\d+\/3 forbids it\./),
+    });
     expect(await mesh.deactivate(OWNER, id)).toMatchObject({ policy: { active: null } });
     expect(await mesh.deactivate(OWNER, id)).toMatchObject({ code: 'STATE' });
   });
@@ -228,7 +243,8 @@ describe('what a domain can and cannot do', () => {
       .map((action) => `permit (principal, action == Action::"${action}", resource in Domain::"sales");`)
       .join('\n');
     const id = await mesh.inForce(permits, mesh.sales);
-    expect(await mesh.ask(await mesh.product('INTERNAL'))).toMatchObject({ accessRequest: { status: 'APPROVED' } });
+    expect(await mesh.ask(await mesh.product('PUBLIC'))).toMatchObject({ accessRequest: { status: 'APPROVED' } });
+    expect(await mesh.ask(await mesh.product('INTERNAL'))).toMatchObject({ accessRequest: { status: 'PENDING' } });
     const confidential = await mesh.asked(await mesh.product('CONFIDENTIAL'));
     expect(confidential).toMatchObject({ status: 'PENDING', approvals: { required: [{ owners: 1, stewards: 0 }] } });
     expect(await mesh.approve(STEWARD, confidential.id)).toMatchObject({ accessRequest: { status: 'PENDING' } });

@@ -100,10 +100,10 @@ type Asked = NonNullable<
 export interface PolicyMesh extends ApiOfTest {
   sales: string;
   finance: string;
-  /** A PUBLISHED product of sales with a table of an ordinary column and one with personal data. */
+  /** A PUBLISHED product of sales with a table of an ordinary column and one with personal data, classified as `email` says. */
   product(
     classification: Classification,
-    options?: { domain?: 'sales' | 'finance'; status?: 'DRAFT' },
+    options?: { domain?: 'sales' | 'finance'; status?: 'DRAFT'; email?: Classification },
   ): Promise<string>;
   /** What finance's member, who asks for the ordinary column, is answered. */
   ask(dataProduct: string, more?: Partial<RequestAccessInput>, as?: Person): Promise<Answered>;
@@ -112,7 +112,12 @@ export interface PolicyMesh extends ApiOfTest {
   approve(person: Person, accessRequest: string, more?: object): Promise<Approved>;
   create(person: Person, source: string, domain?: string): Promise<Created>;
   draft(person: Person, policy: string, source: string): Promise<{ __typename: string }>;
-  activate(person: Person, policy: string, version?: number): Promise<{ __typename: string }>;
+  activate(
+    person: Person,
+    policy: string,
+    version?: number,
+    digest?: string,
+  ): Promise<{ __typename: string; message?: string }>;
   deactivate(person: Person, policy: string): Promise<{ __typename: string }>;
   /** Makes a policy and lets it decide; answers its id. */
   inForce(source: string, domain?: string): Promise<string>;
@@ -147,7 +152,7 @@ export async function openPolicyMesh(): Promise<PolicyMesh> {
     ...api,
     sales,
     finance,
-    product: async (classification, { domain = 'sales', status } = {}) => {
+    product: async (classification, { domain = 'sales', status, email } = {}) => {
       const name = next();
       const input = {
         ...{ domain: domain === 'sales' ? sales : finance, name, description: name, owner: 'Team' },
@@ -159,7 +164,7 @@ export async function openPolicyMesh(): Promise<PolicyMesh> {
             format: 'PARQUET' as const,
             columns: [
               { name: 'id', type: 'bigint' },
-              { name: 'email', type: 'string', pii: true },
+              { name: 'email', type: 'string', pii: true, ...(email ? { classification: email } : {}) },
             ],
           },
         ],
@@ -191,8 +196,8 @@ export async function openPolicyMesh(): Promise<PolicyMesh> {
     create: (person, source, domain) =>
       createAs(api, person, { name: next(), source, ...(domain === undefined ? {} : { domain }) }),
     draft: async (person, policy, source) => (await api.as(person)(Draft, { input: { policy, source } })).draftPolicy,
-    activate: async (person, policy, version) =>
-      (await api.as(person)(Activate, { input: { policy, ...(version ? { version } : {}) } })).activatePolicy,
+    activate: async (person, policy, version = 1, digest) =>
+      (await api.as(person)(Activate, { input: { policy, version, ...(digest ? { digest } : {}) } })).activatePolicy,
     deactivate: async (person, policy) => (await api.as(person)(Deactivate, { input: { policy } })).deactivatePolicy,
     inForce: async (source, domain) => {
       const admin = { subject: 'admin', admin: true };

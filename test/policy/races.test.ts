@@ -13,6 +13,8 @@ let mesh: TestMesh;
 let other: Database;
 let input: ReturnType<typeof accessInput>;
 let policy: string;
+/** The policy's newest version. */
+let newest = 1;
 beforeAll(async () => {
   mesh = await openMesh();
   // Another server: a pool of its own, and its own memory of policies and answers.
@@ -47,8 +49,11 @@ test('what one server tightens no other allows, round after round', async () => 
   ];
   for (let round = 0; round < atScale({ quick: 60, soak: 1_000 }); round += 1) {
     const { accessRequestId } = await requestAccess(asker, input);
-    if (round > 0) await draftPolicy(admin, { policy, source: closing(round) });
-    await activatePolicy(admin, { policy });
+    if (round > 0) {
+      await draftPolicy(admin, { policy, source: closing(round) });
+      newest += 1;
+    }
+    await activatePolicy(admin, { policy, version: newest });
     const [asked, approved] = await Promise.all([
       refusal(requestAccess(asker, input)),
       refusal(approveAccessRequest(decider, { accessRequest: accessRequestId })),
@@ -67,6 +72,7 @@ test('of what is asked and tightened at once, nothing is decided after the chang
   const admin = await mesh.as('sales-owner');
   for (let round = 0; round < atScale({ quick: 10, soak: 100 }); round += 1) {
     await draftPolicy(admin, { policy, source: closing(10_000 + round) });
+    newest += 1;
     const askers = [
       await mesh.as('finance-member'),
       await elsewhere('finance-member'),
@@ -74,7 +80,7 @@ test('of what is asked and tightened at once, nothing is decided after the chang
     ];
     await Promise.all([
       ...askers.map((asker) => requestAccess(asker, input).catch(() => null)),
-      activatePolicy(admin, { policy }),
+      activatePolicy(admin, { policy, version: newest }),
       ...askers.map((asker) => requestAccess(asker, input).catch(() => null)),
     ]);
     await deactivatePolicy(admin, { policy });

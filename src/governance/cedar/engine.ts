@@ -14,6 +14,8 @@ export interface StoredVersion {
   source: string;
   /** sha256 of the source, hex. */
   digest: string;
+  /** Who drafted and activated it, and who registered them where they are service accounts. */
+  authors: readonly string[];
 }
 
 /** The policies that decide about the products of one domain: those of the mesh and its own. They never change under their version. */
@@ -79,7 +81,7 @@ export function createPolicyEngine(evaluate: Evaluate = cedar): PolicyEngine {
       if (slice.broken.length > 0) return failed(slice.broken);
       // The key holds all that an answer depends on, so what is kept is never stale.
       const key = createHash('sha256')
-        .update(`${slice.version} ${JSON.stringify(question)}`)
+        .update(`${slice.version} ${keyOf(question)}`)
         .digest('base64');
       const known = answers.get(key);
       if (known !== undefined) return known;
@@ -183,6 +185,15 @@ function createPreparse({ preparsePolicySet }: Evaluate) {
   };
 }
 
+const digests = new WeakMap<Question['context'], string>();
+
+/** All of a question as one text; a context that is asked about again is written once. */
+function keyOf({ context, ...rest }: Question): string {
+  const digest = digests.get(context) ?? createHash('sha256').update(JSON.stringify(context)).digest('base64');
+  digests.set(context, digest);
+  return `${digest} ${JSON.stringify(rest)}`;
+}
+
 /** Keeps a value as the newest; the oldest is forgotten where there are too many. */
 function keep<T>(among: Map<string, T>, { key, value, most }: { key: string; value: T; most: number }): void {
   among.delete(key);
@@ -191,9 +202,8 @@ function keep<T>(among: Map<string, T>, { key, value, most }: { key: string; val
   among.set(key, value);
 }
 
-/** Whether any statement about reading columns tells columns apart that are alike. */
-export function tellsColumnsApart({ statements }: PolicySlice): boolean {
-  return [...statements.values()].some(
-    ({ statement: { actions, namesColumns } }) => namesColumns && actions.includes('readColumn'),
-  );
-}
+/** The ids of the statements about reading columns that can tell columns apart that are alike. */
+export const tellColumnsApart = ({ statements }: PolicySlice): string[] =>
+  [...statements]
+    .filter(([, { statement }]) => statement.namesColumns && statement.actions.includes('readColumn'))
+    .map(([id]) => id);

@@ -15,7 +15,8 @@ const ACCESS = `
   tables: Set<String>,
   rowFilter: Bool,
   personalData: Bool,
-  extension: Bool,`;
+  extension: Bool,
+  classification: Classification,`;
 
 /**
  * What policies can speak of, in Cedar's schema language (docs.cedarpolicy.com/schema). Policies are checked against it strictly when they
