@@ -70,7 +70,7 @@ const Retire = graphql(`
 const Preview = graphql(`
   query PlanPreview($input: PreviewTagChangeInput!) {
     previewTagChange(input: $input) {
-      plan { digest refusals counts { kind action count } }
+      plan { digest refusals warnings counts { kind action count } }
       gains { principal table columns through { id } }
       losses { principal table columns through { id } }
     }
@@ -371,7 +371,7 @@ describe('the digest', () => {
 });
 
 describe('previewTagChange', () => {
-  test('says what a classification does to the tags, and that access by name stays', async () => {
+  test('says what a classification does to the tags, and which grants end with it', async () => {
     const published = await publish();
     await mesh.approve(await mesh.request(published, { principals: [readerRole('tagged')] }));
     await mesh.quiet();
@@ -379,7 +379,11 @@ describe('previewTagChange', () => {
     const preview = async (input: object) =>
       (await owner(Preview, { input: { dataProduct: published.id, ...input } })).previewTagChange;
     const stricter = await preview({ classification: 'CONFIDENTIAL' });
-    expect(stricter).toMatchObject({ gains: [], losses: [], plan: { refusals: [] } });
+    expect(stricter).toMatchObject({
+      gains: [],
+      losses: [{}, {}],
+      plan: { refusals: [], warnings: [expect.stringMatching(/One grant would end: .*CONFIDENTIAL now.*INTERNAL/)] },
+    });
     expect(stricter.plan.counts).toContainEqual({ kind: 'LfTagAttachment', action: 'UPDATE', count: 2 });
     const column = { column: `${published.name}_heads.id`, pii: true };
     expect((await preview({ columns: [column] })).plan.counts).toContainEqual({

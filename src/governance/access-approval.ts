@@ -50,7 +50,7 @@ export const NEW_GRANT = grantOwner({ id: '00000000-0000-0000-0000-000000000000'
 
 /**
  * Gives one approval. Where the policies want no more, the grant comes to be and what it needs of AWS is declared; else the request
- * waits, and `accessGrantId` is empty. Nobody approves his own request.
+ * waits, and `accessGrantId` is empty. Nobody approves his own request, nor another end of what he asked for.
  */
 export async function approveAccessRequest(ctx: Context, input: ApproveAccessRequestInput): Promise<Ids> {
   const { accessRequest: id, comment, expiresAt, ...looked } = read(approveAccessRequestInput, input);
@@ -58,6 +58,7 @@ export async function approveAccessRequest(ctx: Context, input: ApproveAccessReq
     const extended = await lockExtended(tx, id);
     const request = await lockRequest(tx, id);
     assertCan(ctx.viewer, 'access-request:approve', accessSubject(request));
+    if (extended !== null) assertCan(ctx.viewer, 'access-request:approve', accessSubject(extended));
     step(ACCESS_REQUEST, request.status, 'approve');
     const product = await approvable(tx, request);
     const given = await giveApproval(ctx, tx, {

@@ -1,11 +1,13 @@
 import { z } from 'zod';
+import { SYSTEM_ACTOR } from '../events/types.js';
 import { checkFuture } from './access-request.input.js';
 import { announceAccess } from './announce.js';
 import { assertCan, can } from './authorization.js';
 import type { Context } from './context.js';
-import { conflict, invalid, wrongState } from './error.js';
+import { conflict, forbidden, invalid, wrongState } from './error.js';
 import { globalId } from './global-id.js';
-import { type Decision, decideAccess, refuseDenied } from './policy-decision.js';
+import { type Approver, type Decision, decideAccess, refuseDenied } from './policy-decision.js';
+import type { AccessFacts } from './policy-facts.js';
 import { decisionNews, holdJudged, recordDecision, viewerAsApprover } from './policy-judging.js';
 import { accessSubject, databaseNow, type GrantRow, lockGrant, type RequestRow, readTables } from './rows.js';
 import { actAsSystem, mutate, type Tx } from './transaction.js';
@@ -21,8 +23,9 @@ const extendAccessInput = z.object({
 export type ExtendAccessInput = z.input<typeof extendAccessInput>;
 
 /**
- * Moves the end of a grant that still lasts. Where the policies need nobody else, at once; who asked for the access or may revoke it
- * brings an end nearer; else a request is made, and the grant ends as before until that is approved.
+ * Moves the end of a grant that still lasts. Who asked for the access, could grant it or may revoke it brings an end nearer at once. A
+ * later end is a request with a decision: granted at once where the policies need nobody, or nobody but the viewer, who did not ask for the
+ * access; else the grant ends as before until others approve. `accessRequestId` is empty where the end moved.
  */
 export async function extendAccess(
   ctx: Context,
@@ -38,88 +41,131 @@ export async function extendAccess(
     if (until.getTime() === grant.expiresAt?.getTime()) {
       throw invalid('expiresAt', `expiresAt: the grant ends ${endText(until)} already.`);
     }
-    if (!isLater(until, grant.expiresAt) && mayShorten(ctx, grant)) {
-      await moveEnd(ctx, tx, { grant, until, reason: reason ?? null });
-      return { ids: { accessGrantId: id, accessRequestId: '' } };
+    if (isLater(until, grant.expiresAt)) {
+      return { ids: { accessGrantId: id, accessRequestId: await lengthen(ctx, tx, { grant, until, reason }) } };
     }
-    return { ids: { accessGrantId: id, accessRequestId: await lengthen(ctx, tx, { grant, until, reason }) } };
+    refuseShortening(ctx, grant);
+    await moveEnd(ctx, tx, { grant, until, reason: reason ?? null });
+    return { ids: { accessGrantId: id, accessRequestId: '' } };
   });
 }
 
-/** An earlier end takes access away: for who could grant it, who may revoke it, and who asked for it. No policy stands against it. */
-function mayShorten({ viewer }: Context, grant: GrantRow): boolean {
+/** An earlier end takes access away: that is for who could grant it, who may revoke it, and who asked for it. No policy stands against it. */
+function refuseShortening({ viewer }: Context, grant: GrantRow): void {
   const subject = accessSubject(grant);
-  if (can(viewer, 'access-request:approve', subject)) return true;
-  return viewer.subject === grant.request.requestedBy || can(viewer, 'access-grant:revoke', subject);
+  if (can(viewer, 'access-request:approve', subject) || can(viewer, 'access-grant:revoke', subject)) return;
+  if (viewer.subject === grant.request.requestedBy) return;
+  throw forbidden(
+    `You may not bring the end nearer: only ${grant.request.requestedBy}, who asked for the access, and those who may revoke it may.`,
+  );
 }
 
-/**
- * What another end comes to by the policies, asked as if for new access from now on: refused; moved at once, where they need nobody, or
- * nobody but who asks; else a request, whose id is answered.
- */
-async function lengthen(ctx: Context, tx: Tx, { grant, until, reason }: NewEnd): Promise<string> {
+/** What a later end comes to by the policies, asked as if for new access from now on; the id of the request, empty where it is granted. */
+async function lengthen(ctx: Context, tx: Tx, end: Later): Promise<string> {
+  const judged = await judgeEnd(ctx, tx, end);
+  refuseDenied(judged.decided);
+  const request = await askForEnd(ctx, tx, { ...end, ...judged });
+  await recordDecision(tx, request.id, { decision: judged.decided, facts: judged.facts });
+  if (judged.decided.outcome === 'NEEDS_APPROVAL') return request.id;
+  await grantEnd(ctx, tx, { ...end, ...judged, request });
+  return '';
+}
+
+interface Later {
+  /** Its row is locked. */
+  grant: GrantRow;
+  until: Date;
+  reason?: string | null | undefined;
+}
+
+interface JudgedEnd {
+  decided: Decision;
+  facts: AccessFacts;
+  /** For whom it is asked: who asked for the access where the viewer grants it, else the viewer. */
+  requestedBy: string;
+  /** The viewer where his word alone is enough. */
+  approver: Approver | null;
+}
+
+/** Who did not ask for the access may grant a later end where one approval of his is enough; else he asks like others, and never counts. */
+async function judgeEnd(ctx: Context, tx: Tx, { grant, until, reason }: Later): Promise<JudgedEnd> {
   const product = await readTables(tx, grant.product);
   const consumer = grant.consumerDomain;
-  const asked = { ...grant.request, id: null, extendsId: grant.id, requestedBy: ctx.viewer.subject, expiresAt: until };
-  const judged = await holdJudged(ctx, tx, { request: asked, product, consumer });
-  const approver = can(ctx.viewer, 'access-request:approve', accessSubject(grant))
-    ? viewerAsApprover(ctx, { product, consumer })
-    : null;
-  const decided = decideAccess(judged, approver === null ? [] : [approver]);
-  refuseDenied(decided);
-  if (decided.outcome !== 'NEEDS_APPROVAL') {
-    if (decided.outcome === 'AUTO_APPROVED') await actAsSystem(tx);
-    await moveEnd(ctx, tx, { grant, until, reason: reason ?? null, decided });
-    return '';
+  const judge = async (requestedBy: string, approver: Approver | null) => {
+    const purpose = reason ?? grant.request.purpose;
+    const request = { ...grant.request, id: null, extendsId: grant.id, requestedBy, purpose, expiresAt: until };
+    const judged = await holdJudged(ctx, tx, { request, product, consumer });
+    const decided = decideAccess(judged, approver === null ? [] : [approver]);
+    return { decided, facts: judged.facts, requestedBy, approver };
+  };
+  if (can(ctx.viewer, 'access-request:approve', accessSubject(grant))) {
+    const alone = await judge(grant.request.requestedBy, viewerAsApprover(ctx, { product, consumer }));
+    if (alone.decided.outcome === 'APPROVED') return alone;
   }
-  const id = await askForEnd(ctx, tx, { grant, until, reason, decided });
-  await recordDecision(tx, id, { decision: decided, facts: judged.facts });
-  return id;
+  return judge(ctx.viewer.subject, null);
+}
+
+/** Grants a later end in the transaction that asks for it: with the viewer's approval, or where none is needed by Meshgate itself. */
+async function grantEnd(ctx: Context, tx: Tx, end: Later & JudgedEnd & { request: { id: string } }): Promise<void> {
+  const { grant, until, reason, decided, approver, requestedBy, request } = end;
+  if (approver === null) {
+    await actAsSystem(tx);
+  } else {
+    const { subject: approvedBy, role, admin: asAdmin } = approver;
+    await tx.accessApproval.create({ data: { requestId: request.id, requestedBy, approvedBy, role, asAdmin } });
+  }
+  const decidedBy = approver === null ? SYSTEM_ACTOR.subject : ctx.viewer.subject;
+  const closed = { status: 'APPROVED' as const, decidedBy, decidedAt: new Date() };
+  await tx.accessRequest.update({ where: { id: request.id }, data: closed });
+  await moveEnd(ctx, tx, { grant, until, reason: reason ?? null, decided, requestId: request.id });
 }
 
 interface NewEnd {
   /** What the policies said to it, where they were asked. */
   decided?: Decision;
+  /** The request that it was granted by, where there is one. */
+  requestId?: string;
   /** Its row is locked. */
   grant: GrantRow;
   until: Date | null;
   reason?: string | null | undefined;
 }
 
-/** Asks for a later end: a request like the grant's own, which the same people decide. */
-async function askForEnd(ctx: Context, tx: Tx, { grant, until, reason, decided }: NewEnd): Promise<string> {
-  const open = await tx.accessRequest.findFirst({ where: { extendsId: grant.id, status: 'PENDING' } });
+/** Writes what is asked: a request like the grant's own, for a later end; it is told where others have to decide it. */
+async function askForEnd(
+  ctx: Context,
+  tx: Tx,
+  { grant, until, decided, facts, requestedBy }: Later & JudgedEnd,
+): Promise<{ id: string }> {
+  const waits = decided.outcome === 'NEEDS_APPROVAL';
+  const open = waits ? await tx.accessRequest.findFirst({ where: { extendsId: grant.id, status: 'PENDING' } }) : null;
   if (open !== null) {
     throw conflict(
       `${open.requestedBy} has asked for another end already (${endText(open.expiresAt)}): wait for the decision, or have that request cancelled.`,
     );
   }
   const { principals, permissions, tables, columns, rowFilter, accessMode, grantTo } = grant.request;
-  const { purpose, namedPurpose } = grant.request;
+  const { purpose, namedPurpose } = facts;
+  const { productId, consumerDomainId, id: extendsId } = grant;
   const row = await tx.accessRequest.create({
     data: {
       ...{ principals, permissions, tables, columns, rowFilter, accessMode, grantTo },
-      productId: grant.productId,
-      consumerDomainId: grant.consumerDomainId,
-      extendsId: grant.id,
-      requestedBy: ctx.viewer.subject,
-      purpose: reason ?? purpose,
-      namedPurpose,
-      expiresAt: until,
+      ...{ productId, consumerDomainId, extendsId, requestedBy, purpose, namedPurpose, expiresAt: until },
     },
   });
+  if (!waits) return row;
   await announceAccess(tx, ctx, {
     type: 'AccessRequested',
     access: { ...row, product: grant.product, consumerDomain: grant.consumerDomain },
     data: {
       ...{ requestedBy: row.requestedBy, principals, permissions, tables, columns, purpose: row.purpose },
-      ...(decided ? decisionNews(decided) : {}),
+      ...decisionNews(decided),
       expiresAt: until,
       extends: globalId('AccessGrant', grant.id),
       after: { status: row.status },
     },
   });
-  return row.id;
+  return row;
 }
 
 /** Carries out an approved request for another end. The grant's row is locked. */
@@ -129,7 +175,7 @@ export async function approveExtension(ctx: Context, tx: Tx, grant: GrantRow, un
 }
 
 /** Moves the end, and forgets the reminders of the old one. */
-async function moveEnd(ctx: Context, tx: Tx, { grant, until, reason, decided }: NewEnd): Promise<void> {
+async function moveEnd(ctx: Context, tx: Tx, { grant, until, reason, decided, requestId }: NewEnd): Promise<void> {
   await tx.accessGrant.update({ where: { id: grant.id }, data: { expiresAt: until, remindedDays: null } });
   await announceAccess(tx, ctx, {
     type: 'AccessExtended',
@@ -140,6 +186,7 @@ async function moveEnd(ctx: Context, tx: Tx, { grant, until, reason, decided }: 
       principals: grant.request.principals,
       extendedBy: ctx.viewer.subject,
       reason: reason ?? null,
+      ...(requestId ? { accessRequest: globalId('AccessRequest', requestId) } : {}),
       ...(decided ? decisionNews(decided) : {}),
     },
   });

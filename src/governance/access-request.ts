@@ -32,6 +32,7 @@ import {
   productSubject,
   type RequestRow,
   readDomain,
+  readGrant,
   readTables,
 } from './rows.js';
 import { actAsSystem, mutate, type Tx } from './transaction.js';
@@ -132,7 +133,7 @@ export async function judgeRequest(
   return { product: full, consumer, data };
 }
 
-/** Rejects. Nobody rejects his own request: he cancels it. */
+/** Rejects. Nobody rejects his own request, which he cancels, nor another end of what he asked for. */
 export async function rejectAccessRequest(
   ctx: Context,
   input: RejectAccessRequestInput,
@@ -141,6 +142,9 @@ export async function rejectAccessRequest(
   return mutate(ctx, { mutation: 'rejectAccessRequest', idempotencyKey: input.idempotencyKey, input }, async (tx) => {
     const request = await lockRequest(tx, id);
     assertCan(ctx.viewer, 'access-request:reject', accessSubject(request));
+    if (request.extendsId !== null) {
+      assertCan(ctx.viewer, 'access-request:reject', accessSubject(await readGrant(tx, request.extendsId)));
+    }
     const status = step(ACCESS_REQUEST, request.status, 'reject');
     await decide(ctx, tx, { request, status, comment });
     const data = decision(ctx, { request, status, comment });

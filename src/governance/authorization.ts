@@ -97,6 +97,8 @@ const RULES = {
   /** Who can read it, and why: all principals; members of another domain ask for those of their own account. */
   'data-product:explain': rule('DataProduct', (viewer, { domainId }) => belongs(viewer, domainId)),
   'data-product:update': steersProduct,
+  /** Sensitive data becomes less: what two people have to approve is not opened by one of them alone. */
+  'data-product:declassify': rule('DataProduct', (viewer, { domainId }) => owns(viewer, domainId)),
   'data-product:publish': steersProduct,
   'data-product:deprecate': steersProduct,
   'data-product:retire': steersProduct,
@@ -223,7 +225,8 @@ const NAMES: Record<keyof Subjects, string> = {
 
 const DOMAIN_STEERS = "only owners and stewards of the product's domain and platform admins may.";
 const POLICY_STEERS = "policies of the whole mesh are platform admins', those of a domain its owners' and stewards'.";
-const REFUSALS: Record<Action, string> = {
+/** What who may not is told. */
+export const REFUSALS: Record<Action, string> = {
   'domain:register': 'You may not register domains: only platform admins may.',
   'domain:read': 'You may not see this domain.',
   'domain:read-members': 'You may not see the members of this domain: only its members and platform admins may.',
@@ -240,6 +243,8 @@ const REFUSALS: Record<Action, string> = {
   'data-product:read': 'You may not see this data product.',
   'data-product:explain': 'You may not see who can read this data product: only members of its domain and admins may.',
   'data-product:update': `You may not change this data product: ${DOMAIN_STEERS}`,
+  'data-product:declassify':
+    'You may not lower the classification of CONFIDENTIAL or RESTRICTED data: only owners of the domain and platform admins may.',
   'data-product:publish': `You may not publish this data product: ${DOMAIN_STEERS}`,
   'data-product:deprecate': `You may not deprecate this data product: ${DOMAIN_STEERS}`,
   'data-product:retire': `You may not retire this data product: ${DOMAIN_STEERS}`,

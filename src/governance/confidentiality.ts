@@ -12,6 +12,10 @@ const LEVELS: readonly Classification[] = ['PUBLIC', 'INTERNAL', 'CONFIDENTIAL',
 export const strictest = (levels: readonly Classification[]): Classification =>
   levels.reduce((a, b) => (LEVELS.indexOf(b) > LEVELS.indexOf(a) ? b : a), 'PUBLIC');
 
+/** Whether one classification is above another. */
+export const isStricter = (level: Classification, than: Classification): boolean =>
+  LEVELS.indexOf(level) > LEVELS.indexOf(than);
+
 /** PUBLIC and INTERNAL are non-sensitive, the rest is sensitive. */
 export function confidentiality(level: Classification): Confidentiality {
   return LEVELS.indexOf(level) >= LEVELS.indexOf('CONFIDENTIAL') ? 'sensitive' : 'non-sensitive';

@@ -17,6 +17,7 @@ import { inheritStorage } from './join-tables.js';
 import type { ContractChange } from './odcs/change-kind.js';
 import { type DataContractDiff, diffDataContracts as diffDocuments } from './odcs/diff.js';
 import { assertPlanned, type Declarations } from './planned.js';
+import { assertPublishable } from './policy-publication.js';
 import { claimAnew } from './product-claims.js';
 import {
   accessSubject,
@@ -177,12 +178,14 @@ export async function activateDataContract(ctx: Context, input: ActivateDataCont
     const changed = await adoptTables(ctx, tx, { product, contract });
     const declared: Declarations = [];
     const lanes: LaneKey[] = [];
+    let policyVersion: string | undefined;
     if (product.status !== 'DRAFT') {
       const full = await readTables(tx, product);
+      policyVersion = await assertPublishable(ctx, tx, full);
       // Grants follow the tables; what the contract promises of their content is the product's own.
       lanes.push(...(await claimAnew(ctx, tx, { product: full, grants: changed ? grants : [], declared })));
     }
-    assertPlanned(declared, looked, product.status);
+    assertPlanned(declared, { ...looked, policyVersion }, product.status);
     return { ids: { dataContractId: id, dataProductId: product.id }, lanes };
   });
 }

@@ -5,6 +5,7 @@ import { announceProduct, changes } from './announce.js';
 import { type Action, assertCan } from './authorization.js';
 import { changedMode, refuseGivenByName, refuseWhileCrawling } from './change-of-mode.js';
 import { claim, grantOwner, lockClaims, productOwner } from './claims.js';
+import { confidentiality, isStricter } from './confidentiality.js';
 import type { Context } from './context.js';
 import { type ContractDocument, readContract } from './contract-document.js';
 import { enforceContract, inCatalogue, proposeContract } from './contract-store.js';
@@ -25,7 +26,7 @@ import {
 import { conflict, wrongState } from './error.js';
 import { joinTables } from './join-tables.js';
 import { assertPlanned, type Declarations } from './planned.js';
-import { assertPublishable } from './policy-publication.js';
+import { assertPublishable, assertStillPublishable } from './policy-publication.js';
 import { claimAnew, claimProduct } from './product-claims.js';
 import { setRequestTemplate } from './request-template.js';
 import { beginRevoke } from './revoke.js';
@@ -118,6 +119,7 @@ export async function updateDataProduct(ctx: Context, input: UpdateDataProductIn
   return change(ctx, { name: 'updateDataProduct', action: 'data-product:update', input, id }, async (tx, product) => {
     step(DATA_PRODUCT, product.status, 'change');
     const described = changes(pickDescribed(product), pickDescribed({ ...product, ...givenOnly(given) }));
+    if (described?.after.classification) refuseDeclassifying(ctx, product, described.after.classification);
     const shaped = tables ? await changeTables(tx, product, tables) : null;
     const asks = await setRequestTemplate(ctx, tx, { productId: id, given: requestTemplate });
     const crawl = given.crawl === true;
@@ -139,13 +141,23 @@ export async function updateDataProduct(ctx: Context, input: UpdateDataProductIn
     const was = await readTables(tx, product);
     const read = crawl || accessMode !== undefined ? await withCrawlsUnderWay(ctx, tx, was) : was;
     const full = crawl || shaped !== null ? withCrawls(read, { all: crawl }) : read;
+    const stays = shaped === null && classification === undefined && accessMode === undefined;
+    const policyVersion = stays ? undefined : await assertStillPublishable(ctx, tx, { product: full, was: product });
     await keepCrawls(tx, full);
     if (accessMode !== undefined) refuseWhileCrawling(full);
     if (accessMode === 'LF_TBAC') refuseGivenByName(full, grants);
     const lanes = await claimAnew(ctx, tx, { product: full, grants, declared });
-    assertPlanned(declared, looked, product.status);
+    assertPlanned(declared, { ...looked, policyVersion }, product.status);
     return lanes;
   });
+}
+
+/** What is sensitive becomes less by an owner's hand alone, once it is published. */
+function refuseDeclassifying({ viewer }: Context, product: ProductRow, to: ProductRow['classification']): void {
+  if (product.status === 'DRAFT' || !isStricter(product.classification, to)) return;
+  if (confidentiality(product.classification) === 'sensitive') {
+    assertCan(viewer, 'data-product:declassify', productSubject(product));
+  }
 }
 
 const pickDescribed = ({ description, owner, tags, classification, accessMode }: ProductRow) => ({

@@ -121,14 +121,14 @@ interface Decided {
 
 function outcomeOf(ctx: Context, { request, judged, decided }: Decided): PolicyOutcome {
   const { product, consumerDomain: consumer, requestedBy } = request;
-  const decides = can(ctx.viewer, 'access-request:approve', {
+  const steers = can(ctx.viewer, 'access-request:approve', {
     type: 'Access' as const,
     requestedBy,
     productDomainId: product.domainId,
     consumerDomainId: consumer.id,
   });
-  const barred = judged.barred.has(ctx.viewer.subject);
-  const approver = decides && !barred ? viewerAsApprover(ctx, { product, consumer }) : null;
+  const decides = steers && !judged.barred.has(ctx.viewer.subject);
+  const approver = decides ? viewerAsApprover(ctx, { product, consumer }) : null;
   const counts = approver !== null && mayApprove(judged, { approver, possible: decided.required }).allowed;
   return {
     ...decided,

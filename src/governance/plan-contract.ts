@@ -47,8 +47,12 @@ async function activating(ctx: Context, tx: Tx, { contract, product }: Activatio
   const grants = tables === null ? [] : await readLiveGrants(tx, product.id);
   const rows = tables?.map((table, position) => rowOf(product, { ...table, position })) ?? product.tables;
   const changed = { ...product, tables: rows, contract: contractInForce(contract) };
-  const change = await changing(ctx, tx, { product: changed, grants });
-  return { product, ...change, warnings: [...warnings, ...desiredContract(ctx.mesh, changed).leftOut] };
+  const change = await changing(ctx, tx, { product: changed, grants, was: product, contract: contract.version });
+  return {
+    product,
+    ...change,
+    warnings: [...warnings, ...(change.warnings ?? []), ...desiredContract(ctx.mesh, changed).leftOut],
+  };
 }
 
 function breaking(active: DataContract, contract: DataContract): string[] {

@@ -1,14 +1,15 @@
 import { groupBy } from '../provisioning/group.js';
 import type { Declaring } from '../provisioning/plan.js';
-import { can } from './authorization.js';
+import { can, REFUSALS } from './authorization.js';
 import { grantOwner, productOwner } from './claims.js';
+import { confidentiality, isStricter } from './confidentiality.js';
 import type { Context } from './context.js';
 import { withCrawls } from './crawl.js';
 import { desiredContract } from './desired-contract.js';
 import { GovernanceError } from './error.js';
 import { type Change, readOnly, type ShownPlan, showPlans } from './planned.js';
 import { readPublications } from './policy-publication.js';
-import { grantResources, productResources } from './product-claims.js';
+import { grantResources, productResources, whyItEnds } from './product-claims.js';
 import {
   type GrantRow,
   type ProductWithTables,
@@ -31,7 +32,7 @@ export interface ProductChange extends Change {
 export function planPublish(ctx: Context, ids: string[]): Promise<Map<string, ShownPlan>> {
   return planProducts(ctx, ids, async (tx, products) => {
     const drafts = products.filter((product) => mayPublish(ctx, product));
-    const judged = drafts.length === 0 ? undefined : await readPublications(ctx, tx, drafts);
+    const judged = drafts.length === 0 ? undefined : await readPublications(ctx, tx, { products: drafts });
     return async (product) => {
       const publication = judged?.get(product.id);
       if (publication === undefined) return null;
@@ -63,19 +64,60 @@ export function planRetire(ctx: Context, ids: string[]): Promise<Map<string, Sho
   });
 }
 
-/** What it takes for a published product, and for its live grants, to be as given here; a grant of which nothing is left lets go. */
-export async function changing(
-  ctx: Context,
-  tx: Tx,
-  { product, grants }: { product: ProductWithTables; grants: GrantRow[] },
-): Promise<Change> {
+interface Changing {
+  product: ProductWithTables;
+  /** Its live grants. */
+  grants: GrantRow[];
+  /** What its classification was. */
+  was: Pick<ProductWithTables, 'classification' | 'status' | 'domainId'>;
+  /** The version of the contract that would be in force; left out where it stays. */
+  contract?: string;
+}
+
+/**
+ * What it takes for a published product, and for its live grants, to be as given here; a grant of which nothing is left lets go. The
+ * policies are asked whether it may be published so.
+ */
+export async function changing(ctx: Context, tx: Tx, { product, grants, was, contract }: Changing): Promise<Change> {
+  const { policyVersion, refusals: denied } = await judgeChange(ctx, tx, { product, was, contract });
   const { declarations, refusals } = await publishing(ctx, tx, product);
-  if (refusals.length > 0) return { declarations, refusals };
+  if (refusals.length > 0) return { declarations, refusals: [...denied, ...refusals], policyVersion };
   const given = grants.map((grant) => ({
     owner: grantOwner(grant),
     resources: grantResources(ctx.mesh, grant, product),
   }));
-  return { declarations: [...declarations, ...given], refusals };
+  const warnings = endings(product, grants);
+  return { declarations: [...declarations, ...given], refusals: denied, warnings, policyVersion };
+}
+
+async function judgeChange(
+  ctx: Context,
+  tx: Tx,
+  { product, was, contract }: Pick<Changing, 'product' | 'was'> & { contract: string | undefined },
+): Promise<{ policyVersion: string; refusals: string[] }> {
+  const lowered = isStricter(was.classification, product.classification);
+  const refusals =
+    lowered &&
+    confidentiality(was.classification) === 'sensitive' &&
+    !can(ctx.viewer, 'data-product:declassify', productSubject(was))
+      ? [REFUSALS['data-product:declassify']]
+      : [];
+  let policyVersion = '';
+  const asWas = { ...product, classification: was.classification };
+  for (const each of lowered ? [product, asWas] : [product]) {
+    const found = (await readPublications(ctx, tx, { products: [each], coming: contract })).get(product.id);
+    if (found?.refusal) refusals.push(found.refusal.message);
+    policyVersion = found?.policyVersion ?? policyVersion;
+  }
+  return { policyVersion, refusals: [...new Set(refusals)] };
+}
+
+/** Which grants would end, by reason. */
+function endings(product: ProductWithTables, grants: GrantRow[]): string[] {
+  const ending = grants.flatMap((grant) => whyItEnds(grant, product) ?? []);
+  return [...groupBy(ending, (reason) => reason)].map(([reason, { length }]) =>
+    length === 1 ? `One grant would end: ${reason}` : `${length} grants would end: ${reason}`,
+  );
 }
 
 async function publishing(ctx: Context, tx: Tx, product: ProductWithTables): Promise<Change> {

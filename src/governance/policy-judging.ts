@@ -28,7 +28,7 @@ export interface Judged {
   facts: AccessFacts;
   /** Those whose approval was given, and who still have a role that decides. */
   approvers: Approver[];
-  /** Whose approval counts for nothing: machines, and who registered the one that asks. */
+  /** Whose approval counts for nothing: who asks, or asked for the access that would be extended; machines, and who registered the one that asks. */
   barred: ReadonlySet<string>;
   /** The earliest end that an approval set. */
   approvedUntil: Date | null;
@@ -48,7 +48,10 @@ export async function readJudged(ctx: Context, tx: Tx, all: ToJudge[]): Promise<
   return all.map((each) => {
     const { request, product, consumer } = each;
     const person = (subject: string, admin: boolean): PersonFacts => personOf(read, { subject, admin }, each);
-    const given = read.approvals.filter(({ requestId }) => requestId === request.id);
+    const barred = barredFrom(read, request);
+    const given = read.approvals.filter(
+      ({ requestId, approvedBy }) => requestId === request.id && !barred.has(approvedBy),
+    );
     const ends = given.flatMap(({ expiresAt }) => (expiresAt === null ? [] : [Date.parse(expiresAt)]));
     const ownAdmin = request.id === null && request.requestedBy === ctx.viewer.subject && ctx.viewer.admin;
     const admin = ownAdmin || (request.id !== null && read.admins.includes(request.id));
@@ -69,7 +72,7 @@ export async function readJudged(ctx: Context, tx: Tx, all: ToJudge[]): Promise<
       engine: ctx.policies,
       slice: sliceOf(ctx, read.policies, product.domainId),
       facts,
-      barred: barredFrom(read, request),
+      barred,
       approvers: given.flatMap(({ approvedBy, asAdmin }) => {
         const approver = approverOf(person(approvedBy, asAdmin), product.domain.name);
         return approver === null ? [] : [approver];
@@ -156,13 +159,14 @@ interface Surroundings {
   extended: { grantId: string; requestedBy: string }[];
 }
 
-/** Machines; who registered the one that asks; and of another end, the same of who asked for the grant. */
+/** Who asks; machines; who registered the one that asks; and of another end, the same of who asked for the grant. */
 function barredFrom({ machines, extended }: Surroundings, request: ToJudge['request']): ReadonlySet<string> {
   const askers = [
     request.requestedBy,
     ...extended.flatMap(({ grantId, requestedBy }) => (grantId === request.extendsId ? [requestedBy] : [])),
   ];
   return new Set([
+    ...askers,
     ...machines.filter(({ removed }) => !removed).map(({ subject }) => subject),
     ...machines.filter(({ subject }) => askers.includes(subject)).map(({ registrant }) => registrant),
   ]);

@@ -1,4 +1,5 @@
 import type { PolicySlice } from './cedar/engine.js';
+import { isStricter } from './confidentiality.js';
 import type { Context } from './context.js';
 import { GovernanceError } from './error.js';
 import { refuseAnswer } from './policy-decision.js';
@@ -17,16 +18,32 @@ interface Publication {
 /** Throws POLICY_DENIED unless the policies let the viewer publish it; answers their version. They are held until the transaction ends. */
 export async function assertPublishable(ctx: Context, tx: Tx, product: ProductWithTables): Promise<string> {
   await holdPolicies(tx, 'SHARED');
-  const found = (await readPublications(ctx, tx, [product])).get(product.id) as Publication;
+  const found = (await readPublications(ctx, tx, { products: [product] })).get(product.id) as Publication;
   if (found.refusal !== null) throw found.refusal;
   return found.policyVersion;
 }
 
-/** The same for several products, holding nothing. One statement. */
+/**
+ * The same for a product that is in the catalogue and changes: as it becomes, and as what it was where it is classified lower, as nobody
+ * takes a product out of a policy's reach who could not publish it within.
+ */
+export async function assertStillPublishable(
+  ctx: Context,
+  tx: Tx,
+  { product, was }: { product: ProductWithTables; was: Pick<ProductWithTables, 'classification'> },
+): Promise<string> {
+  const policyVersion = await assertPublishable(ctx, tx, product);
+  if (isStricter(was.classification, product.classification)) {
+    await assertPublishable(ctx, tx, { ...product, classification: was.classification });
+  }
+  return policyVersion;
+}
+
+/** The same for several products, holding nothing; `coming`: the version of a contract that would be in force. One statement. */
 export async function readPublications(
   ctx: Context,
   tx: Tx,
-  products: ProductWithTables[],
+  { products, coming }: { products: ProductWithTables[]; coming?: string | undefined },
 ): Promise<Map<string, Publication>> {
   const [read] = await tx.$queryRaw<{ policies: ActiveVersion[]; contracts: Record<string, string> }[]>`
     SELECT ${activeVersions(products.map(({ domainId }) => domainId))} AS "policies",
@@ -36,7 +53,7 @@ export async function readPublications(
   return new Map(
     products.map((product) => {
       const slice = sliceOf(ctx, policies, product.domainId);
-      const refusal = refusalOf(ctx, slice, { product, contract: contracts[product.id] ?? null });
+      const refusal = refusalOf(ctx, slice, { product, contract: coming ?? contracts[product.id] ?? null });
       return [product.id, { policyVersion: slice.version, refusal }];
     }),
   );

@@ -61,7 +61,7 @@ export async function previewTagChange(ctx: Context, input: PreviewTagChangeInpu
     const change =
       product.status === 'DRAFT'
         ? { declarations: [], refusals: [] }
-        : await changing(ctx, tx, { product: changed, grants });
+        : await changing(ctx, tx, { product: changed, grants, was: product });
     const [plan] = await showChanges(ctx, tx, [{ ...change, product }]);
     return { plan: plan as ShownPlan, ...whoIsTouched(ctx, { product, changed, grants }) };
   });

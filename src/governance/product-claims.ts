@@ -2,7 +2,7 @@ import type { LaneKey } from '../provisioning/lane.js';
 import type { DesiredResource } from '../provisioning/resource.js';
 import { WRITE_RULE, writePermissionsAllowed } from './asked-scope.js';
 import { claim, grantOwner, lockClaims, productOwner } from './claims.js';
-import { approvedValues, confidentiality } from './confidentiality.js';
+import { isStricter } from './confidentiality.js';
 import type { ActingContext, Mesh } from './context.js';
 import { askedTables, desiredAccess, givenByNameAlone } from './desired-access.js';
 import { desiredInForce } from './desired-data-product.js';
@@ -113,17 +113,17 @@ export function grantResources(mesh: Mesh, grant: GrantRow, product: ProductWith
   return desiredAccess(mesh, { request: grant.request, product, consumer: grant.consumerDomain });
 }
 
-/** Why a grant cannot go on with the product as it is now; null where it can. */
-function whyItEnds({ request, consumerDomain }: GrantRow, product: ProductWithTables): string | null {
+/** Why a grant cannot go on with the product as given; null where it can. */
+export function whyItEnds({ request, consumerDomain }: GrantRow, product: ProductWithTables): string | null {
+  // Whoever approved less approved nothing of what the product is now, however the grant is carried out.
+  if (request.approvedAs !== null && isStricter(product.classification, request.approvedAs)) {
+    return `The product is ${product.classification} now, and access was approved while it was ${request.approvedAs}: ask anew.`;
+  }
   if (!writePermissionsAllowed(request, product, consumerDomain)) return `Permissions to write are ${WRITE_RULE}.`;
   if (product.accessMode === 'LF_TBAC' && givenByNameAlone(request, product)) {
     return 'The product is given by tag, as a whole, and has more now than was granted by name: ask anew.';
   }
   if (askedTables(request, product).length > 0) return null;
-  const sensitive = confidentiality(product.classification);
-  if (!approvedValues(request, product).includes(sensitive)) {
-    return `The product is ${product.classification} now, and access was approved while it was ${request.approvedAs}: ask anew.`;
-  }
   const misfit = misfitIn(request, product);
   if (misfit !== null) return `The row filter does not fit the product any more: ${misfit}`;
   return 'The contract in force has nothing left of what was granted.';

@@ -24,6 +24,7 @@ const SCOPE_OF: Record<Action, NeededScope> = {
   'data-product:read': 'CATALOGUE_READ',
   'data-product:explain': 'ACCESS_READ',
   'data-product:update': 'PRODUCT_WRITE',
+  'data-product:declassify': 'PRODUCT_WRITE',
   'data-product:publish': 'PRODUCT_WRITE',
   'data-product:deprecate': 'PRODUCT_WRITE',
   'data-product:retire': 'PRODUCT_WRITE',

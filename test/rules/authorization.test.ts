@@ -70,6 +70,7 @@ const MATRIX: [Action, string, Subjects[keyof Subjects], Who[]][] = [
   ['data-product:read', 'a retired one', product('RETIRED'), MEMBERS],
   ['data-product:explain', 'a published one', product('PUBLISHED'), MEMBERS],
   ['data-product:update', 'a draft', product('DRAFT'), STEERS],
+  ['data-product:declassify', 'a published one', product('PUBLISHED'), OWNERS],
   ['data-product:publish', 'a draft', product('DRAFT'), STEERS],
   ['data-product:deprecate', 'a published one', product('PUBLISHED'), STEERS],
   ['data-product:retire', 'a published one', product('PUBLISHED'), STEERS],

@@ -177,6 +177,8 @@ export const accessRequestList: ConnectionList = {
         ? sql`true`
         : sql`EXISTS (SELECT 1 FROM "DataProduct" p WHERE p."id" = ${r}."productId" AND p."domainId" = ANY(${governedIds(viewer)}::uuid[]))`;
       conditions.push(sql`${r}."status" = 'PENDING' AND ${r}."requestedBy" <> ${viewer.subject} AND ${mayDecide}
+        AND NOT EXISTS (SELECT 1 FROM "AccessGrant" g JOIN "AccessRequest" q ON q."id" = g."requestId"
+          WHERE g."id" = ${r}."extendsId" AND q."requestedBy" = ${viewer.subject})
         AND NOT EXISTS (SELECT 1 FROM "AccessApproval" a WHERE a."requestId" = ${r}."id" AND a."approvedBy" = ${viewer.subject})`);
     }
     return conditions;
