@@ -57,7 +57,7 @@ export class AccessGrantResolver {
 
   @Mutation(() => ExtendAccessResult, {
     description:
-      "Moves a grant's end. Who may approve it does so at once, and an earlier end needs no approval; else this asks for it.",
+      "Moves a grant's end. An earlier one needs no approval; a later one is moved at once where the policies need nobody, or one approval that you may give; else this asks for it.",
   })
   extendAccess(
     @Arg('input', () => ExtendAccessInput, { description: 'Which and until when.' }) input: ExtendAccessInput,

@@ -23,6 +23,7 @@ const GOOD_FOR: Record<TokenScope, Action[]> = {
   PRODUCT_WRITE: [
     'data-product:register',
     'data-product:update',
+    'data-product:declassify',
     'data-product:publish',
     'data-product:deprecate',
     'data-product:retire',
