@@ -122,6 +122,7 @@ test("the server's role may run these functions of ours and no others, and one a
   ).toEqual([
     'domain_of_policy',
     'domain_of_product',
+    'requester_of_grant',
     'search_text',
     'sequence_events',
     'writer_belongs_to',
