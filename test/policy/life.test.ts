@@ -73,6 +73,14 @@ const Preview = graphql(`
     previewTagChange(input: $input) { plan { digest refusals warnings } }
   }
 `);
+const Reject = graphql(`
+  mutation LifeReject($input: DecideAccessRequestInput!) {
+    rejectAccessRequest(input: $input) {
+      __typename
+      ... on UserError { code message }
+    }
+  }
+`);
 const Extend = graphql(`
   mutation LifeExtend($input: ExtendAccessInput!) {
     extendAccess(input: $input) {
@@ -441,6 +449,11 @@ describe('other actions', () => {
       if (asked.__typename !== 'ExtendAccessPayload' || !asked.accessRequest) throw new Error(JSON.stringify(asked));
       const { id } = asked.accessRequest;
       expect(await mesh.approve(OWNER, id)).toMatchObject({ code: 'FORBIDDEN' });
+      const { rejectAccessRequest } = await mesh.as(OWNER)(Reject, { input: { accessRequest: id } });
+      expect(rejectAccessRequest).toMatchObject({ code: 'FORBIDDEN' });
+      const waits = async (person: typeof OWNER) =>
+        (await mesh.as(person)(Waiting)).accessRequests.nodes.some((one) => one.id === id);
+      expect([await waits(OWNER), await waits(STEWARD)]).toEqual([false, true]);
       const { node } = await mesh.as(OWNER)(Plans, { id });
       expect(node).toMatchObject({ plan: { policy: { viewerMayDecide: false } } });
       await expect(
