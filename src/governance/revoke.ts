@@ -39,6 +39,7 @@ export async function beginRevoke(
   const lanes = await releasingAccount(ctx, tx, grant, () =>
     claim(tx, { owner, resources: [], correlationId, declared }),
   );
-  await settleGrant(ctx.mesh, tx, { ...grant, ...ending });
+  // Else the worker settles it, once AWS has answered.
+  if (lanes.length === 0) await settleGrant(ctx.mesh, tx, { ...grant, ...ending });
   return lanes;
 }

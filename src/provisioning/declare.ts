@@ -43,7 +43,7 @@ export async function declare(tx: Tx, { owner, resources, correlationId }: Decla
   const inserted = await insertMissing(tx, wishes, correlationId);
   const rows = await readRows(tx, { owner, wishes, lock: true });
   // A statement of its own: it sees what committed while the locks were waited for.
-  const claims = await readClaims(tx, rows);
+  const claims = await readClaims(tx, rows, [owner]);
   const reckonings = reckon({ owner, wishes, rows: rows.filter((row) => !inserted.has(row.id)), claims });
   await writeClaims(tx, owner, reckonings);
   await writeResources(
@@ -157,11 +157,21 @@ export function readRows(tx: Tx, { owner, wishes, lock }: Reading): Promise<Reso
     ORDER BY "id" ${lock ? Prisma.sql`FOR UPDATE` : Prisma.empty}`;
 }
 
-/** Every owner's claims on the rows. */
-export function readClaims(tx: Tx, rows: ResourceRow[]): Promise<ClaimRow[]> {
+/**
+ * The claims of these owners on the rows, and what all others hold together: each spec once, under one of those who claim it. A
+ * table that thousands may read has thousands of claims with one spec, and claims alike merge into what one of them is.
+ */
+export function readClaims(tx: Tx, rows: ResourceRow[], owners: Owner[]): Promise<ClaimRow[]> {
+  const ids = rows.map((row) => row.id);
+  const isTheirs = Prisma.sql`"ownerId" = ANY (${owners.map(({ id }) => id)}::uuid[])`;
   return tx.$queryRaw<ClaimRow[]>`
-    SELECT "resourceId", "ownerType", "ownerId"::text, "spec", "releasedAtGeneration" FROM "ResourceClaim"
-    WHERE "resourceId" = ANY (${rows.map((row) => row.id)}::text[])`;
+    SELECT "resourceId", "ownerType"::text, "ownerId"::text, "spec", "releasedAtGeneration" FROM "ResourceClaim"
+    WHERE "resourceId" = ANY (${ids}::text[]) AND ${isTheirs}
+    UNION ALL
+    SELECT "resourceId", split_part(min("ownerType" || '/' || "ownerId"), '/', 1), split_part(min("ownerType" || '/' || "ownerId"), '/', 2),
+      "spec", NULL FROM "ResourceClaim"
+    WHERE "resourceId" = ANY (${ids}::text[]) AND NOT ${isTheirs} AND "releasedAtGeneration" IS NULL
+    GROUP BY "resourceId", "spec"`;
 }
 
 async function writeClaims(tx: Tx, owner: Owner, reckonings: Reckoning[]): Promise<void> {

@@ -52,7 +52,8 @@ export async function planAlternatives(tx: Tx, alternatives: Declaring[][]): Pro
     declarations.map(({ owner, resources }) => ({ owner, wishes: wishesOf(resources) })),
   );
   const rows = await readConcerned(tx, wished.flat());
-  const claims = await readClaims(tx, rows);
+  const owners = wished.flat().map(({ owner }) => owner);
+  const claims = await readClaims(tx, rows, owners);
   return wished.map((declarations) => {
     try {
       return outcomesOf(reckonInTurn(declarations, { rows, claims }));
