@@ -41,17 +41,22 @@ export function matches(filter: MeshEventFilter, subject: string): (event: LogEv
     (!filter.mine || event.actor.subject === subject || event.audience.subjects.includes(subject));
 }
 
+/** Who of a class of viewers gets an event: all, those to whom it is addressed by their subject, or nobody. */
+export type Reach = 'ALL' | 'ADDRESSED' | 'NOBODY';
+
+/** How far an event reaches among those who are admins alike and members of the same domains. */
+export function reachOf({ admin, memberships }: Omit<EventViewer, 'subject'>, { audience }: LogEvent): Reach {
+  if (admin || audience.public || audience.domains.some((domain) => memberships.has(domain))) return 'ALL';
+  return audience.subjects.length > 0 ? 'ADDRESSED' : 'NOBODY';
+}
+
 /**
  * Whether a viewer may see an event: he is an admin, or in its audience. The same in SQL:
  * $admin OR "audiencePublic" OR "audienceDomains" && $domains OR $subject = ANY ("audienceSubjects")
  */
-export function mayGet(viewer: EventViewer, { audience }: LogEvent): boolean {
-  return (
-    viewer.admin ||
-    audience.public ||
-    audience.domains.some((domain) => viewer.memberships.has(domain)) ||
-    audience.subjects.includes(viewer.subject)
-  );
+export function mayGet(viewer: EventViewer, event: LogEvent): boolean {
+  const reach = reachOf(viewer, event);
+  return reach === 'ALL' || (reach === 'ADDRESSED' && event.audience.subjects.includes(viewer.subject));
 }
 
 function setOf<T>(list: readonly T[] | null | undefined): ReadonlySet<T> | undefined {

@@ -1,22 +1,15 @@
 import type { Pool } from 'pg';
 import { InvalidCursor, ResyncRequired } from './errors.js';
+import { openFanOut } from './fan-out.js';
+import { openHistory } from './history.js';
 import type { Listener } from './listen.js';
 import { type Log, startLoop } from './loop.js';
 import { readBounds, readEvents } from './read.js';
-import { openSubscriber, type Subscriber } from './subscriber.js';
+import type { Subscription } from './subscription.js';
 import type { LogEvent } from './types.js';
 
 const PAGE = 1_000;
 const POLL_MS = 250;
-
-export interface SubscribeOptions {
-  /** Replay what follows this number, then go live. Without it: from now on. */
-  after?: bigint | undefined;
-  /** Filter and authorization, asked for each event when it is delivered. Without it: every event. */
-  accepts?: ((event: LogEvent) => boolean) | undefined;
-  /** Ends the iteration. */
-  signal?: AbortSignal | undefined;
-}
 
 /** The one reader of the log in this process; subscribers read from it. */
 export interface Tail {
@@ -25,10 +18,11 @@ export interface Tail {
   /** When the log was last read: for health checks. */
   readonly lastRunAt: Date | null;
   /**
-   * Events in order, each once. Rejects with InvalidCursor or ResyncRequired; the iteration throws SlowSubscriber when more
-   * than a thousand live events wait, ResyncRequired when events were lost to retention, and ends when the tail stops.
+   * Opens a subscription, which starts with the first `next` of what is answered. That yields nothing, as results go by the outlet, in
+   * order, each once. Rejects with InvalidCursor or ResyncRequired; the iteration throws SlowSubscriber when more than a thousand
+   * live events wait, ResyncRequired when events were lost to retention, and ends when the tail stops.
    */
-  subscribe(options?: SubscribeOptions): Promise<AsyncIterableIterator<LogEvent>>;
+  subscribe(subscription: Subscription): Promise<AsyncIterableIterator<never>>;
   stop(): Promise<void>;
 }
 
@@ -37,71 +31,58 @@ export interface TailOptions {
   listener: Listener;
   log: Log;
   /**
-   * Runs for each event before any subscriber gets it, for example to forget memberships that the event changes.
-   * Where it fails, delivery waits and it is run again.
+   * Runs for each event before any subscriber gets it, for example to read memberships anew that the event changes; where it answers
+   * a promise, the rights of viewers may have changed. Where it fails, delivery waits and it is run again.
    */
-  beforeDelivery?: ((event: LogEvent) => void | Promise<void>) | undefined;
+  beforeDelivery?: ((event: LogEvent) => Promise<void> | undefined) | undefined;
 }
 
 /** Starts the tail at the head of the log. */
 export async function startTail({ pool, listener, log, beforeDelivery }: TailOptions): Promise<Tail> {
-  const subscribers = new Set<Subscriber>();
-  let position = (await readBounds(pool)).head;
-  const source = {
-    get position() {
-      return position;
-    },
-    read: (page: Parameters<typeof readEvents>[1]) => readEvents(pool, page),
-  };
+  const history = openHistory({
+    head: (await readBounds(pool)).head,
+    read: (page) => readEvents(pool, page),
+  });
+  const fanOut = openFanOut(history);
 
   async function readOn(): Promise<boolean> {
-    const events = await readEvents(pool, { after: position, limit: PAGE });
+    const events = await readEvents(pool, { after: history.position, limit: PAGE });
     for (const event of events) {
-      if (event.seq !== position + 1n) reportGap(event.seq);
-      if (beforeDelivery) await beforeDelivery(event);
-      position = event.seq;
-      for (const subscriber of subscribers) subscriber.offer(event);
+      if (event.seq !== history.position + 1n) reportGap(event.seq);
+      const changing = beforeDelivery?.(event);
+      if (changing) {
+        await changing;
+        fanOut.reclassify();
+      }
+      fanOut.offer(event);
     }
     return events.length === PAGE;
   }
 
   // Numbers are dense, so a gap means events lost: nobody may go on as if nothing had been.
   function reportGap(found: bigint): void {
-    log.error({ expected: String(position + 1n), found: String(found) }, 'event tail: the log has a gap');
-    position = found - 1n;
-    for (const subscriber of subscribers) subscriber.end(new ResyncRequired('The event log has a gap.'));
+    log.error({ expected: String(history.position + 1n), found: String(found) }, 'event tail: the log has a gap');
+    fanOut.end(new ResyncRequired('The event log has a gap.'));
+    history.restartAt(found - 1n);
   }
 
   const loop = startLoop({ name: 'event tail', log, idleMs: POLL_MS, run: readOn });
   const forget = listener.onWake(loop.poke);
   return {
     get position() {
-      return position;
+      return history.position;
     },
     get lastRunAt() {
       return loop.lastRunAt;
     },
-    async subscribe({ after, accepts = () => true, signal } = {}) {
-      if (after !== undefined) await assertStored(pool, after);
-      const abort = () => subscriber.end();
-      const subscriber = openSubscriber({
-        source,
-        after,
-        accepts,
-        onEnd: (ended) => {
-          subscribers.delete(ended);
-          signal?.removeEventListener('abort', abort);
-        },
-      });
-      subscribers.add(subscriber);
-      signal?.addEventListener('abort', abort, { once: true });
-      if (signal?.aborted) abort();
-      return subscriber.events;
+    subscribe: async (subscription) => {
+      if (subscription.after !== undefined) await assertStored(pool, subscription.after);
+      return fanOut.open(subscription);
     },
-    async stop() {
+    stop: async () => {
       forget();
       await loop.stop();
-      for (const subscriber of subscribers) subscriber.end();
+      fanOut.end();
     },
   };
 }

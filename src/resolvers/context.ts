@@ -1,8 +1,10 @@
-import type { SubscribeOptions } from '../events/tail.js';
-import type { LogEvent } from '../events/types.js';
+import type { Subscription } from '../events/subscription.js';
 import type { Verification, VerifiedPart } from '../events/verify.js';
 import type { Context, Viewer } from '../governance/context.js';
 import type { ReadContext } from '../governance/read/select.js';
+
+/** What a resolver says of a stream; who reads it, and by which way, the server knows. */
+export type Streaming = Pick<Subscription, 'after' | 'reach' | 'personal'>;
 
 /** What the server hands to every resolver: who asks, the rules, the read side and the stream. */
 export interface RequestContext {
@@ -10,8 +12,8 @@ export interface RequestContext {
   ctx: Context;
   /** For reads: one statement each. */
   read: ReadContext;
-  /** The process's tail of the event log. */
-  subscribe: (options: SubscribeOptions) => Promise<AsyncIterableIterator<LogEvent>>;
+  /** Opens a stream of the event log. Its results go to the client past the iteration, which only tells how it ends. */
+  subscribe: (streaming: Streaming) => Promise<AsyncIterableIterator<never>>;
   /** The cursor that a stream is to go on after, where its transport brought one; it comes before what arguments say. */
   resumeAfter?: string | undefined;
   /** Verifies a part of the event log; null as `next`: there is no more. */

@@ -16,7 +16,7 @@ import {
 } from 'type-graphql';
 import { decodeCursor, encodeCursor } from '../events/cursor.js';
 import { InvalidCursor } from '../events/errors.js';
-import { matches, mayGet } from '../events/filter.js';
+import { matches, reachOf } from '../events/filter.js';
 import type { EventType, LogEvent } from '../events/types.js';
 import { invalid, notFound } from '../governance/error.js';
 import type { NodeType } from '../governance/global-id.js';
@@ -78,17 +78,25 @@ type ReadEvent = Record<string, unknown> & { type: string; sequence: string };
 
 const columnsOf = ({ seq, ...event }: LogEvent): ReadEvent => ({ ...event, sequence: String(seq) });
 
+/** What a stream delivers. */
+interface Wanted {
+  after?: string | null | undefined;
+  accepts: (event: LogEvent) => boolean;
+  /** What is asked of each event, or the choice itself, depends on who in particular asks. */
+  personal: boolean;
+}
+
 /** Opens a stream of the events that `accepts` and that the viewer may see at the moment of delivery. */
-async function stream(rc: RequestContext, after: string | null | undefined, accepts: (event: LogEvent) => boolean) {
+async function stream(rc: RequestContext, { after, accepts, personal }: Wanted) {
   const from = rc.resumeAfter ?? after;
   try {
     const events = await rc.subscribe({
       after: typeof from === 'string' ? decodeCursor(from) : undefined,
-      accepts: (event) => {
+      personal,
+      reach: (event) => {
         const viewer = rc.currentViewer();
-        return (
-          viewer !== undefined && accepts(event) && mayGet(viewer, event) && readsEventsOf(viewer, event.subject.type)
-        );
+        const asked = viewer !== undefined && accepts(event) && readsEventsOf(viewer, event.subject.type);
+        return asked ? reachOf(viewer, event) : 'NOBODY';
       },
     });
     return told(events);
@@ -97,19 +105,21 @@ async function stream(rc: RequestContext, after: string | null | undefined, acce
   }
 }
 
-/** The same events; what ends them is told with its code, so that a client knows how to go on. */
-async function* told(events: AsyncIterableIterator<LogEvent>): AsyncGenerator<LogEvent> {
-  try {
-    yield* events;
-  } catch (error) {
-    throw expectedError(error) ?? error;
-  }
+/** The same; what ends it is told with its code, so that a client knows how to go on. */
+function told(events: AsyncIterableIterator<never>): AsyncIterableIterator<never> {
+  return {
+    next: () => events.next().catch((error: unknown) => Promise.reject(expectedError(error) ?? error)),
+    return: () => events.return!(),
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
 }
 
 /** A stream about one object, which the subscriber must be able to see now. */
 async function streamAbout(
   rc: RequestContext,
-  about: { type: NodeType; shape: Shape; id: string },
+  about: { type: NodeType; shape: Shape; id: string; info: GraphQLResolveInfo },
   accepts: (event: LogEvent, rowId: string) => boolean,
 ) {
   try {
@@ -117,16 +127,26 @@ async function streamAbout(
     const nothing: Selection = { field: 'node', args: {}, on: () => [] };
     if (!(await readOne(rc.read, about.shape, (r) => byId(about.shape, r, rowId), nothing)))
       throw notFound('The object');
-    return stream(rc, undefined, (event) => accepts(event, rowId));
+    return stream(rc, { accepts: (event) => accepts(event, rowId), personal: refersToOthers(about.info) });
   } catch (error) {
     throw expectedError(error) ?? error;
   }
 }
 
-/** Reads what an event refers to, only where it was asked for: else the event itself has it all. */
+/** What is asked of the objects that an event refers to. */
+const referredOf = (asked: Selection): Selection[] =>
+  asked.on('MeshEvent').filter(({ field }) => field === 'subject' || field === 'domain');
+
+/** Whether more is asked than the event itself holds: the rest each viewer sees in his own way. */
+const refersToOthers = (info: GraphQLResolveInfo): boolean => referredOf(selectionOf(info)).length > 0;
+
+/**
+ * Reads what an event refers to, only where it was asked for: else the event itself has it all, and the result is for many viewers,
+ * so that `rc` is nobody's.
+ */
 async function resolveEvent(event: LogEvent, rc: RequestContext, info: GraphQLResolveInfo): Promise<ReadEvent | null> {
   const asked = selectionOf(info);
-  const refers = asked.on('MeshEvent').filter(({ field }) => field === 'subject' || field === 'domain');
+  const refers = referredOf(asked);
   if (refers.length === 0) return columnsOf(event);
   // Reading on from what tells of a read would be the next to be told, without end.
   if (event.type === 'RestrictedDetailsRead') return { ...columnsOf(event), subject: null, domain: null };
@@ -146,11 +166,12 @@ export class EventResolver {
 
   @Subscription(() => MeshEvent, {
     description: 'Events of the mesh as they happen, each once, in order.',
-    subscribe: ({ args, context }) => {
+    subscribe: ({ args, context, info }) => {
       const { after, filter } = args as MeshEventsArgs;
       const rc = context as RequestContext;
       const wanted = decodeFilter({ ...filter }) as { types?: EventType[] };
-      return stream(rc, after, matches(wanted, rc.ctx.viewer.subject)) as never;
+      const accepts = matches(wanted, rc.ctx.viewer.subject);
+      return stream(rc, { after, accepts, personal: filter?.mine === true || refersToOthers(info) }) as never;
     },
   })
   meshEvents(
@@ -164,8 +185,8 @@ export class EventResolver {
 
   @Subscription(() => MeshEvent, {
     description: 'What happens to one product: itself, its contracts, requests and grants.',
-    subscribe: ({ args, context }) => {
-      const about = { type: 'DataProduct' as const, shape: dataProductShape, id: String(args.id) };
+    subscribe: ({ args, context, info }) => {
+      const about = { type: 'DataProduct' as const, shape: dataProductShape, id: String(args.id), info };
       return streamAbout(context as RequestContext, about, (event, id) => event.productId === id) as never;
     },
   })
@@ -180,8 +201,8 @@ export class EventResolver {
 
   @Subscription(() => MeshEvent, {
     description: 'What becomes of one request, and of the grant that comes of it.',
-    subscribe: ({ args, context }) => {
-      const about = { type: 'AccessRequest' as const, shape: accessRequestShape, id: String(args.id) };
+    subscribe: ({ args, context, info }) => {
+      const about = { type: 'AccessRequest' as const, shape: accessRequestShape, id: String(args.id), info };
       const accepts = (event: LogEvent, id: string) => event.subjectId === id || event.data.accessRequest === args.id;
       return streamAbout(context as RequestContext, about, accepts) as never;
     },

@@ -202,7 +202,7 @@ function createRequests({ config, database, tail, viewers, ownTokens, committed 
     }
   }
 
-  function contextFor({ request, identity, viewer, currentViewer }: Asking, signal?: AbortSignal): RequestContext {
+  function contextFor({ request, identity, viewer, currentViewer, subscribe }: Asking): RequestContext {
     const ctx: Context = {
       viewer,
       actor: actorOf(identity, addressOf(request)),
@@ -221,7 +221,7 @@ function createRequests({ config, database, tail, viewers, ownTokens, committed 
         run: database.run,
         reads: { classifications: config.mesh.auditedReads, tell: (reads) => tellReads(ctx, reads) },
       },
-      subscribe: (options) => tail.subscribe(signal ? { ...options, signal } : options),
+      subscribe,
       verifyLog: (part) => verifyPart(database.pool, part),
       currentViewer,
     };
@@ -232,7 +232,8 @@ function createRequests({ config, database, tail, viewers, ownTokens, committed 
       const identity = await signIn(request);
       await admitRequest(identity.subject);
       const viewer = await viewers.viewerOf(identity);
-      return contextFor({ request, identity, viewer, currentViewer: () => viewer });
+      const subscribe = () => Promise.reject(new Error('A request over HTTP has no stream.'));
+      return contextFor({ request, identity, viewer, currentViewer: () => viewer, subscribe });
     },
     charge: async ({ ctx }, nodes) => {
       const points = pointsOf(nodes);
@@ -246,11 +247,25 @@ function createRequests({ config, database, tail, viewers, ownTokens, committed 
         ended: watched.ended,
         admit: (nodes = 0) => admitStream(identity.subject, 1 + pointsOf(nodes)),
         close: watched.stop,
-        contextOf: ({ signal, resumeAfter }) => {
+        contextOf: ({ resumeAfter, render, ...subscribed }) => {
+          const { signal } = subscribed;
           const mayStay = () => !signal.aborted && !watched.ended.aborted && !hasExpired(identity);
           const currentViewer = () => (mayStay() ? watched.current() : undefined);
-          const rc = contextFor({ request, identity, viewer: watched.current(), currentViewer }, signal);
-          return { ...rc, resumeAfter };
+          const reader = {
+            subject: identity.subject,
+            viewerClass: () => (mayStay() ? watched.viewerClass() : undefined),
+          };
+          const subscribe: RequestContext['subscribe'] = (streaming) =>
+            tail.subscribe({
+              ...subscribed,
+              ...reader,
+              ...streaming,
+              render: (event) => render(event, streaming.personal),
+            });
+          return {
+            ...contextFor({ request, identity, viewer: watched.current(), currentViewer, subscribe }),
+            resumeAfter,
+          };
         },
       };
     },
@@ -262,6 +277,7 @@ interface Asking {
   identity: Identity;
   viewer: Viewer;
   currentViewer: () => Viewer | undefined;
+  subscribe: RequestContext['subscribe'];
 }
 
 function actorOf({ subject, name, signIn }: Identity, address: string | null): Actor {

@@ -4,15 +4,17 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import {
   createSourceEventStream,
   type ExecutionArgs,
-  type ExecutionResult,
   execute,
   type FormattedExecutionResult,
   GraphQLError,
 } from 'graphql';
+import { encodeCursor } from '../events/cursor.js';
+import type { Outlet } from '../events/subscription.js';
 import { failure, formatError, refusal, statusOf } from './error.js';
 import { incoming } from './incoming.js';
 import type { Log } from './log.js';
 import {
+  formatResult,
   type OpenSession,
   prepareSubscription,
   type StreamSession,
@@ -106,15 +108,15 @@ async function startStream({ request, reply, session, options, open }: Starting)
   const gone = (): void => ended.abort();
   reply.raw.once('close', gone);
   const resumeAfter = request.headers['last-event-id']?.toString() || undefined;
+  const stream: Stream = { out: new PassThrough(), reply, session, ended };
   const asked = { rules, session, request: readRequest(request), signal: ended.signal, resumeAfter };
-  const args = await prepareSubscription(asked);
+  const args = await prepareSubscription({ ...asked, outlet: streamOutlet(stream), log });
   if (!isArguments(args)) {
     session.close();
     return refuse(reply, args, log);
   }
   const source = await createSourceEventStream(args);
   if (!(Symbol.asyncIterator in source)) throw source.errors?.[0] ?? new Error('A subscription without a source.');
-  const stream: Stream = { out: new PassThrough(), reply, session, ended };
   open.add(stream);
   reply.raw.once('close', () => {
     open.delete(stream);
@@ -166,14 +168,38 @@ function next(result: FormattedExecutionResult, cursor: string | undefined): str
   return `${cursor === undefined ? '' : `id: ${cursor}\n`}event: next\ndata: ${JSON.stringify(result)}\n\n`;
 }
 
-function formatResult({ data, errors }: ExecutionResult, log: Log): FormattedExecutionResult {
-  return { ...(errors ? { errors: errors.map((error) => formatError(error, log)) } : {}), data: data ?? null };
-}
-
 function asGraphqlError(error: unknown): GraphQLError {
   return error instanceof GraphQLError
     ? error
     : new GraphQLError('', { originalError: error instanceof Error ? error : new Error(String(error)) });
+}
+
+/** The way to a stream's client: the same bytes to all who get the same; who does not read for long is cut off. */
+function streamOutlet({ out }: Stream): Outlet {
+  return {
+    send: (results) => {
+      if (!out.writable) return false;
+      for (const rendered of results) {
+        rendered.framed ??= Buffer.concat([
+          Buffer.from(`id: ${encodeCursor(rendered.seq)}\nevent: next\ndata: `),
+          rendered.json,
+          Buffer.from('\n\n'),
+        ]);
+        out.write(rendered.framed);
+      }
+      return !out.writableNeedDrain;
+    },
+    whenReady: (resume) => {
+      const stalled = setTimeout(() => out.destroy(), stalledAfter);
+      const stop = (): void => clearTimeout(stalled);
+      out.once('close', stop);
+      out.once('drain', () => {
+        stop();
+        out.off('close', stop);
+        resume();
+      });
+    },
+  };
 }
 
 /** Waits while the client does not read; one who does not for long is cut off. */

@@ -1,15 +1,20 @@
 import {
   type ExecutionArgs,
+  type ExecutionResult,
+  execute,
+  type FormattedExecutionResult,
   GraphQLError,
-  getOperationAST,
   getVariableValues,
   type OperationDefinitionNode,
 } from 'graphql';
-import { type DocumentRules, parseDocument, validationErrors } from './document.js';
-import { refusal } from './error.js';
+import type { Outlet, Subscription } from '../events/subscription.js';
+import type { DocumentRules } from './document.js';
+import { formatError, refusal } from './error.js';
 import type { IncomingRequest } from './incoming.js';
 import { variablesError } from './input-limits.js';
 import { costOf, limits } from './limits.js';
+import type { Log } from './log.js';
+import { InvalidDocument, readSubscription, resultKey } from './subscription-document.js';
 import { documentOf, type TrustedDocuments } from './trusted-documents.js';
 
 /** One authenticated subscriber, over a WebSocket or a stream of server-sent events. */
@@ -20,8 +25,19 @@ export interface StreamSession {
   /** Takes one, and what an answer of so many objects counts, from the viewer's allowance; throws RATE_LIMITED. */
   admit(nodes?: number): Promise<void>;
   /** The context of one subscription; `signal` aborts when the transport closes. */
-  contextOf(subscription: { signal: AbortSignal; resumeAfter?: string | undefined }): object;
+  contextOf(subscription: Subscribed): object;
   close(): void;
+}
+
+/** One subscription as its transport and its document have it. */
+export interface Subscribed {
+  signal: AbortSignal;
+  resumeAfter?: string | undefined;
+  /** See Subscription. */
+  key: string;
+  outlet: Outlet;
+  /** The result of one event; `personal` says whether it is made for its viewer, or for many. */
+  render(event: unknown, personal: boolean): ReturnType<Subscription['render']>;
 }
 
 /** Authenticates; throws UNAUTHENTICATED or RATE_LIMITED. */
@@ -46,24 +62,21 @@ export interface Subscribing {
   session: StreamSession;
   request: SubscriptionRequest;
   signal: AbortSignal;
+  outlet: Outlet;
+  log: Log;
   /** The cursor to go on from, in place of what the variables say. */
   resumeAfter?: string | undefined;
 }
 
 /** Parses and checks as queries are, takes the cost from the viewer's allowance, and admits subscriptions alone. */
 export async function prepareSubscription(subscribing: Subscribing): Promise<ExecutionArgs | readonly GraphQLError[]> {
-  const { rules, session, request, signal, resumeAfter } = subscribing;
+  const { rules, session, request } = subscribing;
   const { schema } = rules;
   try {
     const text = documentOf(rules.trusted, request);
     if (text === undefined) return [refusal('BAD_REQUEST', 'Send `query`, or `documentId`, as a text.')];
-    const document = parseDocument(text);
-    const invalid = validationErrors(rules, document);
-    if (invalid.length > 0) return invalid;
-    const operation = getOperationAST(document, request.operationName);
-    if (operation?.operation !== 'subscription') {
-      return [refusal('BAD_REQUEST', 'Send queries and mutations to /graphql: here are subscriptions alone.')];
-    }
+    const read = readSubscription(rules, { text, operationName: request.operationName });
+    const { document, operation } = read;
     const variables = request.variables ?? {};
     const unusable = variablesError(variables);
     if (unusable) return [unusable];
@@ -71,17 +84,49 @@ export async function prepareSubscription(subscribing: Subscribing): Promise<Exe
     const uncoercible = coercionErrors(rules, operation, variables);
     if (uncoercible.length > 0) return uncoercible;
     await session.admit(nodes);
-    return {
-      schema,
-      document,
-      operationName: request.operationName ?? null,
-      variableValues: variables,
-      contextValue: session.contextOf({ signal, resumeAfter }),
-    };
+    const { operationName = null } = request;
+    const args: ExecutionArgs = { schema, document, operationName, variableValues: variables };
+    return { ...args, contextValue: contextOf(subscribing, args, resultKey(read, variables)) };
   } catch (error) {
+    if (error instanceof InvalidDocument) return error.errors;
     if (error instanceof GraphQLError) return [error];
     throw error;
   }
+}
+
+function contextOf(
+  { session, signal, resumeAfter, outlet, log }: Subscribing,
+  args: ExecutionArgs,
+  key: string,
+): object {
+  const contextValue: object = session.contextOf({
+    signal,
+    resumeAfter,
+    key,
+    outlet,
+    render: async (rootValue, personal) => {
+      const result = await execute({ ...args, rootValue, contextValue: personal ? contextValue : ofNobody });
+      return Buffer.from(JSON.stringify(formatResult(result, log)));
+    },
+  });
+  return contextValue;
+}
+
+/** In place of a viewer's context where the result goes to many: whoever asks it for anything has made a mistake, and gets no data. */
+const ofNobody = new Proxy(
+  {},
+  {
+    get: (_, name) => {
+      // Whoever awaits it asks for this.
+      if (name === 'then') return undefined;
+      throw new Error(`This result is for many viewers, and ${String(name)} is of one.`);
+    },
+  },
+);
+
+/** A result as clients get it. */
+export function formatResult({ data, errors }: ExecutionResult, log: Log): FormattedExecutionResult {
+  return { ...(errors ? { errors: errors.map((error) => formatError(error, log)) } : {}), data: data ?? null };
 }
 
 function coercionErrors(

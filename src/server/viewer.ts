@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import type { DomainRole } from '../generated/prisma/client.js';
 import type { Viewer } from '../governance/context.js';
@@ -7,6 +8,8 @@ import type { OwnTokens } from './own-token.js';
 /** A viewer who stays: `current` is he with the memberships that were read last. */
 export interface WatchedViewer {
   current(): Viewer;
+  /** All of which what he may see follows but his subject: the same text for all who differ in nothing else. */
+  viewerClass(): string;
   /** Aborts when he was removed from a domain, or when the token that he signed in with is revoked. The reason is a text for him. */
   ended: AbortSignal;
   stop(): void;
@@ -31,9 +34,30 @@ interface Watched {
 }
 
 function update(entry: Watched, memberships: Memberships): void {
+  // The same ones are kept, so that what follows from them need not be reckoned again.
+  if (sameMemberships(entry.memberships, memberships)) return;
   const removed = [...entry.memberships.keys()].some((domain) => !memberships.has(domain));
   entry.memberships = memberships;
   if (removed) for (const watcher of entry.watchers) watcher.abort('Removed from a domain');
+}
+
+function sameMemberships(one: Memberships, other: Memberships): boolean {
+  return one.size === other.size && [...one].every(([domain, role]) => other.get(domain) === role);
+}
+
+/** Answers the class of a viewer anew only where his memberships changed. */
+function classifier({ admin, signIn: { scopes } }: Identity, memberships: () => Memberships): () => string {
+  let of: Memberships | undefined;
+  let text = '';
+  return () => {
+    const now = memberships();
+    if (now !== of) {
+      of = now;
+      const all = [admin, scopes && [...scopes].sort(), [...now].sort(([one], [other]) => (one < other ? -1 : 1))];
+      text = createHash('sha256').update(JSON.stringify(all)).digest('base64url');
+    }
+    return text;
+  };
 }
 
 interface ViewersOptions {
@@ -75,6 +99,7 @@ export function createViewers(pool: pg.Pool, { ownTokens, freshFor = 1_000 }: Vi
     await watchedTokens.refresh();
     return {
       current: () => viewerWith(identity, entry.memberships),
+      viewerClass: classifier(identity, () => entry.memberships),
       ended: watcher.signal,
       stop: () => {
         watchedTokens.forget(watcher);

@@ -9,6 +9,7 @@ import { correlationIdOf, type IncomingRequest } from './incoming.js';
 import type { Log } from './log.js';
 import { isAllowedHost, isAllowedOrigin, type OriginConfig } from './origin.js';
 import { type OpenSession, prepareSubscription, type StreamSession, type SubscriptionRules } from './subscription.js';
+import { type Connection, openConnection, webSocketOutlet } from './websocket-outlet.js';
 
 /** What the sockets are built from. */
 export interface WebSocketOptions {
@@ -41,6 +42,8 @@ export const closeCodes = {
 
 const largestMessage = 65_536;
 const subscriptionsPerSocket = 20;
+/** Characters of a subscription's id, which every message repeats. */
+const longestId = 128;
 const pingEvery = 12_000;
 /** Bytes that may wait for a peer who sends without reading what he is answered. */
 const mostUnread = 4_194_304;
@@ -50,6 +53,7 @@ const closingMs = 3_000;
 /** What a socket carries: its request, and its session once it has authenticated. */
 interface Extra {
   socket: WebSocket;
+  connection: Connection;
   request: IncomingRequest;
   ended: AbortController;
   session?: StreamSession;
@@ -69,7 +73,7 @@ export function serveWebSockets(options: WebSocketOptions): WebSockets {
   const protocol = makeServer<Record<string, unknown>, Extra>({
     connectionInitWaitTimeout: 5_000,
     onConnect: (context) => authenticateSocket(context, options),
-    onSubscribe: (context, _, payload) => subscribe(context, payload, options.rules),
+    onSubscribe: (context, id, payload) => subscribe(context, { id, payload, options }),
     onNext: (_context, _id, _payload, _args, { errors, data }) => {
       return errors ? { data: data ?? null, errors: errors.map((error) => formatError(error, log)) } : undefined;
     },
@@ -83,7 +87,7 @@ export function serveWebSockets(options: WebSocketOptions): WebSockets {
     stream.on('error', () => stream.destroy());
     const refusal = draining ? '503 Service Unavailable' : refusalOf(request, config);
     if (refusal) stream.end(`HTTP/1.1 ${refusal}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
-    else sockets.handleUpgrade(request, stream, head, (socket) => attach({ socket, request, protocol, log }));
+    else sockets.handleUpgrade(request, stream, head, (socket) => attach({ socket, stream, request, protocol, log }));
   };
   server.on('upgrade', upgrade);
   return {
@@ -111,16 +115,18 @@ function refusalOf({ url, headers }: IncomingMessage, config: OriginConfig): str
 
 interface Attachment {
   socket: WebSocket;
+  stream: Duplex;
   request: IncomingMessage;
   protocol: ReturnType<typeof makeServer<Record<string, unknown>, Extra>>;
   log: Log;
 }
 
-function attach({ socket, request, protocol, log }: Attachment): void {
+function attach({ socket, stream, request, protocol, log }: Attachment): void {
   const correlationId = correlationIdOf(request.headers);
   const socketLog = log.child({ correlationId });
   const extra: Extra = {
     socket,
+    connection: openConnection(socket, stream),
     ended: new AbortController(),
     request: {
       authorization: request.headers.authorization,
@@ -224,18 +230,27 @@ function endSocket(socket: WebSocket, reason: string): void {
   socket.once('close', () => clearTimeout(timer));
 }
 
+/** What a client sent to subscribe. */
+interface Subscribe {
+  id: string;
+  payload: SubscribePayload;
+  options: WebSocketOptions;
+}
+
 /** Checks as HTTP does; a socket carries so many subscriptions. */
 async function subscribe(
   { extra, subscriptions }: SocketContext,
-  request: SubscribePayload,
-  rules: SubscriptionRules,
+  { id, payload: request, options: { rules, log } }: Subscribe,
 ): Promise<ExecutionArgs | readonly GraphQLError[]> {
-  const { session, ended } = extra;
+  const { session, ended, connection } = extra;
   if (!session) return [refusal('UNAUTHENTICATED', 'The socket has no session.')];
   if (Object.keys(subscriptions).length > subscriptionsPerSocket) {
     return [refusal('TOO_MANY_SUBSCRIPTIONS', `A socket carries ${subscriptionsPerSocket} subscriptions at most.`)];
   }
-  return prepareSubscription({ rules, session, request, signal: ended.signal });
+  if (id.length > longestId)
+    return [refusal('BAD_REQUEST', `The id of a subscription has ${longestId} characters at most.`)];
+  const outlet = webSocketOutlet(connection, id);
+  return prepareSubscription({ rules, session, request, signal: ended.signal, outlet, log });
 }
 
 /** Nothing more reaches a subscriber who does not read, not even an error: his socket closes, with the place to go on from. */

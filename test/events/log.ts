@@ -3,7 +3,7 @@ import pino from 'pino';
 import { append, type NewEvent } from '../../src/events/append.js';
 import { startListener } from '../../src/events/listen.js';
 import { startSequencer } from '../../src/events/sequencer.js';
-import { type LogEvent, SYSTEM_ACTOR } from '../../src/events/types.js';
+import { SYSTEM_ACTOR } from '../../src/events/types.js';
 import type { Prisma } from '../../src/generated/prisma/client.js';
 import { type Database, openDatabase } from '../../src/server/database.js';
 import { createTestDatabase, type TestDatabase } from '../testkit/database.js';
@@ -121,8 +121,8 @@ export async function until(condition: () => boolean | Promise<boolean>, deadlin
 }
 
 /** Takes this many events from an iteration, then leaves it. */
-export async function take(events: AsyncIterable<LogEvent>, count: number): Promise<LogEvent[]> {
-  const taken: LogEvent[] = [];
+export async function take<Event>(events: AsyncIterable<Event>, count: number): Promise<Event[]> {
+  const taken: Event[] = [];
   for await (const event of events) {
     taken.push(event);
     if (taken.length === count) break;

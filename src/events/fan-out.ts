@@ -1,0 +1,198 @@
+import {
+  type Channel,
+  type ChannelOwner,
+  goLive,
+  isOfClass,
+  leaveChannel,
+  type Member,
+  offer,
+  openChannel,
+  reachesOf,
+  reachIn,
+  renderIn,
+  resultsFor,
+  send,
+  speakerOf,
+  tellFailure,
+} from './channel.js';
+import { encodeCursor } from './cursor.js';
+import { ResyncRequired, SlowSubscriber } from './errors.js';
+import type { History } from './history.js';
+import { keepRenderedEvents } from './rendered.js';
+import type { Rendered, Subscription } from './subscription.js';
+import { openTurns } from './turns.js';
+import type { LogEvent } from './types.js';
+
+/**
+ * All subscriptions of this process. Those who get the same share a channel: for each event its filter and authorization are asked once,
+ * its result is made once, and the same bytes go to all.
+ */
+export interface FanOut {
+  /** The next event of the log, in order. */
+  offer(event: LogEvent): void;
+  /** Puts everybody where he belongs now: to be called when the rights of viewers may have changed, before the next event. */
+  reclassify(): void;
+  /** Starts with the first `next`, and yields nothing: results go by the outlet. Throws what ended the subscription. */
+  open(subscription: Subscription): AsyncIterableIterator<never>;
+  /** Ends all subscriptions. */
+  end(error?: Error): void;
+}
+
+/** Replays that read and render at a time. */
+const REPLAYS = 16;
+
+/** Opens it over the log's past. */
+export function openFanOut(history: History): FanOut {
+  const channels = new Map<string, Channel>();
+  const ends = new Map<Member, (error?: Error) => void>();
+  const turns = openTurns(REPLAYS);
+
+  const owner: ChannelOwner = {
+    rendered: keepRenderedEvents(),
+    dropSlow: (member) => end(member, new SlowSubscriber(encodeCursor(member.sent))),
+    replay: (member, after) => {
+      leave(member);
+      if (after > member.cursor) member.cursor = after;
+      join(member);
+    },
+    reseat: ({ members }) => {
+      for (const member of members) if (!isOfClass(member)) move(member);
+    },
+    fail: ({ members }, error) => {
+      for (const member of members) end(member, error);
+    },
+  };
+
+  function move(member: Member): void {
+    leave(member);
+    join(member);
+  }
+
+  function end(member: Member, error?: Error): void {
+    const tell = ends.get(member);
+    if (!tell) return;
+    ends.delete(member);
+    leave(member);
+    tell(error);
+  }
+
+  function leave(member: Member): void {
+    const { channel } = member;
+    leaveChannel(member, history.position);
+    if (channel.members.size === 0 && channels.get(channel.key) === channel) channels.delete(channel.key);
+  }
+
+  /** Finds or makes the channel of his class. Who may see nothing any more gets none: his transport ends him. */
+  function join(member: Member): void {
+    const channel = channelOf(member.subscription);
+    if (!channel) return;
+    member.channel = channel;
+    channel.members.add(member);
+    replay(member, channel).catch((error: unknown) => {
+      if (error instanceof ResyncRequired) end(member, error);
+      else tellFailure(owner, channel, error);
+    });
+  }
+
+  function channelOf({ key, personal, subject, viewerClass }: Subscription): Channel | undefined {
+    const ofClass = viewerClass();
+    if (ofClass === undefined) return undefined;
+    const full = JSON.stringify([key, personal ? subject : null, ofClass]);
+    const known = channels.get(full);
+    if (known) return known;
+    const made = openChannel({ key: full, viewerClass: ofClass, personal });
+    channels.set(full, made);
+    return made;
+  }
+
+  /** First the log from his cursor on, at his own pace, then live: nothing comes between the last look and the change. */
+  async function replay(member: Member, channel: Channel): Promise<void> {
+    const { moves } = member;
+    const stays = (): boolean => member.moves === moves;
+    while (stays()) {
+      if (member.cursor >= history.position) return goLive(member);
+      const took = await turns.take(() => replayPage(member, channel, stays));
+      if (!took) await new Promise<void>((resume) => member.subscription.outlet.whenReady(resume));
+    }
+  }
+
+  /** False: he takes nothing more for now. */
+  async function replayPage(member: Member, channel: Channel, stays: () => boolean): Promise<boolean> {
+    const events = await history.after(member.cursor);
+    const wanted = events.filter((event) => stays() && reachIn(channel, event) !== 'NOBODY');
+    const results: Rendered[] = [];
+    for (const event of wanted) {
+      if (!stays()) return true;
+      const rendered = renderIn(owner, channel, event);
+      results.push(rendered instanceof Promise ? await rendered : rendered);
+    }
+    if (!stays()) return true;
+    if (!isOfClass(member)) {
+      move(member);
+      return true;
+    }
+    const given = { batch: wanted, results, reach: reachesOf(channel, wanted) };
+    const mine = resultsFor(member, given);
+    member.cursor = events.at(-1)!.seq;
+    return send(member, mine);
+  }
+
+  function open(subscription: Subscription): AsyncIterableIterator<never> {
+    let state: 'new' | 'open' | 'over' = 'new';
+    let failure: Error | undefined;
+    let wake: (() => void) | undefined;
+    const after = subscription.after ?? history.position;
+    const nowhere = openChannel({ key: '', viewerClass: '', personal: true });
+    const member: Member = { subscription, channel: nowhere, moves: 0, cursor: after, sent: after, next: 0 };
+    const over = (error?: Error): void => {
+      state = 'over';
+      failure = error;
+      subscription.signal?.removeEventListener('abort', stop);
+      wake?.();
+    };
+    const stop = (): void => {
+      if (state === 'new') over();
+      else end(member);
+    };
+    const start = (): void => {
+      state = 'open';
+      ends.set(member, over);
+      join(member);
+    };
+    if (subscription.signal?.aborted) state = 'over';
+    subscription.signal?.addEventListener('abort', stop, { once: true });
+    return {
+      next: async () => {
+        if (state === 'new') start();
+        if (state === 'open') await new Promise<void>((resolve) => (wake = resolve));
+        const thrown = failure;
+        failure = undefined;
+        if (thrown) throw thrown;
+        return { done: true, value: undefined };
+      },
+      return: async () => {
+        stop();
+        return { done: true, value: undefined };
+      },
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+    };
+  }
+
+  return {
+    offer: (event) => {
+      // Whose rights changed unannounced goes elsewhere before the event comes, and meets it there.
+      for (const channel of channels.values()) if (!speakerOf(channel)) owner.reseat(channel);
+      history.add(event);
+      for (const channel of channels.values()) offer(owner, channel, event);
+    },
+    reclassify: () => {
+      for (const member of ends.keys()) if (!isOfClass(member)) move(member);
+    },
+    open,
+    end: (error) => {
+      for (const member of ends.keys()) end(member, error);
+    },
+  };
+}
