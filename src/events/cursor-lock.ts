@@ -6,10 +6,12 @@ export interface CursorLock {
   /** The connection that holds the lock; read through it, and a lost lock shows. */
   readonly connection: PoolClient;
   readonly seq: bigint;
-  /** Records that everything up to this number is done. Throws when the lock or the connection is lost. */
-  advance(seq: bigint): Promise<void>;
-  /** Throws when the connection, and with it the lock, is lost. */
-  assertHeld(): Promise<void>;
+  /** Whether an operator holds the reader up, as `advance` and `look` saw it last. */
+  readonly paused: boolean;
+  /** Records that everything up to this number is done, with what `also` writes or not at all. Throws when the lock or the connection is lost. */
+  advance(seq: bigint, also?: (connection: PoolClient) => Promise<void>): Promise<void>;
+  /** Looks whether the reader is paused; throws when the connection, and with it the lock, is lost. */
+  look(): Promise<void>;
   release(): void;
 }
 
@@ -61,29 +63,50 @@ async function openCursor(held: { connection: PoolClient; reader: string; releas
     'INSERT INTO "EventCursor" ("reader", "updatedAt") VALUES ($1, now()) ON CONFLICT DO NOTHING',
     [reader],
   );
-  const { rows } = await connection.query<{ seq: string }>('SELECT "seq" FROM "EventCursor" WHERE "reader" = $1', [
-    reader,
-  ]);
-  let seq = BigInt(rows[0]!.seq);
+  const read = async () => {
+    const { rows } = await connection.query<{ seq: string; paused: boolean }>(
+      within10Seconds({
+        name: 'look_at_cursor',
+        text: 'SELECT "seq", "pausedAt" IS NOT NULL AS "paused" FROM "EventCursor" WHERE "reader" = $1',
+        values: [reader],
+      }),
+    );
+    return rows[0]!;
+  };
+  const found = await read();
+  let seq = BigInt(found.seq);
+  let { paused } = found;
+  const move = async (to: bigint) => {
+    const { rows } = await connection.query<{ paused: boolean }>(
+      within10Seconds({
+        name: 'advance_cursor',
+        text: `UPDATE "EventCursor" SET "seq" = $1, "updatedAt" = now() WHERE "reader" = $2 AND "seq" = $3
+          RETURNING "pausedAt" IS NOT NULL AS "paused"`,
+        values: [to, reader, seq],
+      }),
+    );
+    if (rows[0] === undefined) throw new Error(`The cursor of ${reader} was moved by another`);
+    return rows[0].paused;
+  };
   return {
     connection,
     release,
     get seq() {
       return seq;
     },
-    async advance(to) {
-      const { rowCount } = await connection.query(
-        within10Seconds({
-          name: 'advance_cursor',
-          text: 'UPDATE "EventCursor" SET "seq" = $1, "updatedAt" = now() WHERE "reader" = $2 AND "seq" = $3',
-          values: [to, reader, seq],
-        }),
-      );
-      if (rowCount !== 1) throw new Error(`The cursor of ${reader} was moved by another`);
+    get paused() {
+      return paused;
+    },
+    async advance(to, also) {
+      if (also) await connection.query('BEGIN');
+      await also?.(connection);
+      paused = await move(to);
+      // Where this fails the connection is given up, and nothing of it was written.
+      if (also) await connection.query('COMMIT');
       seq = to;
     },
-    async assertHeld() {
-      await connection.query(within10Seconds({ text: 'SELECT 1' }));
+    async look() {
+      paused = (await read()).paused;
     },
   };
 }

@@ -6,9 +6,10 @@ import type { LogEvent } from './types.js';
 const ENTRIES_LIMIT = 10;
 const BYTES_LIMIT = 256 * 1024;
 
-/** An event with the entry that tells of it. */
+/** An event with an entry that tells of it; `part` 0 is the event's own, the others are for workflows. */
 export interface Outgoing {
   event: LogEvent;
+  part: number;
   entry: PutEventsEntry;
 }
 

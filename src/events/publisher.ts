@@ -1,31 +1,24 @@
 import type { Pool } from 'pg';
 import { type CursorLock, takeCursor } from './cursor-lock.js';
+import { keepDeadLetters, noteRedriven, readRedriven } from './dead-letter.js';
+import { type Delivery, deliver, RETRY, type Retry } from './deliver.js';
 import { createDomainNames, cutIntoRequests, type Outgoing, toEntries } from './entries.js';
 import type { Listener } from './listen.js';
-import { fullJitter, type Log, pause, startLoop } from './loop.js';
-import type { PutEvents, PutEventsOutcome } from './put-events.js';
+import { type Log, pause, startLoop } from './loop.js';
+import type { PutEvents } from './put-events.js';
 import { readEvents } from './read.js';
 
-const READER = 'eventbridge';
+/** The publisher's name among the readers of the log. */
+export const PUBLISHER = 'eventbridge';
 const PAGE = 500;
+const REDRIVEN_AT_ONCE = 20;
 const POLL_MS = 250;
-
-/** How long to wait before a failed entry is sent again: full jitter up to the cap. */
-export interface Retry {
-  baseMs: number;
-  /** While AWS throttles or fails. */
-  capMs: number;
-  /** While AWS refuses an entry for good: somebody has to look. */
-  refusedCapMs: number;
-}
-
-const RETRY: Retry = { baseMs: 100, capMs: 30_000, refusedCapMs: 300_000 };
 
 /** The EventBridge publisher of this process; one process of the installation publishes at a time. */
 export interface Publisher {
   /** Whether this process is the one that publishes. */
   readonly publishing: boolean;
-  /** The last number known to be sent; null while another process publishes. */
+  /** The last number known to be done with; null while another process publishes. */
   readonly position: bigint | null;
   /** When the publisher last had nothing left to send, or found another at work: for health checks. */
   readonly lastRunAt: Date | null;
@@ -45,7 +38,8 @@ export interface PublisherOptions {
 
 /**
  * Sends the log to EventBridge, at least once, in order for each subject. Every request is a run of the log and the cursor
- * moves on after each, so a process that dies leaves at most one request to be sent twice; events keep their `id`.
+ * moves on after each, so a process that dies leaves at most one request to be sent twice; events keep their `id`. What is refused
+ * for good becomes a dead letter together with the cursor's move, and the events after it go on; a redrive sends it late.
  */
 export function startPublisher({ pool, listener, put, bus, log, retry = RETRY }: PublisherOptions): Publisher {
   const namesOf = createDomainNames();
@@ -60,40 +54,59 @@ export function startPublisher({ pool, listener, put, bus, log, retry = RETRY }:
       connection,
       events.flatMap((event) => event.audience.domains),
     );
-    const outgoing = events.flatMap((event) => toEntries(event, { bus, names }).map((entry) => ({ event, entry })));
+    const outgoing = events.flatMap((event) =>
+      toEntries(event, { bus, names }).map((entry, part) => ({ event, part, entry })),
+    );
     return cutIntoRequests(outgoing);
   }
 
-  /** Sends a request until every entry of it has arrived; only failed entries are sent again. */
-  async function send(request: Outgoing[], { held, signal }: { held: CursorLock; signal: AbortSignal }): Promise<void> {
-    let waiting = request;
-    for (let attempt = 1; ; attempt += 1) {
-      const outcomes = await attemptPut(put, waiting);
-      const failures = outcomes.flatMap((outcome) => (outcome.ok ? [] : [outcome]));
-      if (failures.length === 0) return;
-      waiting = waiting.filter((_, index) => !outcomes[index]!.ok);
-      const refused = failures.some((failure) => failure.permanent);
-      report({ log, waiting, failures, attempt, refused });
-      await pause(
-        fullJitter({ attempt, baseMs: retry.baseMs, capMs: refused ? retry.refusedCapMs : retry.capMs }),
-        signal,
-      );
+  const deliveryOf = (held: CursorLock, signal: AbortSignal): Delivery => ({
+    ...{ put, log, retry, signal },
+    mayGoOn: async () => {
+      await held.look();
+      while (held.paused) {
+        await pause(POLL_MS, signal);
+        signal.throwIfAborted();
+        await held.look();
+      }
+    },
+  });
+
+  /** Sends what somebody wants sent again, one after another; answers whether there may be more. */
+  async function redrive(held: CursorLock, signal: AbortSignal): Promise<boolean> {
+    const letters = await readRedriven(held.connection, { bus, limit: REDRIVEN_AT_ONCE });
+    for (const letter of letters) {
       signal.throwIfAborted();
-      await held.assertHeld();
+      await held.look();
+      if (held.paused) return false;
+      const [refused] = await deliver([letter], deliveryOf(held, signal));
+      await noteRedriven(held.connection, letter, refused);
     }
+    return letters.length === REDRIVEN_AT_ONCE;
+  }
+
+  async function sendLog(held: CursorLock, signal: AbortSignal): Promise<boolean> {
+    const requests = await nextRequests(held);
+    for (const request of requests) {
+      signal.throwIfAborted();
+      if (held.paused) return false;
+      const refused = await deliver(request, deliveryOf(held, signal));
+      const done = request.at(-1)!.event.seq;
+      if (refused.length === 0) await held.advance(done);
+      else await held.advance(done, (connection) => keepDeadLetters(connection, refused));
+    }
+    return requests.length > 0;
   }
 
   async function publish(signal: AbortSignal): Promise<boolean> {
-    cursor ??= await takeCursor(pool, READER);
+    cursor ??= await takeCursor(pool, PUBLISHER);
     if (cursor === undefined) return false;
     try {
-      const requests = await nextRequests(cursor);
-      for (const request of requests) {
-        signal.throwIfAborted();
-        await send(request, { held: cursor, signal });
-        await cursor.advance(request.at(-1)!.event.seq);
-      }
-      return requests.length > 0;
+      await cursor.look();
+      if (cursor.paused) return false;
+      const redrivesLeft = await redrive(cursor, signal);
+      const eventsLeft = await sendLog(cursor, signal);
+      return redrivesLeft || eventsLeft;
     } catch (error) {
       cursor.release();
       cursor = undefined;
@@ -121,40 +134,4 @@ export function startPublisher({ pool, listener, put, bus, log, retry = RETRY }:
       cursor = undefined;
     },
   };
-}
-
-async function attemptPut(put: PutEvents, request: Outgoing[]): Promise<PutEventsOutcome[]> {
-  const unanswered = { ok: false, permanent: false } as const;
-  try {
-    const outcomes = await put(request.map(({ entry }) => entry));
-    return request.map(
-      (_, index) => outcomes[index] ?? { ...unanswered, code: 'NoResult', message: 'AWS gave no result.' },
-    );
-  } catch (error) {
-    const { name, message } = error instanceof Error ? error : new Error(String(error));
-    return request.map(() => ({ ...unanswered, code: name, message }));
-  }
-}
-
-interface Report {
-  log: Log;
-  waiting: Outgoing[];
-  failures: { code: string; message: string }[];
-  attempt: number;
-  refused: boolean;
-}
-
-function report({ log, waiting, failures, attempt, refused }: Report): void {
-  const entries = waiting.map(({ event }, index) => ({
-    id: event.id,
-    sequence: String(event.seq),
-    type: event.type,
-    code: failures[index]!.code,
-    message: failures[index]!.message,
-  }));
-  if (refused) {
-    log.error({ entries, attempt }, 'EventBridge refuses events; the ones after them wait until it takes them');
-  } else {
-    log.warn({ entries, attempt }, 'EventBridge did not take events; they will be sent again');
-  }
 }

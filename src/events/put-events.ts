@@ -10,8 +10,16 @@ export interface PutEventsEntry {
   time: Date;
 }
 
-/** What became of one entry. `permanent`: AWS will refuse it however often it is sent. */
-export type PutEventsOutcome = { ok: true } | { ok: false; code: string; message: string; permanent: boolean };
+/** An entry that did not arrive. `permanent`: AWS will refuse it however often it is sent. */
+export interface PutEventsFailure {
+  ok: false;
+  code: string;
+  message: string;
+  permanent: boolean;
+}
+
+/** What became of one entry. */
+export type PutEventsOutcome = { ok: true } | PutEventsFailure;
 
 /** Sends up to ten entries and answers in their order. A thrown error counts for every entry. */
 export type PutEvents = (entries: PutEventsEntry[]) => Promise<PutEventsOutcome[]>;

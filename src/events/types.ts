@@ -94,6 +94,13 @@ export const EVENT_TYPES = {
   },
   TokenCreated: { subject: 'PersonalAccessToken', version: 1, says: 'Somebody made a personal access token.' },
   TokenRevoked: { subject: 'PersonalAccessToken', version: 1, says: 'A personal access token was revoked.' },
+  PublisherPaused: { subject: 'Publisher', version: 1, says: 'Somebody stopped the sending of events to EventBridge.' },
+  PublisherResumed: { subject: 'Publisher', version: 1, says: 'Somebody let the sending of events go on.' },
+  EventsRedriven: {
+    subject: 'Publisher',
+    version: 1,
+    says: 'Somebody had events sent again that EventBridge had refused.',
+  },
 } as const satisfies Record<string, { subject: SubjectType; version: number; says: string }>;
 
 /** PascalCase name, as EventBridge's detail-type carries it; GraphQL shows the same in UPPER_CASE. */
@@ -107,7 +114,8 @@ export type SubjectType =
   | 'Policy'
   | 'Resource'
   | 'ServiceAccount'
-  | 'PersonalAccessToken';
+  | 'PersonalAccessToken'
+  | 'Publisher';
 
 /** AccessRevoked -> ACCESS_REVOKED. */
 export function upperCase(type: string): string {

@@ -1,7 +1,7 @@
 import { append } from '../events/append.js';
 import type { Actor, Audience, EventType } from '../events/types.js';
 import type { DataContract, Domain, PersonalAccessToken, Policy, ServiceAccount } from '../generated/prisma/client.js';
-import { globalId } from './global-id.js';
+import { globalId, PUBLISHER_ID } from './global-id.js';
 import type { GrantRow, ProductRow, RequestRow } from './rows.js';
 import type { Tx } from './transaction.js';
 
@@ -215,6 +215,24 @@ export async function announcePolicy(tx: Tx, author: Author, { type, policy, dat
     subjectId: policy.id,
     domainId: policy.domainId,
     audience: { public: type !== 'PolicyDrafted', domains, subjects: [author.actor.subject] },
+    ...authorship(author),
+    data,
+  });
+}
+
+interface PublisherNews {
+  type: Extract<EventType, 'PublisherPaused' | 'PublisherResumed' | 'EventsRedriven'>;
+  data: Data;
+}
+
+/** How events are sent is the admins' affair. */
+export async function announcePublisher(tx: Tx, author: Author, { type, data }: PublisherNews): Promise<void> {
+  await append(tx, {
+    type,
+    subject: { type: 'Publisher', id: globalId('Publisher', PUBLISHER_ID), name: 'EventBridge', domain: null },
+    subjectId: PUBLISHER_ID,
+    domainId: null,
+    audience: { public: false, domains: [], subjects: [author.actor.subject] },
     ...authorship(author),
     data,
   });

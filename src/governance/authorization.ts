@@ -20,6 +20,7 @@ import { refusalOf, tokenAllows } from './token-scope.js';
  * | Policy                     | everybody signed in, once a version was activated; drafts: those who may change it    |
  * | ServiceAccount             | owners of its domain, itself, admins                                                  |
  * | PersonalAccessToken        | whose it is, admins                                                                   |
+ * | Publisher, DeadLetter      | admins                                                                                |
  *
  * A token of Meshgate's narrows all of this to its scopes (token-scope.ts): what it is not good for is not seen, and not done.
  */
@@ -138,6 +139,9 @@ const RULES = {
   /** What concerns a domain is read by those who steer it, all of it by admins: the read side shows each his part. */
   'audit:list': rule('Mesh', (viewer) => viewer.admin || [...viewer.memberships.values()].some(isSteering)),
   'audit:verify': rule('Mesh', (viewer) => viewer.admin),
+  /** How far the log has come on its way to EventBridge, and what was refused there. */
+  'publisher:inspect': rule('Mesh', (viewer) => viewer.admin),
+  'publisher:operate': rule('Mesh', (viewer) => viewer.admin),
   /** Also for a grant that no claim explains, on the object that it is on. */
   'resource:acknowledge-drift': decidesResource,
   /** Machines have service accounts: a personal token is a person's. */
@@ -268,6 +272,8 @@ export const REFUSALS: Record<Action, string> = {
   'policy:try': `You may not try this policy: ${POLICY_STEERS}`,
   'audit:list': 'You may not read the audit trail: only owners and stewards of a domain and platform admins may.',
   'audit:verify': 'You may not verify the audit trail: only platform admins may.',
+  'publisher:inspect': 'You may not see how events are sent: only platform admins may.',
+  'publisher:operate': 'You may not pause, resume or redrive the sending of events: only platform admins may.',
   'resource:read': 'You may not see this resource.',
   'resource:retry': 'You may not retry this resource: only owners and stewards of its domain and platform admins may.',
   'resource:take-over':

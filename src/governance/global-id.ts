@@ -1,7 +1,10 @@
 import type { SubjectType } from '../events/types.js';
 
 /** What a global id can name: the subjects of events are nodes of the API. */
-export type NodeType = SubjectType | 'MeshEvent' | 'ForeignGrant' | 'ServiceAccountSecret';
+export type NodeType = SubjectType | 'MeshEvent' | 'ForeignGrant' | 'ServiceAccountSecret' | 'DeadLetter';
+
+/** The one publisher of an installation: it has no row of its own. */
+export const PUBLISHER_ID = '00000000-0000-7000-8000-0000000000eb';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 /** A resource is named by the hex sha256 of its identity, everything else by a uuid. */
@@ -38,6 +41,8 @@ const NODE_TYPES: Record<NodeType, true> = {
   ServiceAccountSecret: true,
   PersonalAccessToken: true,
   Policy: true,
+  Publisher: true,
+  DeadLetter: true,
 };
 
 function isNodeType(text: string): text is NodeType {

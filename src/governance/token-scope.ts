@@ -45,6 +45,8 @@ const SCOPE_OF: Record<Action, NeededScope> = {
   'policy:try': 'ACCESS_READ',
   'audit:list': INTERACTIVE,
   'audit:verify': INTERACTIVE,
+  'publisher:inspect': INTERACTIVE,
+  'publisher:operate': INTERACTIVE,
   'resource:read': 'RESOURCE_READ',
   'resource:retry': 'RESOURCE_WRITE',
   'resource:take-over': 'RESOURCE_WRITE',
@@ -65,6 +67,7 @@ const SCOPE_OF_SUBJECT: Record<SubjectType, NeededScope> = {
   Resource: 'RESOURCE_READ',
   ServiceAccount: 'DOMAIN_WRITE',
   PersonalAccessToken: INTERACTIVE,
+  Publisher: INTERACTIVE,
 };
 
 /** Whether the viewer's token is good for events about such a subject. */

@@ -13,6 +13,7 @@ const NAMES: Record<string, string> = {
   ServiceAccountSecret: 'The secret',
   PersonalAccessToken: 'The token',
   Policy: 'The policy',
+  DeadLetter: 'The dead letter',
 };
 
 /** The row id that a global id of this type names; NOT_FOUND for anything else, like for what is not there. */

@@ -23,6 +23,7 @@ import {
   TagChangeResolver,
 } from './plan.js';
 import { PolicyResolver, TrialChangeResolver } from './policy.js';
+import { DeadLetterResolver, PublisherResolver, RedriveEventsPayloadResolver } from './publisher.js';
 import { ResourceResolver } from './resource.js';
 import { ServiceAccountResolver, ServiceAccountSecretResolver } from './service-account.js';
 import { ViewerResolver } from './viewer.js';
@@ -63,6 +64,9 @@ export async function buildSchema(): Promise<GraphQLSchema> {
       TagChangeResolver,
       PolicyResolver,
       TrialChangeResolver,
+      PublisherResolver,
+      RedriveEventsPayloadResolver,
+      DeadLetterResolver,
       ResourceResolver,
       ServiceAccountResolver,
       ServiceAccountSecretResolver,

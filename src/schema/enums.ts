@@ -9,6 +9,7 @@ import {
   Classification,
   DataContractStatus,
   DataProductStatus,
+  DeadLetterStatus,
   Desired,
   DocumentFormat,
   DomainRole,
@@ -263,6 +264,11 @@ describe(OrderDirection, 'OrderDirection', 'Ascending or descending.', {
   ASC: 'Smallest first.',
   DESC: 'Largest first.',
 });
+describe(DeadLetterStatus, 'DeadLetterStatus', 'Where a refused event is.', {
+  DEAD: 'It waits for somebody who has it sent again.',
+  REDRIVING: 'It is on its way again.',
+  SENT: 'It arrived after all.',
+});
 describe(
   MeshEventType,
   'MeshEventType',
@@ -279,6 +285,7 @@ export {
   Classification,
   DataContractStatus,
   DataProductStatus,
+  DeadLetterStatus,
   Desired,
   DocumentFormat,
   DomainRole,

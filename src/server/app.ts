@@ -1,5 +1,6 @@
 import { createProviders } from '../aws/providers.js';
 import { encodeCursor } from '../events/cursor.js';
+import { readPublisherLag } from '../events/lag.js';
 import { startListener } from '../events/listen.js';
 import type { Loop } from '../events/loop.js';
 import { startSequencer } from '../events/sequencer.js';
@@ -22,6 +23,7 @@ import { type Api, createHttp } from './http.js';
 import { type IncomingRequest } from './incoming.js';
 import { openJobs } from './jobs.js';
 import type { Log } from './log.js';
+import { createMetrics } from './metrics.js';
 import { MigrationError, pendingMigrations } from './migrate.js';
 import { createOwnTokens, type OwnTokens } from './own-token.js';
 import { callerOf, createRateLimit, pointsOf } from './rates.js';
@@ -100,7 +102,8 @@ export async function createApp({ config, roles, log, alone = false }: AppOption
       api = { schema, trusted, contextOf: requests.contextOf, charge: requests.charge };
     }
     const health = createHealth(checks);
-    const http = await createHttp({ config, log, health, ...(api ? { api } : {}) });
+    const metrics = roles.work ? { metrics: createMetrics(() => readPublisherLag(database.pool)) } : {};
+    const http = await createHttp({ config, log, health, ...metrics, ...(api ? { api } : {}) });
     onClose(() => http.close());
     if (api && requests) {
       const rules = { schema: api.schema, introspection: config.introspection, trusted: api.trusted };

@@ -11,6 +11,7 @@ import { type Answer, answerGraphql, startGraphql } from './graphql.js';
 import type { Health } from './health.js';
 import { correlationIdOf, type IncomingRequest } from './incoming.js';
 import type { Log } from './log.js';
+import type { Metrics } from './metrics.js';
 import { isAllowedHost, isAllowedOrigin } from './origin.js';
 import type { TrustedDocuments } from './trusted-documents.js';
 
@@ -28,6 +29,8 @@ export interface HttpOptions<C extends BaseContext> {
   config: Pick<Config, 'host' | 'port' | 'introspection' | 'graphiql' | 'allowedOrigins' | 'publicUrl'>;
   log: Log;
   health: Health;
+  /** Of a worker, whose port is not for the world. */
+  metrics?: Metrics;
   api?: Api<C>;
 }
 
@@ -45,8 +48,9 @@ export const graphqlPath = '/graphql';
 
 const largestBody = 1_048_576;
 
-/** Builds the front: GraphQL, GraphiQL, /healthz and /readyz. */
-export async function createHttp<C extends BaseContext>({ config, log, health, api }: HttpOptions<C>): Promise<Http> {
+/** Builds the front: GraphQL, GraphiQL, /healthz, /readyz and /metrics. */
+export async function createHttp<C extends BaseContext>(options: HttpOptions<C>): Promise<Http> {
+  const { config, log, health, metrics, api } = options;
   const app = fastify({
     bodyLimit: largestBody,
     requestTimeout: 30_000,
@@ -72,6 +76,7 @@ export async function createHttp<C extends BaseContext>({ config, log, health, a
     const readiness = await health.readiness();
     return reply.code(readiness.ready ? 200 : 503).send(readiness);
   });
+  if (metrics) app.get('/metrics', async (_, reply) => reply.type(metrics.contentType).send(await metrics.read()));
   const apollo = api && (await startGraphql(api, { introspection: config.introspection, log }));
   if (api && apollo) {
     serveGraphql(app, { answer: answerGraphql(apollo, api, log), config });

@@ -63,6 +63,7 @@ beforeAll(async () => {
   const draft = await idOf('registerDataProduct', productInput(ids.logistics, 'returns'), 'dataProduct');
   await settled();
   const foreignGrant = await prepareByHand(ids.stock);
+  await carriedOut({ name: 'pausePublisher', input: { reason: 'Maintenance' } }, '__typename');
   const [rotated, removed] = [
     await serviceAccount(ids.logistics, 'loader'),
     await serviceAccount(ids.logistics, 'reporter'),
@@ -104,6 +105,9 @@ beforeAll(async () => {
     retryResource: { input: { resource: await resourceOf(ids.stock) } },
     reportProvisioning: { input: { dataProduct: ids.stock, status: 'SUCCEEDED' } },
     deprecateDataProduct: { input: { dataProduct: ids.stock, reason: 'Old' } },
+    redriveEvents: { input: { all: true } },
+    pausePublisher: { input: { reason: 'Maintenance goes on' } },
+    resumePublisher: { input: {} },
     retireDataProduct: { input: { dataProduct: ids.carts } },
   };
 }, 180_000);
@@ -350,6 +354,10 @@ async function prepareByHand(product: string): Promise<string> {
     JSON.stringify(report),
     rowId(product),
   ]);
+  await owner.query(
+    `INSERT INTO "DeadLetter" ("id", "seq", "part", "eventId", "type", "entry", "code", "message", "attempts")
+     VALUES (gen_random_uuid(), 1, 9, gen_random_uuid(), 'DomainReady', '{}', 'MalformedDetail', 'Not JSON', 1)`,
+  );
   const { rows } = await owner.query<{ id: string }>(
     `INSERT INTO "ForeignGrant" ("id", "account", "region", "principal", "resource", "permissions", "resourceId")
      VALUES (gen_random_uuid(), $1, 'eu-west-1', 'arn:aws:iam::123412341234:role/stranger', 'table x', '["SELECT"]', $2) RETURNING "id"::text`,

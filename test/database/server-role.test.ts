@@ -38,6 +38,8 @@ const TABLES: Record<string, string> = {
   DataContract: 'SIU',
   DataContractRevision: 'SI',
   DataProduct: 'SIU',
+  /** Some columns are updated: see COLUMNS. */
+  DeadLetter: 'SI',
   Domain: 'SIU',
   DomainMember: 'SIUD',
   Event: 'S',
@@ -72,6 +74,9 @@ const COLUMNS = [
   'AccessDecision.reasons UPDATE',
   'AccessDecision.required UPDATE',
   'AccessDecision.updatedAt UPDATE',
+  ...['attempts', 'code', 'message', 'redriveId', 'redrivenBy', 'refusedAt', 'sentAt', 'status'].map(
+    (column) => `DeadLetter.${column} UPDATE`,
+  ),
   'PersonalAccessToken.lastUsedAt UPDATE',
   'PersonalAccessToken.revokedAt UPDATE',
   'PersonalAccessToken.revokedBy UPDATE',

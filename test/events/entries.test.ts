@@ -22,7 +22,7 @@ function event(change: Partial<LogEvent> = {}): LogEvent {
 
 function outgoing(change: Partial<LogEvent>) {
   const one = event(change);
-  return { event: one, entry: toEntry(one, { bus: 'central', names: new Map() }) };
+  return { event: one, part: 0, entry: toEntry(one, { bus: 'central', names: new Map() }) };
 }
 
 test('an entry says what happened, to whom it matters, and nothing of the token or the address', () => {

@@ -45,7 +45,7 @@ async function published(events: NewEvent[]): Promise<Arrival[]> {
     put: createPutEvents(client),
     bus: BUS,
     log: silent,
-    retry: { baseMs: 5, capMs: 50, refusedCapMs: 50 },
+    retry: { baseMs: 5, capMs: 50 },
   });
   await until(() => publisher.position === BigInt(head + events.length), 15_000);
   await publisher.stop();
@@ -109,3 +109,27 @@ test('a refusal is told apart from a failure that passes', async () => {
     { ok: false, permanent: false },
   ]);
 });
+
+test('a request that is not valid as a whole is sent entry by entry, and what is wrong is refused alone', async () => {
+  const sound = {
+    bus: BUS,
+    source: 'meshgate',
+    detailType: 'DomainReady',
+    detail: '{}',
+    resources: [],
+    time: new Date(),
+  };
+  const tooLarge = { ...sound, detail: JSON.stringify({ text: 'x'.repeat(1_100_000) }) };
+  const before = (await arrivalsOf('DomainReady')).length;
+  expect(await createPutEvents(client)([sound, tooLarge, sound])).toMatchObject([
+    { ok: true },
+    { ok: false, code: 'ValidationException', permanent: true },
+    { ok: true },
+  ]);
+  expect((await arrivalsOf('DomainReady')).length).toBe(before + 2);
+});
+
+const arrivalsOf = async (type: string): Promise<Arrival[]> =>
+  (await control(sandbox, `/deliveries?bus=${BUS}&account=${G}`)).filter(
+    ({ event }: Arrival) => event['detail-type'] === type,
+  );

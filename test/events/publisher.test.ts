@@ -17,7 +17,7 @@ import {
 const ok: PutEventsOutcome = { ok: true };
 const throttled: PutEventsOutcome = { ok: false, code: 'ThrottlingException', message: 'slow down', permanent: false };
 const refused: PutEventsOutcome = { ok: false, code: 'MalformedDetail', message: 'not JSON', permanent: true };
-const retry = { baseMs: 1, capMs: 5, refusedCapMs: 5 };
+const retry = { baseMs: 1, capMs: 5 };
 
 interface Sent {
   id: string;
@@ -157,29 +157,135 @@ test('a call that fails as a whole, or answers too little, is sent again as a wh
   expect(sequences(arrived)).toEqual(upTo(10));
 });
 
-test('an entry that AWS refuses holds the cursor, is logged as an error, and is not lost', async () => {
-  await fill(30);
-  const errors: unknown[] = [];
-  let refuses = true;
-  const publisher = startPublisher({
-    pool: log.pool,
-    listener: log.listener,
-    put: bus(({ sequence }) => (sequence === 15 && refuses ? refused : ok)),
-    bus: 'central',
-    log: {
-      ...silent,
-      warn: () => undefined,
-      info: () => undefined,
-      error: (entry: unknown) => errors.push(entry),
-    } as typeof silent,
-    retry,
+const deadLetters = () => log.owner.prisma.deadLetter.findMany({ orderBy: [{ seq: 'asc' }, { part: 'asc' }] });
+
+/** What an admin's redrive does: marks them, in an admin's name. */
+async function redrive(ids: string[]): Promise<void> {
+  const client = await log.pool.connect();
+  try {
+    await client.query(`BEGIN; SET LOCAL meshgate.authority = 'ADMIN'`);
+    await client.query(
+      `UPDATE "DeadLetter" SET "status" = 'REDRIVING', "redriveId" = gen_random_uuid(), "redrivenBy" = 'ada' WHERE "id" = ANY ($1::uuid[])`,
+      [ids],
+    );
+    await client.query('COMMIT');
+  } finally {
+    client.release();
+  }
+}
+
+async function pausePublishing(reason: string | null): Promise<void> {
+  const client = await log.pool.connect();
+  try {
+    await client.query(`BEGIN; SET LOCAL meshgate.authority = 'ADMIN'`);
+    await client.query(
+      `UPDATE "EventCursor" SET "pausedAt" = CASE WHEN $1::text IS NOT NULL THEN now() END,
+         "pausedBy" = CASE WHEN $1::text IS NOT NULL THEN 'ada' END, "pauseReason" = $1 WHERE "reader" = 'eventbridge'`,
+      [reason],
+    );
+    await client.query('COMMIT');
+  } finally {
+    client.release();
+  }
+}
+
+test('what EventBridge refuses for good becomes a dead letter with its reason, and everything after it goes on', async () => {
+  const subject = randomUUID();
+  await fill(10);
+  await write(log, [someEvent({ subjectId: subject, data: { n: 11 } }), ...someEvents(9)]);
+  await write(log, [someEvent({ subjectId: subject })]);
+  await headReaches(log, 21);
+  let throttles = 2;
+  publish(
+    bus(({ sequence }) => {
+      if (sequence === 11) return refused;
+      // The rest of the request is sent again: the refused one is not.
+      return sequence === 15 && throttles-- > 0 ? throttled : ok;
+    }),
+  );
+  await until(async () => (await cursor()) === 21);
+  expect(sequences(arrived).sort((a, b) => a - b)).toEqual(upTo(21).filter((n) => n !== 11));
+  expect(sequences(requests.flat()).filter((n) => n === 11)).toHaveLength(1);
+  const [letter, ...others] = await deadLetters();
+  expect(others).toEqual([]);
+  expect(letter).toMatchObject({
+    ...{ seq: 11n, part: 0, type: 'DataProductUpdated', code: 'MalformedDetail', message: 'not JSON', attempts: 1 },
+    ...{ status: 'DEAD', sentAt: null },
   });
-  publishers.push(publisher);
-  await until(() => errors.length >= 3);
+  expect(JSON.parse((letter?.entry as { detail: string }).detail)).toMatchObject({ sequence: '11', data: { n: 11 } });
+});
+
+test('a redrive sends exactly the dead letters that were named, with the same ids, and each ends as SENT or DEAD', async () => {
+  await fill(40);
+  let cured = new Set<number>();
+  publish(bus(({ sequence }) => (sequence % 10 === 0 && !cured.has(sequence) ? refused : ok)));
+  await until(async () => (await cursor()) === 40);
+  const letters = await deadLetters();
+  expect(letters.map(({ seq }) => Number(seq))).toEqual([10, 20, 30, 40]);
+  const before = requests.length;
+  cured = new Set([10, 30, 40]);
+  await redrive([letters[0]!.id, letters[1]!.id, letters[2]!.id]);
+  await until(async () => (await deadLetters()).every(({ status }) => status !== 'REDRIVING'));
+  expect(
+    requests
+      .slice(before)
+      .flat()
+      .map(({ sequence }) => sequence),
+  ).toEqual([10, 20, 30]);
+  expect((await deadLetters()).map(({ status, attempts }) => [status, attempts])).toEqual([
+    ['SENT', 2],
+    ['DEAD', 2],
+    ['SENT', 2],
+    ['DEAD', 1],
+  ]);
+  const events = await log.owner.prisma.event.findMany({ where: { seq: { in: [10, 30] } }, orderBy: { seq: 'asc' } });
+  expect(arrived.slice(-2).map(({ id }) => id)).toEqual(events.map(({ id }) => id));
+});
+
+test('a redrive that EventBridge throttles is sent again until it arrives', async () => {
+  await fill(1);
+  let answers: PutEventsOutcome[] = [refused];
+  publish(bus(() => answers.shift() ?? ok));
+  await until(async () => (await cursor()) === 1);
+  answers = [throttled, throttled];
+  await redrive((await deadLetters()).map(({ id }) => id));
+  await until(async () => (await deadLetters())[0]?.status === 'SENT');
+  expect((await deadLetters())[0]).toMatchObject({ code: 'MalformedDetail' });
+  expect(arrived).toHaveLength(1);
+});
+
+test('paused, nothing more is sent by any process, also after a restart; resumed, all of it follows in order', async () => {
+  await fill(30);
+  const first = publish(bus());
+  publish(bus());
+  await until(async () => (await cursor()) === 30);
+  await pausePublishing('EventBridge is being moved');
+  await write(log, someEvents(25));
+  await headReaches(log, 55);
+  await first.stop();
+  publish(bus());
+  await new Promise((resolve) => setTimeout(resolve, 700));
+  expect(arrived).toHaveLength(30);
+  await pausePublishing(null);
+  await until(async () => (await cursor()) === 55);
+  expect(sequences(arrived)).toEqual(upTo(55));
+});
+
+test('paused between requests and between tries, what is left waits, and what had arrived is not sent again', async () => {
+  await fill(30);
+  let tries = 0;
+  publish(
+    bus(async ({ sequence }) => {
+      if (sequence !== 12 || ++tries > 2) return ok;
+      if (tries === 2) await pausePublishing('wait');
+      return throttled;
+    }),
+  );
+  await until(() => tries === 2);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  expect(arrived).toHaveLength(19);
   expect(await cursor()).toBe(10);
-  expect(Math.max(...sequences(arrived))).toBe(20);
-  expect(errors[0]).toMatchObject({ entries: [{ sequence: '15', code: 'MalformedDetail' }] });
-  refuses = false;
+  await pausePublishing(null);
   await until(async () => (await cursor()) === 30);
   expect(sequences(arrived).sort((a, b) => a - b)).toEqual(upTo(30));
 });
@@ -235,7 +341,7 @@ test('stopping does not wait for an entry that keeps failing', async () => {
     put: bus(() => throttled),
     bus: 'central',
     log: silent,
-    retry: { baseMs: 60_000, capMs: 60_000, refusedCapMs: 60_000 },
+    retry: { baseMs: 60_000, capMs: 60_000 },
   });
   await until(() => requests.length === 1);
   const began = performance.now();

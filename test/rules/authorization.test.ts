@@ -54,6 +54,8 @@ const MATRIX: [Action, string, Subjects[keyof Subjects], Who[]][] = [
   ['domain:register', 'the mesh', { type: 'Mesh' }, ['admin']],
   ['audit:list', 'the mesh', { type: 'Mesh' }, ['admin', 'owner', 'steward', 'elsewhere']],
   ['audit:verify', 'the mesh', { type: 'Mesh' }, ['admin']],
+  ['publisher:inspect', 'the mesh', { type: 'Mesh' }, ['admin']],
+  ['publisher:operate', 'the mesh', { type: 'Mesh' }, ['admin']],
   ['domain:read', 'a domain', domain, ALL],
   ['domain:read-members', 'a domain', domain, MEMBERS],
   ['domain:change-members', 'a domain', domain, OWNERS],

@@ -62,6 +62,8 @@ describe('a token', () => {
       'domain:register',
       'domain:update-role',
       'policy:activate',
+      'publisher:inspect',
+      'publisher:operate',
       'token:create',
       'token:read',
       'token:revoke',
@@ -71,7 +73,7 @@ describe('a token', () => {
   test('without scopes is good for nothing, and reads nothing', () => {
     expect(ACTIONS.filter((action) => tokenAllows(viewer(new Set()), action))).toEqual([]);
     expect(subjectsRead(viewer(new Set()))).toEqual([]);
-    expect(subjectsRead(viewer(null))).toHaveLength(9);
+    expect(subjectsRead(viewer(null))).toHaveLength(10);
   });
 
   test('never makes its holder wider than he is', () => {

@@ -7,13 +7,14 @@ import { domainShape } from './domain.js';
 import { foreignGrantShape } from './foreign-grant.js';
 import { personalAccessTokenShape } from './personal-access-token.js';
 import { policyShape } from './policy.js';
+import { deadLetterShape, publisherShape } from './publisher.js';
 import { resourceShape } from './resource.js';
 import { plain, raw, type Shape, type Sql, sql } from './select.js';
 import { serviceAccountShape } from './service-account.js';
 import { seesEvent } from './visible.js';
 
 /** Every object that `node` finds. */
-export const nodeShapes = (): Shape[] => [...subjectShapes(), foreignGrantShape];
+export const nodeShapes = (): Shape[] => [...subjectShapes(), foreignGrantShape, deadLetterShape];
 
 /** Every object that an event can be about. */
 const subjectShapes = (): Shape[] => [
@@ -26,6 +27,7 @@ const subjectShapes = (): Shape[] => [
   resourceShape,
   serviceAccountShape,
   personalAccessTokenShape,
+  publisherShape,
 ];
 
 export const eventShape: Shape = {

@@ -122,3 +122,8 @@ export function seesForeignGrant(t: Sql, viewer: Viewer): Sql {
   if (viewer.admin) return sql`true`;
   return sql`EXISTS (SELECT 1 FROM "Resource" r WHERE r."id" = ${t}."resourceId" AND ${seesResource(sql`r`, viewer)})`;
 }
+
+/** What is the platform's own. */
+export function adminsOnly(viewer: Viewer): Sql {
+  return viewer.admin ? sql`true` : sql`false`;
+}

@@ -1,0 +1,121 @@
+import { z } from 'zod';
+import { announcePublisher } from './announce.js';
+import { assertCan } from './authorization.js';
+import type { Context } from './context.js';
+import { invalid, notFound } from './error.js';
+import { PUBLISHER_ID } from './global-id.js';
+import { mutate, type Tx } from './transaction.js';
+import { idempotencyKey, read, text, uuid } from './validation.js';
+
+/** The publisher's row among the readers of the log. */
+const READER = 'eventbridge';
+const MESH = { type: 'Mesh' } as const;
+const IDS = { publisherId: PUBLISHER_ID };
+
+const pausePublisherInput = z.object({ reason: text(1_000), idempotencyKey });
+export type PausePublisherInput = z.input<typeof pausePublisherInput>;
+
+/**
+ * Holds up the sending of events in every process, over restarts too, until somebody lets it go on; the log grows meanwhile. A request
+ * to EventBridge that is under way at the commit still goes out.
+ */
+export async function pausePublisher(ctx: Context, input: PausePublisherInput): Promise<typeof IDS> {
+  const { reason } = read(pausePublisherInput, input);
+  return operate(ctx, { mutation: 'pausePublisher', input }, async (tx) => {
+    const before = await lockPublisher(tx);
+    if (before?.pauseReason === reason) return;
+    const pausedBy = ctx.viewer.subject;
+    await tx.$executeRaw`UPDATE "EventCursor" SET "pausedAt" = coalesce("pausedAt", now()), "pausedBy" = ${pausedBy}, "pauseReason" = ${reason}
+      WHERE "reader" = ${READER}`;
+    await announcePublisher(tx, ctx, {
+      type: 'PublisherPaused',
+      data: { before, after: { pausedBy, pauseReason: reason } },
+    });
+  });
+}
+
+/** Lets the sending of events go on where it was held up: what came meanwhile is sent in order. */
+export async function resumePublisher(
+  ctx: Context,
+  input: { idempotencyKey?: string | null | undefined },
+): Promise<typeof IDS> {
+  return operate(ctx, { mutation: 'resumePublisher', input }, async (tx) => {
+    const before = await lockPublisher(tx);
+    if (before === null) return;
+    await tx.$executeRaw`UPDATE "EventCursor" SET "pausedAt" = NULL, "pausedBy" = NULL, "pauseReason" = NULL WHERE "reader" = ${READER}`;
+    await announcePublisher(tx, ctx, { type: 'PublisherResumed', data: { before, after: null } });
+  });
+}
+
+const redriveEventsInput = z.object({
+  deadLetters: z.array(uuid).min(1, 'Name at least one.').max(100, 'Name at most 100, or give `all`.').nullish(),
+  all: z.boolean().nullish(),
+  idempotencyKey,
+});
+export type RedriveEventsInput = z.input<typeof redriveEventsInput>;
+
+/** What a redrive took along: the id that its dead letters carry, and those that were named. */
+interface Redrive extends Record<string, string> {
+  publisherId: string;
+  redriveId: string;
+  count: string;
+  /** Ids of the named dead letters, with commas between; empty where all were meant. */
+  named: string;
+}
+
+/** Has dead letters sent again: those that are named, or all. One that is on its way or has arrived already is left as it is. */
+export async function redriveEvents(ctx: Context, input: RedriveEventsInput): Promise<Redrive> {
+  const { deadLetters, all } = read(redriveEventsInput, input);
+  if ((deadLetters ? 1 : 0) + (all ? 1 : 0) !== 1)
+    throw invalid('deadLetters', 'Give either `deadLetters` or `all: true`.');
+  assertCan(ctx.viewer, 'publisher:operate', MESH);
+  const { idempotencyKey: key } = input;
+  return mutate<Redrive>(ctx, { mutation: 'redriveEvents', idempotencyKey: key, input }, async (tx) => {
+    const named = [...new Set(deadLetters ?? [])];
+    if (named.length > 0) await assertThere(tx, named);
+    const redriveId = crypto.randomUUID();
+    const taken = await tx.$queryRaw<{ seq: bigint }[]>`
+      UPDATE "DeadLetter" SET "status" = 'REDRIVING', "redriveId" = ${redriveId}::uuid, "redrivenBy" = ${ctx.viewer.subject}
+      WHERE "id" IN (SELECT "id" FROM "DeadLetter" WHERE "status" = 'DEAD' AND (${named.length === 0} OR "id" = ANY (${named}::uuid[]))
+        ORDER BY "seq", "part" FOR NO KEY UPDATE) AND "status" = 'DEAD' RETURNING "seq"`;
+    const sequences = [...new Set(taken.map(({ seq }) => String(seq)))];
+    if (taken.length > 0)
+      await announcePublisher(tx, ctx, {
+        type: 'EventsRedriven',
+        data: { redrive: redriveId, count: taken.length, sequences },
+      });
+    return { ids: { publisherId: PUBLISHER_ID, redriveId, count: String(taken.length), named: named.join() } };
+  });
+}
+
+async function assertThere(tx: Tx, ids: string[]): Promise<void> {
+  const found = await tx.deadLetter.count({ where: { id: { in: ids } } });
+  if (found < ids.length) throw notFound('One of the dead letters');
+}
+
+interface Pause {
+  pausedBy: string;
+  pauseReason: string;
+}
+
+/** Locks the publisher's row, which stands from now on; answers how it is paused, or null. */
+async function lockPublisher(tx: Tx): Promise<Pause | null> {
+  await tx.$executeRaw`INSERT INTO "EventCursor" ("reader", "updatedAt") VALUES (${READER}, now()) ON CONFLICT DO NOTHING`;
+  const [row] = await tx.$queryRaw<{ pausedBy: string | null; pauseReason: string | null }[]>`
+    SELECT "pausedBy", "pauseReason" FROM "EventCursor" WHERE "reader" = ${READER} FOR NO KEY UPDATE`;
+  const { pausedBy, pauseReason } = row ?? {};
+  return pausedBy && pauseReason ? { pausedBy, pauseReason } : null;
+}
+
+interface Operation {
+  mutation: string;
+  input: { idempotencyKey?: string | null | undefined };
+}
+
+function operate(ctx: Context, { mutation, input }: Operation, work: (tx: Tx) => Promise<void>): Promise<typeof IDS> {
+  assertCan(ctx.viewer, 'publisher:operate', MESH);
+  return mutate(ctx, { mutation, idempotencyKey: input.idempotencyKey, input }, async (tx) => {
+    await work(tx);
+    return { ids: IDS };
+  });
+}

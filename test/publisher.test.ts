@@ -1,0 +1,254 @@
+import pg from 'pg';
+import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import { payload, until } from '../src/demo/client.js';
+import { GOVERNANCE_ACCOUNT } from '../src/demo/mesh.js';
+import { graphql } from '../src/generated/graphql/gql.js';
+import { productOfTest } from './testkit/product.js';
+import { sandboxControl } from './testkit/sandbox-control.js';
+
+const Publisher = graphql(`
+  query PublisherState {
+    publisher { id paused pausedBy pauseReason position eventsBehind secondsBehind oldestUnsentAt oldestUnsentSeconds deadLetterCount }
+  }
+`);
+const DeadLetters = graphql(`
+  query DeadLetters($filter: DeadLetterFilter) {
+    deadLetters(first: 100, filter: $filter) {
+      totalCount
+      nodes { id sequence eventId type detailType code message attempts status redrivenBy event { id type subject { id } } }
+    }
+  }
+`);
+const Pause = graphql(`
+  mutation PausePublisher($input: PausePublisherInput!) {
+    pausePublisher(input: $input) {
+      __typename
+      ... on PausePublisherPayload { publisher { paused pausedBy pauseReason } }
+      ... on UserError { code message }
+    }
+  }
+`);
+const Resume = graphql(`
+  mutation ResumePublisher($input: ResumePublisherInput!) {
+    resumePublisher(input: $input) {
+      __typename
+      ... on ResumePublisherPayload { publisher { paused pausedBy } }
+      ... on UserError { code message }
+    }
+  }
+`);
+const Redrive = graphql(`
+  mutation RedriveEvents($input: RedriveEventsInput!) {
+    redriveEvents(input: $input) {
+      __typename
+      ... on RedriveEventsPayload { count redrive publisher { paused } deadLetters { id sequence status } }
+      ... on UserError { code message }
+    }
+  }
+`);
+const Register = graphql(`
+  mutation PublisherRegister($input: RegisterDataProductInput!) {
+    registerDataProduct(input: $input) {
+      __typename
+      ... on RegisterDataProductPayload { dataProduct { id } }
+      ... on UserError { code message }
+    }
+  }
+`);
+const OfCommerce = graphql(`query PublisherDomain { domain(by: { name: "commerce" }) { id } }`);
+const Events = graphql(`
+  query PublisherEvents($types: [MeshEventType!]) {
+    events(first: 100, filter: { types: $types }) { nodes { type actor { subject } data subject { id } } }
+  }
+`);
+
+const product = await productOfTest();
+const sandbox = sandboxControl(product.sandbox);
+const admin = await product.as('ada.admin');
+const owner = new pg.Pool({ connectionString: product.ownerUrl, max: 1 });
+afterAll(() => owner.end());
+
+beforeEach(async () => {
+  await sandbox.clearFaults();
+  await untilAllSent();
+});
+
+const state = async () => {
+  const { publisher } = await admin(Publisher, {});
+  if (!publisher) throw new Error('An admin sees the publisher.');
+  return publisher;
+};
+/** Until AWS agrees with everything and everything is told. */
+const untilAllSent = () =>
+  until('all is sent', async () => {
+    const { rows } = await owner.query<{ busy: boolean }>(
+      `SELECT EXISTS (SELECT FROM "EventPending") OR EXISTS (SELECT FROM "Resource" WHERE "status" NOT IN ('READY', 'REMOVED')) AS busy`,
+    );
+    return !rows[0]?.busy && (await state()).eventsBehind === 0 ? true : undefined;
+  });
+
+let made = 0;
+/** Makes something happen: one event. */
+async function happen(): Promise<void> {
+  const { domain } = await admin(OfCommerce, {});
+  made += 1;
+  const input = {
+    ...{ domain: domain?.id ?? '', name: `thing-${made}`, description: 'A thing', owner: 'Team' },
+    ...{ accessMode: 'NRAC' as const, classification: 'INTERNAL' as const },
+  };
+  payload((await admin(Register, { input })).registerDataProduct);
+}
+
+/** Of the central bus, the events with these ids. */
+async function arrivedOf(ids: string[]): Promise<string[]> {
+  const deliveries = await sandbox.deliveries(GOVERNANCE_ACCOUNT);
+  return deliveries
+    .filter(({ kind }) => kind === 'arrival')
+    .map(({ event }) => String((event.detail as { id?: string }).id))
+    .filter((id) => ids.includes(id));
+}
+
+async function metrics(): Promise<Record<string, number>> {
+  const answer = await fetch(product.graphql.replace('/graphql', '/metrics'));
+  expect(answer.headers.get('content-type')).toContain('text/plain');
+  const lines = (await answer.text()).split('\n').filter((line) => line.startsWith('meshgate_'));
+  return Object.fromEntries(lines.map((line) => line.split(' ')).map(([name = '', value]) => [name, Number(value)]));
+}
+
+describe('events that EventBridge refuses', () => {
+  test('are dead letters that admins see and redrive: by id exactly those, then all, and each is told', async () => {
+    await sandbox.addFaults({ service: 'events', operation: 'PutEvents', kind: 'access-denied' });
+    for (let n = 0; n < 4; n += 1) await happen();
+    await untilAllSent();
+    await sandbox.clearFaults();
+    const { deadLetters } = await admin(DeadLetters, { filter: { status: ['DEAD'] } });
+    expect(deadLetters.nodes.map(({ type, sequence, event }) => [type, sequence, event])).toHaveLength(4);
+    for (const letter of deadLetters.nodes) {
+      expect(letter).toMatchObject({
+        ...{ type: 'DataProductRegistered', detailType: 'DataProductRegistered', code: 'AccessDeniedException' },
+        ...{ attempts: 1, redrivenBy: null, event: { id: expect.any(String), type: 'DATA_PRODUCT_REGISTERED' } },
+      });
+    }
+    expect((await state()).deadLetterCount).toBe(4);
+    expect(await metrics()).toMatchObject({ meshgate_publisher_dead_letters: 4, meshgate_publisher_behind_events: 0 });
+    const ids = deadLetters.nodes.map(({ eventId }) => eventId);
+    expect(await arrivedOf(ids)).toEqual([]);
+
+    const named = [deadLetters.nodes[2]!, deadLetters.nodes[0]!];
+    const input = { deadLetters: named.map(({ id }) => id), idempotencyKey: 'two' };
+    const first = payload((await admin(Redrive, { input })).redriveEvents);
+    expect(first).toMatchObject({ count: 2, deadLetters: named.map(({ id }) => ({ id })) });
+    const redrive = 'redrive' in first ? first.redrive : '';
+    await until('two arrived', async () => ((await arrivedOf(ids)).length === 2 ? true : undefined));
+    expect(await arrivedOf(ids)).toEqual([ids[0], ids[2]]);
+    // The same again, by the key and without it: nothing is sent twice.
+    expect(payload((await admin(Redrive, { input })).redriveEvents)).toMatchObject({ count: 2, redrive });
+    await until('both are told', async () => {
+      const { deadLetters } = await admin(DeadLetters, { filter: { redrive, status: ['SENT'] } });
+      return deadLetters.totalCount === 2 ? true : undefined;
+    });
+    const again = { deadLetters: input.deadLetters };
+    expect(payload((await admin(Redrive, { input: again })).redriveEvents)).toMatchObject({
+      count: 0,
+      deadLetters: named.map(({ id }) => ({ id, status: 'SENT' })),
+    });
+
+    expect(payload((await admin(Redrive, { input: { all: true } })).redriveEvents)).toMatchObject({ count: 2 });
+    await until('all arrived', async () => ((await arrivedOf(ids)).length === 4 ? true : undefined));
+    expect(await arrivedOf(ids)).toEqual([ids[0], ids[2], ids[1], ids[3]]);
+    await until('none is left', async () => ((await state()).deadLetterCount === 0 ? true : undefined));
+    const { events } = await admin(Events, { types: ['EVENTS_REDRIVEN'] });
+    expect(events.nodes.map(({ actor, data }) => [actor.subject, (data as { count: number }).count])).toEqual([
+      ['ada.admin', 2],
+      ['ada.admin', 2],
+    ]);
+    expect(events.nodes[0]?.subject?.id).toBe((await state()).id);
+  });
+
+  test('are redriven by what is there: an unknown id, none and both ways at once are refused', async () => {
+    const unknown = Buffer.from('DeadLetter:00000000-0000-4000-8000-000000000000').toString('base64url');
+    const refusal = async (input: object) =>
+      (await admin(Redrive, { input: input as never })).redriveEvents as { code: string };
+    expect(await refusal({ deadLetters: [unknown] })).toMatchObject({ code: 'NOT_FOUND' });
+    expect(await refusal({})).toMatchObject({ code: 'VALIDATION' });
+    expect(await refusal({ deadLetters: [] })).toMatchObject({ code: 'VALIDATION' });
+    expect(await refusal({ deadLetters: [unknown], all: true })).toMatchObject({ code: 'VALIDATION' });
+  });
+});
+
+describe('the publisher', () => {
+  test('is paused and resumed by an admin; lag and age show meanwhile what waits', async () => {
+    expect(payload((await admin(Pause, { input: { reason: 'Moving the bus' } })).pausePublisher)).toMatchObject({
+      publisher: { paused: true, pausedBy: 'ada.admin', pauseReason: 'Moving the bus' },
+    });
+    // What was under way when the pause was committed has gone out by now.
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const { position, eventsBehind } = await state();
+    for (let n = 0; n < 3; n += 1) await happen();
+    await until('three wait', async () => ((await state()).eventsBehind === eventsBehind + 3 ? true : undefined));
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    const lagging = await state();
+    expect(lagging).toMatchObject({ position, paused: true });
+    expect(lagging.oldestUnsentSeconds).toBeGreaterThan(1);
+    expect(Date.now() - Date.parse(String(lagging.oldestUnsentAt))).toBeGreaterThan(1_000);
+    const told = await metrics();
+    expect(told).toMatchObject({
+      meshgate_publisher_paused: 1,
+      meshgate_publisher_behind_events: lagging.eventsBehind,
+    });
+    expect(told.meshgate_publisher_oldest_unsent_age_seconds).toBeGreaterThan(1);
+    expect(told.meshgate_publisher_behind_seconds).toBeGreaterThan(0);
+
+    expect(payload((await admin(Resume, { input: {} })).resumePublisher)).toMatchObject({
+      publisher: { paused: false, pausedBy: null },
+    });
+    await untilAllSent();
+    expect(await state()).toMatchObject({ secondsBehind: 0, oldestUnsentAt: null, oldestUnsentSeconds: 0 });
+    const { events } = await admin(Events, { types: ['PUBLISHER_PAUSED', 'PUBLISHER_RESUMED'] });
+    expect(events.nodes.map(({ type, actor }) => [type, actor.subject])).toEqual([
+      ['PUBLISHER_PAUSED', 'ada.admin'],
+      ['PUBLISHER_RESUMED', 'ada.admin'],
+    ]);
+  });
+
+  test('paused or resumed twice is told once', async () => {
+    for (const reason of ['Again', 'Again']) payload((await admin(Pause, { input: { reason } })).pausePublisher);
+    for (const _ of [1, 2]) payload((await admin(Resume, { input: {} })).resumePublisher);
+    const { events } = await admin(Events, { types: ['PUBLISHER_PAUSED', 'PUBLISHER_RESUMED'] });
+    expect(events.nodes.slice(2).map(({ type }) => type)).toEqual(['PUBLISHER_PAUSED', 'PUBLISHER_RESUMED']);
+  });
+
+  test("is nobody's but the admins'", async () => {
+    for (const subject of ['lena.fischer', 'oskar.lind']) {
+      const somebody = await product.as(subject);
+      expect(payloadless(await somebody(Pause, { input: { reason: 'No' } }))).toMatchObject({ code: 'FORBIDDEN' });
+      expect(payloadless(await somebody(Resume, { input: {} }))).toMatchObject({ code: 'FORBIDDEN' });
+      expect(payloadless(await somebody(Redrive, { input: { all: true } }))).toMatchObject({ code: 'FORBIDDEN' });
+      await expect(somebody(Publisher, {})).rejects.toThrow('only platform admins');
+      await expect(somebody(DeadLetters, {})).rejects.toThrow('only platform admins');
+      const { events } = await somebody(Events, { types: ['PUBLISHER_PAUSED', 'EVENTS_REDRIVEN'] });
+      expect(events.nodes).toEqual([]);
+    }
+  });
+
+  test('is guarded by the database too: without an admin nothing is paused, resumed or redriven', async () => {
+    const server = new pg.Client({ connectionString: product.databaseUrl });
+    await server.connect();
+    try {
+      for (const authority of ['MEMBER', 'SYSTEM', '']) {
+        await server.query(`SELECT set_config('meshgate.authority', $1, false)`, [authority]);
+        const paused = `UPDATE "EventCursor" SET "pausedAt" = now(), "pausedBy" = 'x', "pauseReason" = 'x' WHERE "reader" = 'eventbridge'`;
+        await expect(server.query(paused)).rejects.toMatchObject({ code: '42501' });
+        const redriven = `UPDATE "DeadLetter" SET "status" = 'REDRIVING', "redriveId" = gen_random_uuid(), "redrivenBy" = 'x'`;
+        await owner.query(`INSERT INTO "DeadLetter" ("id", "seq", "part", "eventId", "type", "entry", "code", "message", "attempts")
+          VALUES (gen_random_uuid(), 1, 99, gen_random_uuid(), 'x', '{}', 'x', 'x', 1) ON CONFLICT DO NOTHING`);
+        await expect(server.query(`${redriven} WHERE "part" = 99`)).rejects.toMatchObject({ code: '42501' });
+      }
+    } finally {
+      await server.end();
+      await owner.query('DELETE FROM "DeadLetter" WHERE "part" = 99');
+    }
+  });
+});
+
+const payloadless = (answer: object): unknown => Object.values(answer)[0];
