@@ -212,7 +212,7 @@ test('what EventBridge refuses for good becomes a dead letter with its reason, a
     ...{ seq: 11n, part: 0, type: 'DataProductUpdated', code: 'MalformedDetail', message: 'not JSON', attempts: 1 },
     ...{ status: 'DEAD', sentAt: null },
   });
-  expect(JSON.parse((letter?.entry as { detail: string }).detail)).toMatchObject({ sequence: '11', data: { n: 11 } });
+  expect(JSON.parse((letter!.entry as { detail: string }).detail)).toMatchObject({ sequence: '11', data: { n: 11 } });
 });
 
 test('a redrive sends exactly the dead letters that were named, with the same ids, and each ends as SENT or DEAD', async () => {
