@@ -36,7 +36,7 @@ module.exports = {
     only('governance', [
       LIBRARIES,
       '^src/generated/',
-      '^src/events/(append|types)',
+      '^src/events/(append|entries|event-pattern|event-pattern-match|read|types)',
       '^src/provisioning/(declare|drift|foreign-grants|group|headroom|kinds|lake-resource|lane|plan|provider|quotas|record|resource|reckon)',
     ]),
     notLibraries('governance', `${GRAPHQL}|${AWS_SDK}`, 'GraphQL and AWS'),

@@ -20,6 +20,7 @@ import { refusalOf, tokenAllows } from './token-scope.js';
  * | Policy                     | everybody signed in, once a version was activated; drafts: those who may change it    |
  * | ServiceAccount             | owners of its domain, itself, admins                                                  |
  * | PersonalAccessToken        | whose it is, admins                                                                   |
+ * | EventRoute                 | members of its domain, admins                                                         |
  * | Publisher, DeadLetter      | admins                                                                                |
  *
  * A token of Meshgate's narrows all of this to its scopes (token-scope.ts): what it is not good for is not seen, and not done.
@@ -88,6 +89,8 @@ const RULES = {
   'domain:update-role': rule('Domain', (viewer) => viewer.admin),
   /** The external id and what else only those who set up the account's role need. */
   'domain:read-setup': rule('Domain', (viewer, { id }) => owns(viewer, id)),
+  /** Which of its events go where. */
+  'domain:change-routes': rule('Domain', (viewer, { id }) => steers(viewer, id)),
   'domain:read-service-accounts': rule('Domain', (viewer, { id }) => owns(viewer, id)),
   'domain:change-service-accounts': rule('Domain', (viewer, { id }) => owns(viewer, id)),
   'data-product:register': rule('Domain', (viewer, { id }) => steers(viewer, id)),
@@ -238,6 +241,8 @@ export const REFUSALS: Record<Action, string> = {
   'domain:update': 'You may not change this domain: only its owners and platform admins may.',
   'domain:update-role': 'You may not change the role that Meshgate assumes: only platform admins may.',
   'domain:read-setup': 'You may not see how this domain is connected: only its owners and platform admins may.',
+  'domain:change-routes':
+    'You may not route the events of this domain: only its owners, stewards and platform admins may.',
   'domain:read-service-accounts':
     'You may not see the service accounts of this domain: only its owners and platform admins may.',
   'domain:change-service-accounts':

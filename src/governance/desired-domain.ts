@@ -1,9 +1,10 @@
-import type { Domain } from '../generated/prisma/client.js';
+import type { Domain, EventRoute } from '../generated/prisma/client.js';
 import { desire, type PermissionMap } from '../provisioning/kinds.js';
 import type { LfResource } from '../provisioning/lake-resource.js';
 import type { DesiredResource } from '../provisioning/resource.js';
 import { CONFIDENTIALITY } from './confidentiality.js';
 import type { Mesh } from './context.js';
+import { desiredRule, desiredTargets } from './desired-event-route.js';
 import {
   ALL,
   calledOnly,
@@ -29,10 +30,11 @@ import {
   undeliveredQueueName,
 } from './names.js';
 
-/** What a registered domain needs of AWS (design: provisioning.md, registerDomain): its part of G, and its own account. */
-export function desiredDomain(mesh: Mesh, domain: Domain): DesiredResource[] {
+/** What a registered domain needs of AWS (design: provisioning.md, registerDomain): its part of G, its own account, and its routes. */
+export function desiredDomain(mesh: Mesh, domain: Domain, routes: readonly EventRoute[] = []): DesiredResource[] {
   const resources = [
-    ...governanceOf(mesh, domain),
+    ...governanceOf(mesh, domain, routes),
+    ...routes.flatMap((route) => desiredTargets(mesh, domain, route)),
     ...desiredDomainByTag(mesh, domain),
     ...desireShared(mesh, domain, locationOf(mesh, domain), { DATA_LOCATION_ACCESS: 'ALL_COLUMNS' }),
     ...accountOf(mesh, domain),
@@ -69,7 +71,7 @@ const taggedDatabase = (mesh: Mesh, domain: Domain): LfResource => ({
   database: centralDatabase(mesh, domain, 'tbac'),
 });
 
-function governanceOf(mesh: Mesh, domain: Domain): DesiredResource[] {
+function governanceOf(mesh: Mesh, domain: Domain, routes: readonly EventRoute[]): DesiredResource[] {
   const at = inGovernance(mesh);
   const dataLocation = s3Arn(mesh, domain.dataLocation);
   const database = (mode: 'nrac' | 'tbac') =>
@@ -101,7 +103,7 @@ function governanceOf(mesh: Mesh, domain: Domain): DesiredResource[] {
       principalAccounts: [domain.awsAccountId],
       deniedSources: [WORKFLOW_SOURCE, 'meshgate'],
     }),
-    ...centralRules(mesh, domain),
+    ...centralRules(mesh, domain, routes),
   ];
 }
 
@@ -109,7 +111,7 @@ function governanceOf(mesh: Mesh, domain: Domain): DesiredResource[] {
 const UNDELIVERED_SECONDS = 14 * 86_400;
 
 /** The domain's rules on the central bus, with the queue for what its own bus does not take: without one EventBridge drops it. */
-function centralRules(mesh: Mesh, domain: Domain): DesiredResource[] {
+function centralRules(mesh: Mesh, domain: Domain, routes: readonly EventRoute[]): DesiredResource[] {
   const at = inGovernance(mesh);
   const queue = undeliveredQueueName(domain);
   const targets = [
@@ -139,7 +141,11 @@ function centralRules(mesh: Mesh, domain: Domain): DesiredResource[] {
     },
     targets,
   });
-  const rules = domain.provisioning === 'DELEGATED' ? [events, workflow] : [events];
+  const rules = [
+    events,
+    ...(domain.provisioning === 'DELEGATED' ? [workflow] : []),
+    ...routes.map((route) => desiredRule(mesh, domain, route)),
+  ];
   const senders = rules.map(({ spec }) => centralRuleArn(mesh, spec.name));
   return [desire('Queue', at, { name: queue, retentionSeconds: UNDELIVERED_SECONDS, senders }), ...rules];
 }

@@ -122,8 +122,9 @@ export async function declareStanding(
 ): Promise<LaneKey[]> {
   const standing = withProducts ? await lockStanding(tx, domain) : [];
   const products = await withContracts(tx, standing);
+  const routes = await tx.eventRoute.findMany({ where: { domainId: domain.id }, orderBy: { name: 'asc' } });
   const claims = [
-    { owner: { type: 'DOMAIN' as const, id: domain.id }, resources: desiredDomain(ctx.mesh, domain) },
+    { owner: { type: 'DOMAIN' as const, id: domain.id }, resources: desiredDomain(ctx.mesh, domain, routes) },
     ...products.map((product) => ({
       owner: productOwner(product),
       resources: desiredInForce(ctx.mesh, product),

@@ -1,7 +1,13 @@
 import type { SubjectType } from '../events/types.js';
 
 /** What a global id can name: the subjects of events are nodes of the API. */
-export type NodeType = SubjectType | 'MeshEvent' | 'ForeignGrant' | 'ServiceAccountSecret' | 'DeadLetter';
+export type NodeType =
+  | SubjectType
+  | 'MeshEvent'
+  | 'ForeignGrant'
+  | 'ServiceAccountSecret'
+  | 'DeadLetter'
+  | 'EventRoute';
 
 /** The one publisher of an installation: it has no row of its own. */
 export const PUBLISHER_ID = '00000000-0000-7000-8000-0000000000eb';
@@ -43,6 +49,7 @@ const NODE_TYPES: Record<NodeType, true> = {
   Policy: true,
   Publisher: true,
   DeadLetter: true,
+  EventRoute: true,
 };
 
 function isNodeType(text: string): text is NodeType {

@@ -75,6 +75,11 @@ export function centralRuleArn(mesh: Mesh, rule: string): string {
   return `arn:${partition(mesh)}:events:${mesh.region}:${mesh.governanceAccount}:rule/${path}`;
 }
 
+/** The rule of a route on the central bus. */
+export function routeRuleName(route: { id: string }): string {
+  return `route-${route.id.replaceAll('-', '')}`;
+}
+
 /** The queue in the governance account that keeps what a domain's bus did not take: 61 of SQS's 80 characters at most. */
 export function undeliveredQueueName(domain: { name: string }): string {
   return `meshgate-undelivered-${domain.name}`;

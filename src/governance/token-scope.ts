@@ -18,6 +18,7 @@ const SCOPE_OF: Record<Action, NeededScope> = {
   'domain:update': 'DOMAIN_WRITE',
   'domain:update-role': INTERACTIVE,
   'domain:read-setup': 'DOMAIN_WRITE',
+  'domain:change-routes': 'DOMAIN_WRITE',
   'domain:read-service-accounts': 'DOMAIN_WRITE',
   'domain:change-service-accounts': INTERACTIVE,
   'data-product:register': 'PRODUCT_WRITE',

@@ -14,6 +14,7 @@ const NAMES: Record<string, string> = {
   PersonalAccessToken: 'The token',
   Policy: 'The policy',
   DeadLetter: 'The dead letter',
+  EventRoute: 'The route',
 };
 
 /** The row id that a global id of this type names; NOT_FOUND for anything else, like for what is not there. */

@@ -4,6 +4,7 @@ import { can } from '../governance/authorization.js';
 import { addDomainMember, registerDomain, removeDomainMember, updateDomain } from '../governance/domain.js';
 import { dataProductList } from '../governance/read/data-product.js';
 import { domainList, domainShape } from '../governance/read/domain.js';
+import { eventRouteList } from '../governance/read/event-route.js';
 import { policyList } from '../governance/read/policy.js';
 import { resourceList } from '../governance/read/resource.js';
 import { readOne, sql } from '../governance/read/select.js';
@@ -18,6 +19,7 @@ import {
 } from '../schema/domain.input.js';
 import { Domain, DomainConnection } from '../schema/domain.js';
 import { DomainRole } from '../schema/enums.js';
+import { EventRouteConnection } from '../schema/event-route.js';
 import {
   AddDomainMemberResult,
   RegisterDomainResult,
@@ -119,6 +121,13 @@ export class DomainResolver {
     return nestedPage(root, info, dataProductList);
   }
 
+  @FieldResolver(() => EventRouteConnection, {
+    description: 'Which of its events go where, besides to its own bus; for its members.',
+  })
+  eventRoutes(@Root() root: Domain, @Args(() => PageArgs) _: PageArgs, @Info() info: GraphQLResolveInfo) {
+    return nestedPage(root, info, eventRouteList);
+  }
+
   @FieldResolver(() => PolicyConnection, { description: 'Its own policies, for its own products.' })
   policies(@Root() root: Domain, @Args(() => PoliciesArgs) _: PoliciesArgs, @Info() info: GraphQLResolveInfo) {
     return nestedPage(root, info, policyList);
@@ -142,6 +151,11 @@ export class DomainResolver {
   @FieldResolver(() => Boolean, { description: 'Whether you may add and remove members.' })
   viewerCanChangeMembers(@Root() root: Domain, @Ctx() rc: RequestContext) {
     return can(rc.ctx.viewer, 'domain:change-members', { type: 'Domain', id: root.id });
+  }
+
+  @FieldResolver(() => Boolean, { description: 'Whether you may route its events.' })
+  viewerCanChangeEventRoutes(@Root() root: Domain, @Ctx() rc: RequestContext) {
+    return can(rc.ctx.viewer, 'domain:change-routes', { type: 'Domain', id: root.id });
   }
 
   @FieldResolver(() => Boolean, { description: 'Whether you may register products.' })

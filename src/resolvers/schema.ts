@@ -11,6 +11,7 @@ import { DataContractResolver } from './data-contract.js';
 import { DataProductResolver } from './data-product.js';
 import { DomainResolver } from './domain.js';
 import { EventResolver } from './event.js';
+import { EventPatternTestResolver, EventRouteResolver } from './event-route.js';
 import { ForeignGrantResolver } from './foreign-grant.js';
 import { NodeResolver } from './node.js';
 import { PersonalAccessTokenResolver } from './personal-access-token.js';
@@ -53,6 +54,8 @@ export async function buildSchema(): Promise<GraphQLSchema> {
       DataProductResolver,
       DomainResolver,
       EventResolver,
+      EventRouteResolver,
+      EventPatternTestResolver,
       ForeignGrantResolver,
       NodeResolver,
       PersonalAccessTokenResolver,

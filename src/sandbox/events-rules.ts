@@ -205,8 +205,8 @@ function putTargets(call: Call, world: World): unknown {
 }
 
 /**
- * A bus target needs a role that EventBridge assumes, and that role lives in the rule's account
- * (EventBridge user guide, "Sending and receiving events between AWS accounts" and "between event buses").
+ * A bus, and a queue of another account, needs a role that EventBridge assumes, and that role lives in the rule's account (EventBridge user
+ * guide, "Sending and receiving events between AWS accounts", "between event buses", "to an AWS service in another account").
  */
 function assertTarget(target: Target, rule: Rule): void {
   const invalid = (reason: string): AwsError => new AwsError('ValidationException', reason);
@@ -223,7 +223,7 @@ function assertTarget(target: Target, rule: Rule): void {
       `Parameter ${deadLetters} is not valid. Reason: a dead-letter queue is a standard queue of the rule's region.`,
     );
   if ('InputTransformer' in target) throw invalid('The sandbox does not transform input; use Input or InputPath.');
-  if (service === 'sqs') return;
+  if (service === 'sqs' && target.Arn.split(':')[4] === rule.account) return;
   if (!target.RoleArn) throw invalid(`RoleArn is required for target ${target.Arn}.`);
   if (/^arn:aws:iam::(\d{12}):role\/.+$/.exec(target.RoleArn)?.[1] !== rule.account) {
     throw invalid(`Provided role '${target.RoleArn}' cannot be assumed by principal 'events.amazonaws.com'.`);

@@ -250,10 +250,19 @@ async function reasonOfFailure(deliver: () => Promise<void>): Promise<string | u
   }
 }
 
-/** To a queue EventBridge goes as the service principal with aws:SourceArn, whatever role the target names ("Amazon SQS permissions"). */
+/**
+ * To a queue of its own account EventBridge goes as the service principal with aws:SourceArn ("Amazon SQS permissions"), to one of another
+ * account as the target's role ("Sending events to an AWS service in another account").
+ */
 async function send({ arrival, rule, target }: Hop, world: World): Promise<void> {
-  await sendMessage({ rule, queueArn: target.Arn, parameters: { MessageBody: inputOf(target, arrival.event) } }, world);
+  const as = accountOfQueue(target.Arn) === rule.account ? undefined : target.RoleArn;
+  await sendMessage(
+    { rule, queueArn: target.Arn, parameters: { MessageBody: inputOf(target, arrival.event) }, as },
+    world,
+  );
 }
+
+const accountOfQueue = (arn: string): string | undefined => arn.split(':')[4];
 
 function inputOf(target: Target, event: EventEnvelope): string {
   if (target.Input !== undefined) return target.Input;
@@ -264,19 +273,24 @@ function inputOf(target: Target, event: EventEnvelope): string {
 }
 
 async function sendMessage(
-  { rule, queueArn, parameters }: { rule: Rule; queueArn: string; parameters: Call['parameters'] },
+  {
+    rule,
+    queueArn,
+    parameters,
+    as,
+  }: { rule: Rule; queueArn: string; parameters: Call['parameters']; as?: string | undefined },
   world: World,
 ): Promise<void> {
   const [, region = '', account = '', name = ''] = /^arn:aws:sqs:([^:]+):(\d{12}):(.+)$/.exec(queueArn) ?? [];
   await world.invoke({
     account: rule.account,
     region,
-    principal: 'events.amazonaws.com',
+    principal: as ?? 'events.amazonaws.com',
     session: undefined,
     service: 'sqs',
     operation: 'SendMessage',
     parameters: { ...parameters, QueueUrl: `/${account}/${name}` },
-    sourceArn: rule.arn,
+    ...(as === undefined ? { sourceArn: rule.arn } : {}),
   });
 }
 

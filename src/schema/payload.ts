@@ -5,6 +5,7 @@ import { DataContract } from './data-contract.js';
 import { DataProduct } from './data-product.js';
 import { Domain } from './domain.js';
 import { resultType } from './error.js';
+import { EventRoute } from './event-route.js';
 import { Policy } from './policy.js';
 import { ForeignGrant, Resource } from './resource.js';
 
@@ -14,6 +15,7 @@ const OBJECTS = {
   dataContract: [DataContract, 'The contract.'],
   accessRequest: [AccessRequest, 'The request.'],
   accessGrant: [AccessGrant, 'The grant.'],
+  eventRoute: [EventRoute, 'The route.'],
   policy: [Policy, 'The policy.'],
   resource: [Resource, 'The AWS object.'],
   foreignGrant: [ForeignGrant, 'The grant that nothing in the mesh asked for.'],
@@ -37,6 +39,9 @@ export const RegisterDomainResult = result('RegisterDomain', 'The domain that wa
 export const UpdateDomainResult = result('UpdateDomain', 'The domain as it is now.', 'domain');
 export const AddDomainMemberResult = result('AddDomainMember', 'The domain with its new member.', 'domain');
 export const RemoveDomainMemberResult = result('RemoveDomainMember', 'The domain without the member.', 'domain');
+export const AddEventRouteResult = result('AddEventRoute', 'The route; its rule follows.', 'eventRoute', 'domain');
+export const UpdateEventRouteResult = result('UpdateEventRoute', 'The route as it is now.', 'eventRoute', 'domain');
+export const RemoveEventRouteResult = result('RemoveEventRoute', 'The domain without the route.', 'domain');
 export const RegisterDataProductResult = result('RegisterDataProduct', 'The draft.', 'dataProduct');
 export const UpdateDataProductResult = result('UpdateDataProduct', 'The product as it is now.', 'dataProduct');
 export const PublishDataProductResult = result('PublishDataProduct', 'The product, on its way.', 'dataProduct');

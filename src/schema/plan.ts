@@ -174,6 +174,9 @@ export class AccessPlan extends Plan {
 @ObjectType({ description: 'What a change of a product would bring about. Nothing is written.' })
 export class DataProductPlan extends Plan {}
 
+@ObjectType({ description: 'What a route would bring about. Nothing is written.' })
+export class EventRoutePlan extends Plan {}
+
 @ObjectType({ description: 'Columns of one table that a principal gains or loses.' })
 export class AccessChange {
   @Field(() => Arn, { description: 'The IAM user or role.' })

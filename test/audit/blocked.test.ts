@@ -61,6 +61,10 @@ beforeAll(async () => {
     'dataContract',
   );
   const draft = await idOf('registerDataProduct', productInput(ids.logistics, 'returns'), 'dataProduct');
+  const routes = [
+    await idOf('addEventRoute', routeInput(ids.logistics, 'changed'), 'eventRoute'),
+    await idOf('addEventRoute', routeInput(ids.logistics, 'removed'), 'eventRoute'),
+  ];
   await settled();
   const foreignGrant = await prepareByHand(ids.stock);
   await carriedOut({ name: 'pausePublisher', input: { reason: 'Maintenance' } }, '__typename');
@@ -105,6 +109,9 @@ beforeAll(async () => {
     retryResource: { input: { resource: await resourceOf(ids.stock) } },
     reportProvisioning: { input: { dataProduct: ids.stock, status: 'SUCCEEDED' } },
     deprecateDataProduct: { input: { dataProduct: ids.stock, reason: 'Old' } },
+    addEventRoute: { input: routeInput(ids.logistics, 'added') },
+    updateEventRoute: { input: { eventRoute: routes[0], description: 'For the warehouse' } },
+    removeEventRoute: { input: { eventRoute: routes[1] } },
     redriveEvents: { input: { all: true } },
     pausePublisher: { input: { reason: 'Maintenance goes on' } },
     resumePublisher: { input: {} },
@@ -300,6 +307,13 @@ async function serviceAccount(domain: string, name: string): Promise<{ id: strin
 
 const SOURCE = `forbid (principal, action == Action::"publish", resource) when { resource.tags.contains("no-such-tag") };`;
 const policyInput = { description: 'Forbids nothing that there is', source: SOURCE };
+
+const routeInput = (domain: string, name: string) => ({
+  domain,
+  name,
+  pattern: { 'detail-type': ['AccessGranted'] },
+  targets: ['arn:aws:sqs:eu-west-1:333344445555:audited'],
+});
 
 const domainInput = {
   name: 'audited',

@@ -48,6 +48,7 @@ const TABLES: Record<string, string> = {
   EventCursor: 'SIU',
   EventHead: 'S',
   EventPending: 'SI',
+  EventRoute: 'SIUD',
   ForeignGrant: 'SIUD',
   IdempotencyKey: 'SIUD',
   Lane: 'SIU',

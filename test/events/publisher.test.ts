@@ -271,7 +271,23 @@ test('paused, nothing more is sent by any process, also after a restart; resumed
   expect(sequences(arrived)).toEqual(upTo(55));
 });
 
-test('paused between requests and between tries, what is left waits, and what had arrived is not sent again', async () => {
+test('paused while a request is under way, that one arrives and no other follows', async () => {
+  await fill(30);
+  publish(
+    bus(async ({ sequence }) => {
+      if (sequence === 5) await pausePublishing('wait');
+      return ok;
+    }),
+  );
+  await until(async () => (await cursor()) === 10);
+  await new Promise((resolve) => setTimeout(resolve, 400));
+  expect(sequences(arrived)).toEqual(upTo(10));
+  await pausePublishing(null);
+  await until(async () => (await cursor()) === 30);
+  expect(sequences(arrived)).toEqual(upTo(30));
+});
+
+test('paused between tries, what is left waits, and what had arrived is not sent again', async () => {
   await fill(30);
   let tries = 0;
   publish(

@@ -251,7 +251,7 @@ test('the role that Meshgate assumes is changed by admins alone, within the acco
 });
 
 test('what an earlier version did not ask of a domain is declared when a worker starts, and no more than that', async () => {
-  const id = await seedDomain(mesh, 'veteran', 8);
+  const id = await seedDomain(mesh, 'veteran', 5);
   await mesh.agree();
   const system = { db: mesh.database.prisma, mesh: MESH, committed: () => undefined };
   expect(await declareDomains(system)).toBe(0);
@@ -266,7 +266,7 @@ test('what an earlier version did not ask of a domain is declared when a worker 
 });
 
 test('a domain of before the queues for undelivered events gets one, and its rule sends there', async () => {
-  const id = await seedDomain(mesh, 'early', 7);
+  const id = await seedDomain(mesh, 'early', 4);
   await mesh.agree();
   const queue = { kind: 'Queue', key: 'meshgate-undelivered-early' };
   const rule = { kind: 'EventRule', key: `${MESH.centralBusName}/domain-early` };

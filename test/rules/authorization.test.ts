@@ -62,6 +62,7 @@ const MATRIX: [Action, string, Subjects[keyof Subjects], Who[]][] = [
   ['domain:update', 'a domain', domain, OWNERS],
   ['domain:update-role', 'a domain', domain, ['admin']],
   ['domain:read-setup', 'a domain', domain, OWNERS],
+  ['domain:change-routes', 'a domain', domain, STEERS],
   ['domain:read-service-accounts', 'a domain', domain, OWNERS],
   ['domain:change-service-accounts', 'a domain', domain, OWNERS],
   ['data-product:register', 'a domain', domain, STEERS],

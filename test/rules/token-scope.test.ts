@@ -35,6 +35,7 @@ const GOOD_FOR: Record<TokenScope, Action[]> = {
     'domain:change-members',
     'domain:update',
     'domain:read-setup',
+    'domain:change-routes',
     'domain:read-service-accounts',
     'policy:draft',
   ],

@@ -1,6 +1,7 @@
 import type { Viewer } from '../context.js';
 import type { ConnectionList, Order } from './connection.js';
 import { dataProductList } from './data-product.js';
+import { eventRouteList } from './event-route.js';
 import { health } from './health.js';
 import { policyList } from './policy.js';
 import { progress, resourceList } from './resource.js';
@@ -68,6 +69,11 @@ export const domainShape: Shape = {
     dataProducts: {
       kind: 'connection',
       list: () => dataProductList,
+      where: (t, r) => sql`${r}."domainId" = ${t}."id"`,
+    },
+    eventRoutes: {
+      kind: 'connection',
+      list: () => eventRouteList,
       where: (t, r) => sql`${r}."domainId" = ${t}."id"`,
     },
     policies: {

@@ -4,6 +4,7 @@ import type { ConnectionList, Cursor, Order } from './connection.js';
 import { dataContractShape } from './data-contract.js';
 import { dataProductShape } from './data-product.js';
 import { domainShape } from './domain.js';
+import { eventRouteShape } from './event-route.js';
 import { foreignGrantShape } from './foreign-grant.js';
 import { personalAccessTokenShape } from './personal-access-token.js';
 import { policyShape } from './policy.js';
@@ -14,7 +15,7 @@ import { serviceAccountShape } from './service-account.js';
 import { seesEvent } from './visible.js';
 
 /** Every object that `node` finds. */
-export const nodeShapes = (): Shape[] => [...subjectShapes(), foreignGrantShape, deadLetterShape];
+export const nodeShapes = (): Shape[] => [...subjectShapes(), foreignGrantShape, deadLetterShape, eventRouteShape];
 
 /** Every object that an event can be about. */
 const subjectShapes = (): Shape[] => [
