@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
 import { runTour, type TourStep } from './demo/tour.js';
+import { ArchiveError } from './events/archive.js';
+import { BadManifest } from './events/archive-file.js';
 import type { Anchor } from './events/verify.js';
 import { type Ready, readReadyFile } from './local/ready-file.js';
 import { readyFileIn, type StartOptions, start } from './local/start.js';
@@ -13,7 +15,14 @@ import { styled } from './local/welcome.js';
 import { EmbeddedPostgresError } from './sandbox/postgres.js';
 import { startFaultProxy } from './sandbox/proxy.js';
 import { createApp, type Roles } from './server/app.js';
-import { type ExportFlags, exportAuditTrail, type VerifyFlags, verifyAuditTrail } from './server/audit-commands.js';
+import {
+  type ArchiveFlags,
+  archiveAuditTrail,
+  type ExportFlags,
+  exportAuditTrail,
+  type VerifyFlags,
+  verifyAuditTrail,
+} from './server/audit-commands.js';
 import { ConfigError, defaultDataDir, describeVariables, readConfig, readMigrateConfig } from './server/config.js';
 import { endOnSignal } from './server/lifecycle.js';
 import { createLog } from './server/log.js';
@@ -100,7 +109,18 @@ function commands(): Command {
     .option('--from <number>', 'from this number on (default: the first that is stored)', logNumber)
     .option('--to <number>', 'up to this number (default: the last)', logNumber)
     .option('--anchor <number:hash>', 'what an AuditAnchored event said; may be given several times', anchorGiven, [])
+    .option(
+      '--archive <folder>',
+      'what "meshgate archive" wrote, too: from its first number to the last in the database',
+    )
     .action(verify);
+  program
+    .command('archive')
+    .description('move whole old parts of the audit trail to files, as the owner of the database (DATABASE_OWNER_URL)')
+    .option('--before <date|days>', 'what is older: 2026-01-31, or 90 (default: MESHGATE_RETENTION_DAYS)', ageGiven)
+    .requiredOption('--to <folder>', 'where the files go; made where it is not there')
+    .addHelpText('after', `\n${describeVariables('archive')}`)
+    .action((flags: ArchiveFlags) => archiveAuditTrail(flags, (line) => process.stdout.write(`${line}\n`)));
   program
     .command('audit')
     .description('the audit trail, over DATABASE_URL')
@@ -240,6 +260,15 @@ function logNumber(text: string): bigint {
   return BigInt(text);
 }
 
+/** A day or instant (ISO 8601), or so many days ago. */
+function ageGiven(text: string): Date {
+  if (/^[1-9]\d{0,4}$/.test(text)) return new Date(Date.now() - Number(text) * 86_400_000);
+  const date = /^\d{4}-\d{2}-\d{2}(T[\d:.]+Z)?$/.test(text) ? new Date(text) : undefined;
+  if (!date || Number.isNaN(date.getTime()))
+    throw new InvalidArgumentError('A number of days is expected, or a date such as 2026-01-31.');
+  return date;
+}
+
 function anchorGiven(text: string, others: Anchor[]): Anchor[] {
   const [, number = '', hash = ''] = /^([^:]+):([0-9a-f]{64})$/i.exec(text) ?? [];
   if (hash === '')
@@ -255,7 +284,7 @@ function httpUrl(text: string): string {
 
 /** What a person can act on is a paragraph; anything else is a bug and comes with its stack. */
 function explain(error: unknown): string {
-  const known = [StartError, ConfigError, MigrationError, EmbeddedPostgresError];
+  const known = [StartError, ConfigError, MigrationError, EmbeddedPostgresError, ArchiveError, BadManifest];
   if (known.some((kind) => error instanceof kind)) return (error as Error).message;
   const { code, message, stack } = error as NodeJS.ErrnoException;
   if (code === 'EADDRINUSE') return `The port is taken by another program (${message}). Choose another one.`;

@@ -1,11 +1,9 @@
 import { createHash } from 'node:crypto';
 import canonicalize from 'canonicalize';
 import type { Pool } from 'pg';
-import { EVENT_COLUMNS, type EventRow, readBounds, toLogEvent, within10Seconds } from './read.js';
+import { EVENT_COLUMNS, type EventRow, toLogEvent, within10Seconds } from './read.js';
 
 const PAGE = 1_000;
-/** Numbers in one partition of the log; retention detaches whole partitions (migration: ensure_event_partition). */
-const PARTITION = 1_000_000n;
 
 /** A number and the hash that the log had there, as it was told outside of Postgres (AuditAnchored). */
 export interface Anchor {
@@ -38,6 +36,8 @@ export interface Verification {
   anchors?: readonly Anchor[] | undefined;
   /** At most so many numbers. */
   most?: bigint | undefined;
+  /** The hash before `from`, where it is known otherwise than from the database. */
+  before?: Buffer | undefined;
 }
 
 /**
@@ -46,15 +46,15 @@ export interface Verification {
  */
 export async function verifyChain(
   pool: Pool,
-  { from, to, anchors = [], most }: Verification = {},
+  { from, to, anchors = [], most, before }: Verification = {},
 ): Promise<ChainVerdict> {
   const end = await readEnd(pool);
   const first = from ?? (await firstExpected(pool));
   const last = least(end.seq, to, most === undefined ? undefined : first + most - 1n);
   const ordered = [...anchors].sort((a, b) => Number(a.seq - b.seq));
   const bad = (seq: bigint, reason: BadReason): ChainVerdict => ({ ok: false, head: seq - 1n, firstBad: seq, reason });
-  let previous = await hashBefore(pool, first);
-  if (previous === null && first % PARTITION !== 0n) return bad(first - 1n, 'MISSING');
+  let previous = before ?? (await hashBefore(pool, first));
+  if (previous === null) return bad(first - 1n, 'MISSING');
   for (let next = first; next <= last; ) {
     const rows = await readChained(pool, { from: next, to: last });
     if (rows.length === 0) return bad(next, 'MISSING');
@@ -67,7 +67,7 @@ export async function verifyChain(
     }
   }
   if (last === end.seq) {
-    if (previous !== null && !previous.equals(end.hash)) return bad(last > 0n ? last : 1n, 'HEAD');
+    if (!previous.equals(end.hash)) return bad(last > 0n ? last : 1n, 'HEAD');
     if (end.stored > end.seq) return bad(end.seq + 1n, 'HEAD');
     const beyond = ordered.find(({ seq }) => seq > end.seq && (to === undefined || seq <= to));
     if (beyond !== undefined) return bad(end.seq + 1n, 'MISSING');
@@ -96,10 +96,8 @@ export async function verifyPart(
   return { verdict, next: full ? first + most : null };
 }
 
-/** `previous` null: the one before was archived with its partition, so only the text can be held to the columns. */
-function isIntact(row: ChainedRow, previous: Buffer | null): boolean {
+function isIntact(row: ChainedRow, previous: Buffer): boolean {
   if (canonicalOf(row) !== row.canonical) return false;
-  if (previous === null) return true;
   return createHash('sha256').update(previous).update(`${row.seq}\n${row.canonical}`).digest().equals(row.hash);
 }
 
@@ -118,15 +116,21 @@ async function readEnd(pool: Pool): Promise<Anchor & { stored: bigint }> {
   return { seq: BigInt(seq), hash, stored: BigInt(stored) };
 }
 
-/** Retention leaves whole partitions, so what is stored must begin with a partition's first number. */
-async function firstExpected(pool: Pool): Promise<bigint> {
-  const { first } = await readBounds(pool);
-  return first === null || first < PARTITION ? 1n : (first / PARTITION) * PARTITION;
+/** The number that the log must begin with: 1, or the one after what was archived. */
+export async function firstExpected(pool: Pool): Promise<bigint> {
+  const { rows } = await pool.query<{ archived: string }>(
+    'SELECT coalesce(max("lastSeq"), 0) AS "archived" FROM "EventArchive"',
+  );
+  return BigInt(rows[0]!.archived) + 1n;
 }
 
+/** Of the event before, also where that was archived; null where it is in neither. */
 async function hashBefore(pool: Pool, seq: bigint): Promise<Buffer | null> {
   if (seq <= 1n) return Buffer.alloc(32);
-  const { rows } = await pool.query<{ hash: Buffer }>('SELECT "hash" FROM "Event" WHERE "seq" = $1', [seq - 1n]);
+  const { rows } = await pool.query<{ hash: Buffer }>(
+    'SELECT "hash" FROM "Event" WHERE "seq" = $1 UNION ALL SELECT "headHash" FROM "EventArchive" WHERE "lastSeq" = $1 LIMIT 1',
+    [seq - 1n],
+  );
   return rows[0]?.hash ?? null;
 }
 

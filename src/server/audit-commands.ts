@@ -1,7 +1,9 @@
-import type { Pool } from 'pg';
+import pg, { type Pool } from 'pg';
+import { archiveLog, type StoppedBecause } from '../events/archive.js';
+import { verifyWithArchive } from '../events/archive-verify.js';
 import { exportLog } from '../events/export.js';
 import { type Anchor, type BadReason, verifyChain } from '../events/verify.js';
-import { readDatabaseUrl } from './config.js';
+import { ConfigError, readArchiveConfig, readDatabaseUrl } from './config.js';
 import { openDatabase } from './database.js';
 
 /** Options of `meshgate verify`. */
@@ -9,6 +11,15 @@ export interface VerifyFlags {
   from?: bigint;
   to?: bigint;
   anchor: Anchor[];
+  /** Folder of what `meshgate archive` wrote. */
+  archive?: string;
+}
+
+/** Options of `meshgate archive`. */
+export interface ArchiveFlags {
+  /** What is older; without it, the retention of the configuration says. */
+  before?: Date;
+  to: string;
 }
 
 /** Options of `meshgate audit export`. */
@@ -29,8 +40,9 @@ const SAYS: Record<BadReason, string> = {
 /** Verifies the audit trail over DATABASE_URL and tells what it found; answers whether all is as it was written. */
 export function verifyAuditTrail(flags: VerifyFlags, tell: (line: string) => void): Promise<boolean> {
   return withPool(async (pool) => {
-    const { from, to, anchor: anchors } = flags;
-    const verdict = await verifyChain(pool, { from, to, anchors });
+    const { from, to, anchor: anchors, archive } = flags;
+    const range = { from, to, anchors };
+    const verdict = archive ? await verifyWithArchive(pool, archive, range) : await verifyChain(pool, range);
     tell(
       verdict.ok
         ? `The audit trail is as it was written, up to number ${verdict.head}${anchors.length > 0 ? ', and as it was anchored' : ''}.`
@@ -43,6 +55,40 @@ export function verifyAuditTrail(flags: VerifyFlags, tell: (line: string) => voi
 /** Writes the audit trail over DATABASE_URL as OCSF; answers how many entries. */
 export function exportAuditTrail({ from, to, output }: ExportFlags, version: string): Promise<number> {
   return withPool((pool) => exportLog(pool, { from, to, output: output === '-' ? process.stdout : output, version }));
+}
+
+const DAY_MS = 86_400_000;
+
+/** Moves whole partitions of the audit trail to files, as the owner of the database, and tells what was done and why no more. */
+export async function archiveAuditTrail(flags: ArchiveFlags, tell: (line: string) => void): Promise<void> {
+  const { ownerUrl, retentionDays } = readArchiveConfig();
+  const before = flags.before ?? (retentionDays === null ? undefined : new Date(Date.now() - retentionDays * DAY_MS));
+  if (before === undefined)
+    throw new ConfigError('Say what is old enough: give --before, or set MESHGATE_RETENTION_DAYS.');
+  const client = new pg.Client({ connectionString: ownerUrl, application_name: 'meshgate-archive' });
+  await client.connect();
+  try {
+    const stopped = await archiveLog({
+      client,
+      folder: flags.to,
+      before,
+      archived: ({ first, last, path }) => tell(`Archived ${first} to ${last}: ${path}`),
+    });
+    tell(whyNoMore(stopped));
+  } finally {
+    await client.end();
+  }
+}
+
+function whyNoMore(stopped: StoppedBecause): string {
+  switch (stopped.why) {
+    case 'NOT_FULL':
+      return 'The rest stays: it is the part that is written to.';
+    case 'TOO_YOUNG':
+      return 'The rest stays: the next part has events that are not old enough.';
+    case 'READER':
+      return `The rest stays: ${stopped.reader} has come to ${stopped.position} only.`;
+  }
 }
 
 async function withPool<T>(work: (pool: Pool) => Promise<T>): Promise<T> {

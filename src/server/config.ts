@@ -81,6 +81,13 @@ export interface MigrateConfig {
   logLevel: Config['logLevel'];
 }
 
+/** What `archive` is told. */
+export interface ArchiveConfig {
+  ownerUrl: string;
+  /** null: nothing is too old. */
+  retentionDays: number | null;
+}
+
 /** The issuer of the embedded sandbox: everybody on this machine can read its key, so it never serves a network. */
 export const sandboxIssuer = 'urn:meshgate:sandbox';
 
@@ -194,14 +201,24 @@ const environment = z.object(variables).superRefine((value, context) => {
 });
 
 const migrateVariables = {
-  DATABASE_OWNER_URL: postgresUrl.describe("The owner's login on the database: `meshgate migrate` alone uses it."),
+  DATABASE_OWNER_URL: postgresUrl.describe(
+    "The owner's login on the database: `meshgate migrate` and `meshgate archive` alone use it.",
+  ),
   MESHGATE_LOG_LEVEL: variables.MESHGATE_LOG_LEVEL,
+};
+
+const archiveVariables = {
+  DATABASE_OWNER_URL: migrateVariables.DATABASE_OWNER_URL,
+  MESHGATE_RETENTION_DAYS: wholeNumber(1, 36_500)
+    .optional()
+    .describe('How many days events stay in the database, where `archive` is given no --before.'),
 };
 
 /** Variables that other commands read, and which are no mistake here. */
 const known = new Set([
   ...Object.keys(variables),
   ...Object.keys(migrateVariables),
+  ...Object.keys(archiveVariables),
   'MESHGATE_DATA_DIR',
   'MESHGATE_SHARED',
 ]);
@@ -252,6 +269,12 @@ export function readMigrateConfig(source: Environment = process.env): MigrateCon
   return { ownerUrl: value.DATABASE_OWNER_URL, logLevel: value.MESHGATE_LOG_LEVEL };
 }
 
+/** Reads what `archive` needs. */
+export function readArchiveConfig(source: Environment = process.env): ArchiveConfig {
+  const value = validate(z.object(archiveVariables), source);
+  return { ownerUrl: value.DATABASE_OWNER_URL, retentionDays: value.MESHGATE_RETENTION_DAYS ?? null };
+}
+
 /** The database that commands over the log alone need. */
 export function readDatabaseUrl(source: Environment = process.env): string {
   return validate(z.object({ DATABASE_URL: variables.DATABASE_URL }), source).DATABASE_URL;
@@ -268,9 +291,10 @@ export function periodsGiven(source: Environment = process.env): Record<string, 
   return Object.fromEntries(names.flatMap((name) => (source[name] ? [[name, source[name]]] : [])));
 }
 
-/** Every variable of `serve` and `work`, or of `migrate`, with its default and its meaning, one a line. */
-export function describeVariables(command: 'server' | 'migrate'): string {
-  const all: [string, z.ZodType][] = Object.entries(command === 'migrate' ? migrateVariables : variables);
+/** Every variable of `serve` and `work`, of `migrate`, or of `archive`, with its default and its meaning, one a line. */
+export function describeVariables(command: 'server' | 'migrate' | 'archive'): string {
+  const sets = { server: variables, migrate: migrateVariables, archive: archiveVariables };
+  const all: [string, z.ZodType][] = Object.entries(sets[command]);
   const lines = all.map(([name, schema]) => {
     const need = schema instanceof z.ZodDefault ? ` (default ${String(schema.def.defaultValue) || 'none'})` : '';
     const required = schema.safeParse(undefined).success ? '' : ' (required)';

@@ -43,6 +43,7 @@ const TABLES: Record<string, string> = {
   Domain: 'SIU',
   DomainMember: 'SIUD',
   Event: 'S',
+  EventArchive: 'S',
   /** A partition: read through the whole alone. */
   Event_000000000: '',
   EventCursor: 'SIU',
@@ -64,6 +65,11 @@ const TABLES: Record<string, string> = {
   SchemaVersion: 'SI',
   ServiceAccount: 'SI',
   ServiceAccountSecret: 'SI',
+  /** Of webhooks, some columns are updated: see COLUMNS. */
+  Webhook: 'SI',
+  WebhookAttempt: 'SID',
+  WebhookDelivery: 'SIUD',
+  WebhookProgress: 'SIU',
   _prisma_migrations: 'S',
 };
 
@@ -87,6 +93,16 @@ const COLUMNS = [
   'ServiceAccountSecret.revokedAt UPDATE',
   'ServiceAccountSecret.revokedBy UPDATE',
   'ServiceAccountSecret.slot UPDATE',
+  'Webhook.disabledAt UPDATE',
+  'Webhook.disabledReason UPDATE',
+  'Webhook.filter UPDATE',
+  'Webhook.name UPDATE',
+  'Webhook.previousSecretEndsAt UPDATE',
+  'Webhook.removedAt UPDATE',
+  'Webhook.removedBy UPDATE',
+  'Webhook.secretVersion UPDATE',
+  'Webhook.status UPDATE',
+  'Webhook.url UPDATE',
 ];
 
 /** The rights of the server's login, table by table. */

@@ -1,0 +1,201 @@
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Client } from 'pg';
+import { type ArchivedEvent, archiveName, settle, writeArchive, writeManifest } from './archive-file.js';
+import { verifyFile } from './archive-verify.js';
+
+/** A folder holds something else under the name of an archive; the message says what. */
+export class ArchiveError extends Error {
+  override readonly name = 'ArchiveError';
+}
+
+/** A moment of the work on one partition: what was done last. A process that ends at any of them loses nothing. */
+export type ArchiveStep = 'WRITTEN' | 'NAMED' | 'VERIFIED' | 'STATED' | 'DETACHED' | 'DROPPED';
+
+export interface ArchiveOptions {
+  /** A connection of the owner. */
+  client: Client;
+  /** Made where it is not there. */
+  folder: string;
+  /** Partitions whose last event is older are archived. */
+  before: Date;
+  /** Told of each partition that is done. */
+  archived?: (partition: ArchivedPartition) => void;
+  reached?: (step: ArchiveStep) => void | Promise<void>;
+}
+
+/** A part of the log that is now in a file. */
+export interface ArchivedPartition {
+  first: bigint;
+  last: bigint;
+  /** Path of the file. */
+  path: string;
+}
+
+/** Why no more is archived: the next partition is not full, or not old enough, or a reader has not come to its end. */
+export type StoppedBecause = { why: 'NOT_FULL' | 'TOO_YOUNG' } | { why: 'READER'; reader: string; position: bigint };
+
+/** Keeps our advisory locks apart from those of others in the database. */
+const LOCK = 0x6d657369;
+const PAGE = 2_000;
+
+/**
+ * Moves whole partitions of the log to files, the oldest first. Each is written, read back and verified from its first hash to its last
+ * before one transaction takes it out of the log and notes what the log stands on from then on.
+ */
+export async function archiveLog(options: ArchiveOptions): Promise<StoppedBecause> {
+  const { client, folder, before } = options;
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const { rows } = await client.query<{ held: boolean }>('SELECT pg_try_advisory_lock($1, 0) AS "held"', [LOCK]);
+  if (!rows[0]?.held) throw new ArchiveError('Another process archives this log: wait until it is done.');
+  try {
+    for (;;) {
+      const next = await oldestPartition(client);
+      const held = next === undefined ? ({ why: 'NOT_FULL' } as const) : await holding(client, { next, before });
+      if (next === undefined || held) return held as StoppedBecause;
+      const archived = await archivePartition(options, next);
+      options.archived?.(archived);
+    }
+  } finally {
+    await client.query('SELECT pg_advisory_unlock($1, 0)', [LOCK]);
+  }
+}
+
+interface Partition {
+  name: string;
+  first: bigint;
+  last: bigint;
+}
+
+/** The bounds are those that Postgres has, so that partitions of any size are archived. */
+async function oldestPartition(client: Client): Promise<Partition | undefined> {
+  const { rows } = await client.query<{ name: string; bounds: string }>(
+    `SELECT c.relname AS "name", pg_get_expr(c.relpartbound, c.oid) AS "bounds"
+     FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = '"Event"'::regclass`,
+  );
+  const partitions = rows.flatMap(({ name, bounds }) => {
+    const [, from, to] = /FROM \('(\d+)'\) TO \('(\d+)'\)/.exec(bounds) ?? [];
+    if (from === undefined || to === undefined) return [];
+    // The log is numbered from 1.
+    return [{ name, first: from === '0' ? 1n : BigInt(from), last: BigInt(to) - 1n }];
+  });
+  return partitions.sort((a, b) => (a.first < b.first ? -1 : 1))[0];
+}
+
+async function holding(
+  client: Client,
+  { next, before }: { next: Partition; before: Date },
+): Promise<StoppedBecause | undefined> {
+  const { rows } = await client.query<{ head: string; newest: Date | null }>(
+    `SELECT (SELECT "seq" FROM "EventHead") AS "head",
+       (SELECT max("occurredAt") FROM "Event" WHERE "seq" BETWEEN $1 AND $2) AS "newest"`,
+    [next.first, next.last],
+  );
+  const { head, newest } = rows[0]!;
+  if (BigInt(head) <= next.last) return { why: 'NOT_FULL' };
+  if (newest !== null && newest >= before) return { why: 'TOO_YOUNG' };
+  return slowestReader(client, next.last);
+}
+
+/** Every reader with a cursor, every webhook that is on, and what they still have to be sent. */
+async function slowestReader(client: Client, last: bigint): Promise<StoppedBecause | undefined> {
+  const { rows } = await client.query<{ reader: string; position: string }>(
+    `SELECT "reader", "seq" AS "position" FROM "EventCursor" WHERE "seq" < $1
+     UNION ALL SELECT 'webhook ' || w."name", p."position" FROM "Webhook" w JOIN "WebhookProgress" p ON p."webhookId" = w."id"
+       WHERE w."removedAt" IS NULL AND w."status" = 'ENABLED' AND p."position" < $1
+     UNION ALL SELECT 'webhook ' || w."name", min(d."seq") - 1 FROM "Webhook" w JOIN "WebhookDelivery" d ON d."webhookId" = w."id"
+       WHERE w."removedAt" IS NULL AND w."status" = 'ENABLED' AND d."status" = 'PENDING' AND d."seq" <= $1 GROUP BY w."name"
+     ORDER BY "position" LIMIT 1`,
+    [last],
+  );
+  return rows[0] && { why: 'READER', reader: rows[0].reader, position: BigInt(rows[0].position) };
+}
+
+async function archivePartition(options: ArchiveOptions, partition: Partition): Promise<ArchivedPartition> {
+  const { client, folder } = options;
+  const { first, last } = partition;
+  const reached = async (step: ArchiveStep) => options.reached?.(step);
+  const name = archiveName(first, last);
+  const file = `${name}.jsonl.gz`;
+  const path = join(folder, file);
+  const { previous, head } = await hashesAround(client, partition);
+  if (!existsSync(path)) {
+    await writeArchive(`${path}.part`, eventsOf(client, partition));
+    await reached('WRITTEN');
+    await settle(folder, `${file}.part`, file);
+    await reached('NAMED');
+  }
+  // Also what an earlier run left: it is read, and only what is this log's counts.
+  const verdict = await verifyFile(path, { first, last, previous });
+  if (!verdict.ok || !verdict.headHash.equals(head)) {
+    throw new ArchiveError(
+      `${path} is not what the log has from ${first} to ${last}: nothing was dropped. Verify the log, and move the file away if it is another log's or damaged.`,
+    );
+  }
+  await reached('VERIFIED');
+  const { sha256 } = verdict;
+  const hashes = { previousHash: previous.toString('hex'), headHash: head.toString('hex') };
+  const count = last - first + 1n;
+  await writeManifest(folder, { version: 1, file, first, last, count, sha256: sha256.toString('hex'), ...hashes });
+  await reached('STATED');
+  await dropPartition(client, { partition, file, sha256, head, reached });
+  await reached('DROPPED');
+  return { first, last, path };
+}
+
+async function* eventsOf(client: Client, { first, last }: Partition): AsyncGenerator<ArchivedEvent> {
+  for (let next = first; next <= last; ) {
+    const { rows } = await client.query<{ seq: string; canonical: string; hash: Buffer }>(
+      'SELECT "seq", "canonical", "hash" FROM "Event" WHERE "seq" BETWEEN $1 AND $2 ORDER BY "seq" LIMIT $3',
+      [next, last, PAGE],
+    );
+    if (rows.length === 0) throw new ArchiveError(`The log has no number ${next}: verify it before it is archived.`);
+    for (const { seq, ...event } of rows) yield { seq: BigInt(seq), ...event };
+    next = BigInt(rows.at(-1)!.seq) + 1n;
+  }
+}
+
+/** The log's hash before a partition, and at its end. */
+async function hashesAround(client: Client, { first, last }: Partition): Promise<{ previous: Buffer; head: Buffer }> {
+  const { rows } = await client.query<{ previous: Buffer | null; head: Buffer | null }>(
+    `SELECT (SELECT "headHash" FROM "EventArchive" WHERE "lastSeq" = $1 - 1) AS "previous", (SELECT "hash" FROM "Event" WHERE "seq" = $2) AS "head"`,
+    [first, last],
+  );
+  const previous = first === 1n ? Buffer.alloc(32) : rows[0]?.previous;
+  const head = rows[0]?.head;
+  if (!previous || !head) throw new ArchiveError(`The log is not whole around ${first} to ${last}: verify it first.`);
+  return { previous, head };
+}
+
+interface Drop {
+  partition: Partition;
+  file: string;
+  sha256: Buffer;
+  head: Buffer;
+  reached: (step: ArchiveStep) => Promise<void>;
+}
+
+/** Readers and the sequencer wait while the table is changed, so it is given up soon where somebody holds it, and tried again. */
+async function dropPartition(client: Client, drop: Drop, attempt = 1): Promise<void> {
+  const { name, first, last } = drop.partition;
+  const table = client.escapeIdentifier(name);
+  try {
+    await client.query(`BEGIN; SET LOCAL lock_timeout = '2s'`);
+    await client.query(`ALTER TABLE "Event" DETACH PARTITION ${table}`);
+    await drop.reached('DETACHED');
+    await client.query(`DROP TABLE ${table}`);
+    await client.query(
+      'INSERT INTO "EventArchive" ("firstSeq", "lastSeq", "count", "file", "sha256", "headHash") VALUES ($1, $2, $3, $4, $5, $6)',
+      [first, last, last - first + 1n, drop.file, drop.sha256, drop.head],
+    );
+    await client.query('COMMIT');
+  } catch (error) {
+    await client.query('ROLLBACK');
+    // PostgreSQL error codes: lock_not_available.
+    if ((error as { code?: unknown }).code !== '55P03' || attempt >= 30) throw error;
+    await delay(1_000 * Math.random());
+    await dropPartition(client, drop, attempt + 1);
+  }
+}

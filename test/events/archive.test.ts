@@ -1,0 +1,298 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import pg from 'pg';
+import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import { type ArchiveStep, archiveLog, type StoppedBecause } from '../../src/events/archive.js';
+import { verifyWithArchive } from '../../src/events/archive-verify.js';
+import { takeCursor } from '../../src/events/cursor-lock.js';
+import { exportLog } from '../../src/events/export.js';
+import { startTail } from '../../src/events/tail.js';
+import { verifyChain } from '../../src/events/verify.js';
+import { headReaches, openTestLog, silent, someEvents, type TestLog, write } from './log.js';
+
+const script = fileURLToPath(new URL('../testkit/archive-process.mjs', import.meta.url));
+const FIRST = 'events-0000000000000000001-0000000000000000099';
+const SECOND = 'events-0000000000000000100-0000000000000000199';
+const soon = () => new Date(Date.now() + 60_000);
+
+const logs: TestLog[] = [];
+const folders: string[] = [];
+let log: TestLog;
+let folder: string;
+
+/** 250 events over partitions of 99, 100 and the rest, in place of partitions of a million. */
+beforeEach(async () => {
+  log = await openTestLog();
+  logs.push(log);
+  folder = mkdtempSync(join(tmpdir(), 'meshgate-archive-'));
+  folders.push(folder);
+  await log.owner.pool.query(`
+    DROP TABLE "Event_000000000";
+    CREATE TABLE "Event_small_1" PARTITION OF "Event" FOR VALUES FROM (0) TO (100);
+    CREATE TABLE "Event_small_2" PARTITION OF "Event" FOR VALUES FROM (100) TO (200);
+    CREATE TABLE "Event_000000000" PARTITION OF "Event" FOR VALUES FROM (200) TO (1000000)`);
+  await write(log, someEvents(250));
+  await headReaches(log, 250);
+});
+afterAll(async () => {
+  for (const opened of logs) await opened.close();
+  for (const made of folders) rmSync(made, { recursive: true, force: true });
+});
+
+async function archive(before = soon(), reached?: (step: ArchiveStep) => Promise<void>): Promise<StoppedBecause> {
+  const client = new pg.Client({ connectionString: log.urls.ownerUrl });
+  await client.connect();
+  try {
+    return await archiveLog({ client, folder, before, ...(reached ? { reached } : {}) });
+  } finally {
+    await client.end();
+  }
+}
+
+const stored = async () =>
+  (
+    await log.pool.query<{ first: string; count: string }>(
+      'SELECT min("seq") AS "first", count(*) AS "count" FROM "Event"',
+    )
+  ).rows[0];
+const verified = (range = {}) => verifyWithArchive(log.pool, folder, range);
+const linesOf = (name: string): string[] =>
+  gunzipSync(readFileSync(join(folder, `${name}.jsonl.gz`)))
+    .toString()
+    .split('\n')
+    .slice(0, -1);
+const rewrite = (name: string, lines: string[]): void =>
+  writeFileSync(join(folder, `${name}.jsonl.gz`), gzipSync(`${lines.join('\n')}\n`));
+
+test('full partitions that are old enough move to files, and the chain verifies across the files and the log', async () => {
+  const { rows } = await log.pool.query(
+    'SELECT "seq", "canonical", encode("hash", \'hex\') AS "hash" FROM "Event" WHERE "seq" < 100 ORDER BY "seq"',
+  );
+  expect(await archive()).toEqual({ why: 'NOT_FULL' });
+  expect(await stored()).toEqual({ first: '200', count: '51' });
+  expect(readdirSync(folder).sort()).toEqual([FIRST, SECOND].flatMap((name) => [`${name}.json`, `${name}.jsonl.gz`]));
+  expect(linesOf(FIRST).map((line) => JSON.parse(line))).toEqual(rows);
+  expect(await verifyChain(log.pool)).toEqual({ ok: true, head: 250n });
+  expect(await verified()).toEqual({ ok: true, head: 250n });
+  expect(await verified({ from: 120n, to: 220n })).toEqual({ ok: true, head: 220n });
+  expect(await verified({ to: 150n })).toMatchObject({ ok: true });
+});
+
+test('what goes on being read goes on: the log from its first number that is left, and new events', async () => {
+  await archive();
+  await write(log, someEvents(10));
+  await headReaches(log, 260);
+  expect(await verified()).toEqual({ ok: true, head: 260n });
+  const output = join(folder, 'export.jsonl');
+  expect(await exportLog(log.pool, { output, version: '0.1.0' })).toBe(61);
+});
+
+test('a subscription after a cursor that is no longer stored is told to read anew; after the last archived number it goes on', async () => {
+  await archive();
+  const tail = await startTail({ pool: log.pool, listener: log.listener, log: silent });
+  await expect(tail.subscribe({ after: 150n })).rejects.toMatchObject({ code: 'RESYNC_REQUIRED' });
+  const events = await tail.subscribe({ after: 199n });
+  expect((await events.next()).value).toMatchObject({ seq: 200n });
+  await events.return?.();
+  await tail.stop();
+});
+
+test('nothing that is too young is archived', async () => {
+  expect(await archive(new Date(Date.now() - 60_000))).toEqual({ why: 'TOO_YOUNG' });
+  expect(await stored()).toEqual({ first: '1', count: '250' });
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+test('nothing is archived that a reader has not come to the end of', async () => {
+  const cursor = await takeCursor(log.pool, 'eventbridge');
+  await cursor?.advance(150n);
+  expect(await archive()).toEqual({ why: 'READER', reader: 'eventbridge', position: 150n });
+  expect(await stored()).toEqual({ first: '100', count: '151' });
+  await cursor?.advance(199n);
+  expect(await archive()).toEqual({ why: 'NOT_FULL' });
+  cursor?.release();
+});
+
+test('a webhook that is on holds back what it has not been sent; one that is off holds back nothing', async () => {
+  const id = '0198c2f0-7a10-7b3e-8d3c-2f6f0f5d1c11';
+  await log.owner.pool.query(`
+    INSERT INTO "Webhook" ("id", "name", "url", "filter", "createdBy") VALUES ('${id}', 'crm', 'https://crm.example/', '{}', 'ada')`);
+  await log.owner.pool.query(`INSERT INTO "WebhookProgress" ("webhookId", "position") VALUES ('${id}', 250)`);
+  await log.owner.pool.query(`INSERT INTO "WebhookDelivery" ("id", "webhookId", "messageId", "seq", "eventType", "subjectId")
+    VALUES (gen_random_uuid(), '${id}', gen_random_uuid(), 120, 'DomainReady', gen_random_uuid())`);
+  expect(await archive()).toEqual({ why: 'READER', reader: 'webhook crm', position: 119n });
+  expect(await stored()).toMatchObject({ first: '100' });
+  await log.owner.pool.query(`UPDATE "Webhook" SET "status" = 'DISABLED', "disabledAt" = now()`);
+  expect(await archive()).toEqual({ why: 'NOT_FULL' });
+});
+
+describe('a process that is killed', () => {
+  const STEPS: ArchiveStep[] = ['WRITTEN', 'NAMED', 'VERIFIED', 'STATED', 'DETACHED', 'DROPPED'];
+  test.each(STEPS)(
+    'after the step %s loses nothing, and the next one goes on',
+    async (dieAt) => {
+      const settings = JSON.stringify({ ownerUrl: log.urls.ownerUrl, folder, dieAt });
+      const child = spawn(process.execPath, [script, settings], { stdio: 'inherit' });
+      expect(await once(child, 'exit')).toEqual([null, 'SIGKILL']);
+      expect(await stored()).toMatchObject(dieAt === 'DROPPED' ? { first: '100' } : { first: '1', count: '250' });
+      expect(await verified()).toEqual({ ok: true, head: 250n });
+      expect(await archive()).toEqual({ why: 'NOT_FULL' });
+      expect(await stored()).toEqual({ first: '200', count: '51' });
+      expect(linesOf(FIRST).length + linesOf(SECOND).length).toBe(199);
+      expect(await verified()).toEqual({ ok: true, head: 250n });
+    },
+    60_000,
+  );
+
+  test('in the middle of a file leaves a part that is written anew', async () => {
+    writeFileSync(join(folder, `${FIRST}.jsonl.gz.part`), 'half');
+    expect(await archive()).toEqual({ why: 'NOT_FULL' });
+    expect(await verified()).toEqual({ ok: true, head: 250n });
+  });
+});
+
+describe('nothing is dropped', () => {
+  test('where the file that was written does not read back', async () => {
+    const damage = async (step: ArchiveStep) => {
+      if (step === 'NAMED') truncateSync(join(folder, `${FIRST}.jsonl.gz`), 500);
+    };
+    await expect(archive(soon(), damage)).rejects.toThrow('nothing was dropped');
+    expect(await stored()).toEqual({ first: '1', count: '250' });
+  });
+
+  test("where another log's archive is in the way, which stays as it is", async () => {
+    writeFileSync(join(folder, `${FIRST}.jsonl.gz`), gzipSync('another'));
+    await expect(archive()).rejects.toThrow('nothing was dropped');
+    expect(linesOfText(readFileSync(join(folder, `${FIRST}.jsonl.gz`)))).toBe('another');
+    expect(await stored()).toEqual({ first: '1', count: '250' });
+  });
+
+  test('where the log itself is not as it was written', async () => {
+    await log.owner.pool.query(`ALTER TABLE "Event" DISABLE TRIGGER USER;
+      UPDATE "Event" SET "canonical" = "canonical" || ' ' WHERE "seq" = 42; ALTER TABLE "Event" ENABLE TRIGGER USER`);
+    await expect(archive()).rejects.toThrow('nothing was dropped');
+    expect(await stored()).toEqual({ first: '1', count: '250' });
+  });
+
+  test('while another process archives', async () => {
+    await archive(soon(), async (step) => {
+      if (step === 'WRITTEN') await expect(archive()).rejects.toThrow('Another process archives this log');
+    });
+  });
+});
+const linesOfText = (bytes: Buffer): string => gunzipSync(bytes).toString();
+
+describe('in an archive the first bad number is named', () => {
+  test.each<[string, bigint, string, () => void | Promise<void>]>([
+    [
+      'a text that was changed',
+      42n,
+      'CHANGED',
+      () => {
+        const lines = linesOf(FIRST);
+        rewrite(
+          FIRST,
+          lines.map((line, index) => (index === 41 ? line.replace('orders', 'others') : line)),
+        );
+      },
+    ],
+    [
+      'a line that was taken out',
+      42n,
+      'MISSING',
+      () =>
+        rewrite(
+          FIRST,
+          linesOf(FIRST).filter((_, index) => index !== 41),
+        ),
+    ],
+    ['an end that was cut', 150n, 'MISSING', () => rewrite(SECOND, linesOf(SECOND).slice(0, 50))],
+    [
+      'two lines that were swapped',
+      120n,
+      'MISSING',
+      () => {
+        const lines = linesOf(SECOND);
+        const [one = '', other = ''] = [lines[20], lines[21]];
+        rewrite(SECOND, lines.with(20, other).with(21, one));
+      },
+    ],
+    ['a file that is gone', 100n, 'MISSING', () => rmSync(join(folder, `${SECOND}.jsonl.gz`))],
+    [
+      'a file that is gone with its manifest',
+      100n,
+      'MISSING',
+      () => {
+        for (const end of ['json', 'jsonl.gz']) rmSync(join(folder, `${SECOND}.${end}`));
+      },
+    ],
+    [
+      'the first file gone with its manifest',
+      1n,
+      'MISSING',
+      () => {
+        for (const end of ['json', 'jsonl.gz']) rmSync(join(folder, `${FIRST}.${end}`));
+      },
+    ],
+    [
+      'bytes that say the same and are others',
+      1n,
+      'CHANGED',
+      () =>
+        rewrite(
+          FIRST,
+          [...linesOf(FIRST)].map((line) => ` ${line}`),
+        ),
+    ],
+    ['a file that is no gzip', 100n, 'CHANGED', () => writeFileSync(join(folder, `${SECOND}.jsonl.gz`), 'no')],
+    [
+      'the log after it',
+      200n,
+      'CHANGED',
+      async () => {
+        await log.owner.pool.query(`ALTER TABLE "Event" DISABLE TRIGGER USER;
+        UPDATE "Event" SET "data" = '{}' WHERE "seq" = 200; ALTER TABLE "Event" ENABLE TRIGGER USER`);
+      },
+    ],
+  ])('%s', async (_, firstBad, reason, tamper) => {
+    await archive();
+    await tamper();
+    expect(await verified()).toMatchObject({ ok: false, firstBad, reason });
+  });
+
+  test('an anchor that an archive contradicts', async () => {
+    await archive();
+    const anchors = [{ seq: 77n, hash: Buffer.alloc(32, 1) }];
+    expect(await verified({ anchors })).toMatchObject({ ok: false, firstBad: 77n, reason: 'ANCHOR' });
+  });
+
+  test('archives of another log in the place of these', async () => {
+    await archive();
+    const [mine, kept] = [folder, log];
+    log = await openTestLog();
+    logs.push(log);
+    await write(log, someEvents(250));
+    await headReaches(log, 250);
+    expect(await verifyWithArchive(log.pool, mine, {})).toMatchObject({ ok: false });
+    log = kept;
+    renameSync(join(mine, `${FIRST}.json`), join(mine, `${FIRST}.away`));
+    expect(await verified()).toMatchObject({ ok: false, firstBad: 1n, reason: 'MISSING' });
+  });
+});
+
+test("the owner's notes on what was archived stay as they are", async () => {
+  await archive();
+  for (const sql of [
+    'DELETE FROM "EventArchive"',
+    'UPDATE "EventArchive" SET "count" = 1',
+    'TRUNCATE "EventArchive"',
+  ]) {
+    await expect(log.owner.pool.query(sql)).rejects.toThrow('append only');
+    await expect(log.pool.query(sql)).rejects.toThrow('permission denied');
+  }
+});
