@@ -14,6 +14,7 @@ import { exportLog } from '../../src/events/export.js';
 import { startTail } from '../../src/events/tail.js';
 import { verifyChain } from '../../src/events/verify.js';
 import { headReaches, openTestLog, silent, someEvents, type TestLog, write } from './log.js';
+import { readFrom } from './reader.js';
 
 const script = fileURLToPath(new URL('../testkit/archive-process.mjs', import.meta.url));
 const FIRST = 'events-0000000000000000001-0000000000000000099';
@@ -95,8 +96,8 @@ test('what goes on being read goes on: the log from its first number that is lef
 test('a subscription after a cursor that is no longer stored is told to read anew; after the last archived number it goes on', async () => {
   await archive();
   const tail = await startTail({ pool: log.pool, listener: log.listener, log: silent });
-  await expect(tail.subscribe({ after: 150n })).rejects.toMatchObject({ code: 'RESYNC_REQUIRED' });
-  const events = await tail.subscribe({ after: 199n });
+  await expect(readFrom(tail, { after: 150n })).rejects.toMatchObject({ code: 'RESYNC_REQUIRED' });
+  const events = await readFrom(tail, { after: 199n });
   expect((await events.next()).value).toMatchObject({ seq: 200n });
   await events.return?.();
   await tail.stop();
