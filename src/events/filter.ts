@@ -24,6 +24,8 @@ export interface MeshEventFilter {
 export interface EventViewer {
   admin: boolean;
   memberships: ReadonlyMap<string, unknown>;
+  /** For whom he decides requests, and where. */
+  deputyships?: readonly { domainId: string }[];
   subject: string;
 }
 
@@ -44,19 +46,36 @@ export function matches(filter: MeshEventFilter, subject: string): (event: LogEv
 /** Who of a class of viewers gets an event: all, those to whom it is addressed by their subject, or nobody. */
 export type Reach = 'ALL' | 'ADDRESSED' | 'NOBODY';
 
-/** How far an event reaches among those who are admins alike and members of the same domains. */
-export function reachOf({ admin, memberships }: Omit<EventViewer, 'subject'>, { audience }: LogEvent): Reach {
+/** How far an event reaches among those who are admins alike, members of the same domains, and deputies in the same. */
+export function reachOf(viewer: Omit<EventViewer, 'subject'>, event: LogEvent): Reach {
+  const { audience } = event;
+  const { admin, memberships } = viewer;
   if (admin || audience.public || audience.domains.some((domain) => memberships.has(domain))) return 'ALL';
+  if (isForDeputy(viewer, event)) return 'ALL';
   return audience.subjects.length > 0 ? 'ADDRESSED' : 'NOBODY';
 }
 
 /**
  * Whether a viewer may see an event: he is an admin, or in its audience. The same in SQL:
- * $admin OR "audiencePublic" OR "audienceDomains" && $domains OR $subject = ANY ("audienceSubjects")
+ * $admin OR "audiencePublic" OR "audienceDomains" && $domains OR $subject = ANY ("audienceSubjects") OR
+ * "subjectType" IN ('AccessRequest', 'AccessGrant') AND "domainId" = ANY ($deputized) AND "domainId" = ANY ("audienceDomains")
  */
 export function mayGet(viewer: EventViewer, event: LogEvent): boolean {
   const reach = reachOf(viewer, event);
   return reach === 'ALL' || (reach === 'ADDRESSED' && event.audience.subjects.includes(viewer.subject));
+}
+
+/** What a domain's own people hear of requests for its products, those hear who decide for one of them. */
+function isForDeputy(
+  { deputyships = [] }: Pick<EventViewer, 'deputyships'>,
+  { subject, domainId, audience }: LogEvent,
+): boolean {
+  return (
+    (subject.type === 'AccessRequest' || subject.type === 'AccessGrant') &&
+    domainId !== null &&
+    audience.domains.includes(domainId) &&
+    deputyships.some((deputyship) => deputyship.domainId === domainId)
+  );
 }
 
 function setOf<T>(list: readonly T[] | null | undefined): ReadonlySet<T> | undefined {

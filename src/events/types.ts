@@ -7,6 +7,12 @@ export const EVENT_TYPES = {
   },
   DomainReady: { subject: 'Domain', version: 1, says: 'Everything the domain needs stands in AWS.' },
   DomainUpdated: { subject: 'Domain', version: 1, says: 'A domain or its membership changed.' },
+  DeputyNamed: {
+    subject: 'Domain',
+    version: 1,
+    says: 'Somebody may decide requests for an owner or steward, for a while.',
+  },
+  DeputyEnded: { subject: 'Domain', version: 1, says: 'Somebody decides for an owner or steward no more.' },
   DataProductRegistered: { subject: 'DataProduct', version: 1, says: 'A draft product was registered.' },
   DataProductUpdated: {
     subject: 'DataProduct',
@@ -48,6 +54,16 @@ export const EVENT_TYPES = {
     subject: 'AccessRequest',
     version: 1,
     says: 'Somebody said something about a request; what, the request itself tells.',
+  },
+  AccessRequestReminded: {
+    subject: 'AccessRequest',
+    version: 1,
+    says: 'A request waits; those who can decide it are reminded.',
+  },
+  AccessRequestEscalated: {
+    subject: 'AccessRequest',
+    version: 1,
+    says: "A request waits too long: the domain's owners are asked, and later the platform admins.",
   },
   AccessGranted: { subject: 'AccessGrant', version: 1, says: 'The grant stands in AWS: the data can be read.' },
   AccessFailed: { subject: 'AccessGrant', version: 1, says: 'A grant could not be brought about.' },

@@ -1,3 +1,4 @@
+import type { AccessApproval } from '../generated/prisma/client.js';
 import { planAlternatives } from '../provisioning/plan.js';
 import { approveExtension } from './access-extension.js';
 import {
@@ -12,6 +13,7 @@ import { refuseVanished } from './asked-scope.js';
 import { assertCan } from './authorization.js';
 import { grantOwner } from './claims.js';
 import type { Context } from './context.js';
+import { type Capacity, capacitiesOf, holdCapacity, requestersOf } from './deputyship.js';
 import { desiredAccess } from './desired-access.js';
 import { conflict, forbidden, invalid, wrongState } from './error.js';
 import { globalId } from './global-id.js';
@@ -21,14 +23,16 @@ import {
   type Approver,
   approvalsText,
   approvalsThatDo,
+  areSame,
   type Decision,
   decideAccess,
+  isBarred,
   mayApprove,
   refuseAnswer,
   refuseDenied,
 } from './policy-decision.js';
 import { daysUntil } from './policy-facts.js';
-import { decisionNews, holdJudged, type Judged, recordDecision, viewerAsApprover } from './policy-judging.js';
+import { decisionNews, holdJudged, type Judged, recordDecision, viewerIn } from './policy-judging.js';
 import {
   accessSubject,
   type GrantRow,
@@ -53,7 +57,7 @@ export const NEW_GRANT = grantOwner({ id: '00000000-0000-0000-0000-000000000000'
  * waits, and `accessGrantId` is empty. Nobody approves his own request, nor another end of what he asked for.
  */
 export async function approveAccessRequest(ctx: Context, input: ApproveAccessRequestInput): Promise<Ids> {
-  const { accessRequest: id, comment, expiresAt, ...looked } = read(approveAccessRequestInput, input);
+  const { accessRequest: id, comment, expiresAt, onBehalfOf, ...looked } = read(approveAccessRequestInput, input);
   return mutate(ctx, { mutation: 'approveAccessRequest', idempotencyKey: input.idempotencyKey, input }, async (tx) => {
     const extended = await lockExtended(tx, id);
     const request = await lockRequest(tx, id);
@@ -62,10 +66,10 @@ export async function approveAccessRequest(ctx: Context, input: ApproveAccessReq
     step(ACCESS_REQUEST, request.status, 'approve');
     const product = await approvable(tx, request);
     const given = await giveApproval(ctx, tx, {
-      request,
-      product,
-      comment: comment ?? null,
-      expiresAt: expiresAt ?? null,
+      ...{ request, product, comment: comment ?? null, expiresAt: expiresAt ?? null },
+      capacities: capacitiesOf(ctx, accessSubject(request), {
+        ...{ requesters: requestersOf(request, extended), onBehalfOf },
+      }),
     });
     const approval: Approval = { request, extended, product, comment, looked, ...given };
     if (given.decided.outcome === 'NEEDS_APPROVAL') return waitForMore(ctx, tx, approval);
@@ -93,6 +97,8 @@ interface Given {
   decided: Decision;
   /** Until when it would be granted, by all approvals so far. */
   until: Date | null;
+  /** In whose place, where a deputy approves. */
+  decidedFor: string | undefined;
 }
 
 interface Approval extends Given {
@@ -107,33 +113,80 @@ interface Approval extends Given {
 async function giveApproval(
   ctx: Context,
   tx: Tx,
-  asked: Pick<Approval, 'request' | 'product'> & { comment: string | null; expiresAt: Date | null },
+  asked: Pick<Approval, 'request' | 'product'> & {
+    comment: string | null;
+    expiresAt: Date | null;
+    capacities: Capacity[];
+  },
 ): Promise<Given> {
-  const { request, product, comment, expiresAt } = asked;
+  const { request, product, comment, expiresAt, capacities } = asked;
   const consumer = request.consumerDomain;
   const asAsked = await holdJudged(ctx, tx, { request, product, consumer });
   const { approvedUntil, now, facts } = asAsked;
   const until = grantedUntil(request, { expiresAt, approvedUntil, now });
   const judged = { ...asAsked, facts: { ...facts, days: daysUntil(until, now) } };
-  const approver = viewerAsApprover(ctx, { product, consumer }) as Approver;
-  if (judged.barred.has(approver.subject)) {
-    throw forbidden('People decide: neither a service account, nor who registered the one that asks.');
-  }
-  const others = judged.approvers.filter(({ subject }) => subject !== approver.subject);
-  const decided = decideAccess(judged, [...others, approver]);
+  const approver = approverAmong(ctx, { judged, product, consumer, capacities });
+  const capacity = capacities.find((one) => one?.standsInFor === approver.standsInFor?.subject) ?? null;
+  await holdCapacity(tx, capacity);
+  const decided = decidedWith(judged, approver);
   refuseDenied(decided);
   if (decided.outcome !== 'AUTO_APPROVED') refuseIneligible(judged, approver);
-  const known = await tx.accessApproval.findFirst({ where: { requestId: request.id, approvedBy: approver.subject } });
+  const { subject: approvedBy, role, admin: asAdmin } = approver;
+  const decidedFor = approver.standsInFor?.subject;
+  const people = [approvedBy, ...(decidedFor === undefined ? [] : [decidedFor])];
+  const known = await tx.accessApproval.findFirst({
+    where: { requestId: request.id, OR: [{ approvedBy: { in: people } }, { approvedFor: { in: people } }] },
+  });
   if (known !== null && decided.outcome === 'NEEDS_APPROVAL') {
-    throw wrongState(request.status, `You have approved it already; it needs ${approvalsText(decided.required)}.`);
+    throw wrongState(
+      request.status,
+      `${approvedAlready(known, approvedBy)}; it needs ${approvalsText(decided.required)}.`,
+    );
   }
   if (known === null) {
     const { requestedBy, id: requestId } = request;
-    const { subject: approvedBy, role, admin: asAdmin } = approver;
-    await tx.accessApproval.create({ data: { requestId, requestedBy, approvedBy, role, asAdmin, comment, expiresAt } });
+    const given = { approvedBy, approvedFor: decidedFor ?? null, role, asAdmin, comment, expiresAt };
+    await tx.accessApproval.create({ data: { requestId, requestedBy, ...given } });
   }
   await recordDecision(tx, request.id, { decision: decided, facts: judged.facts });
-  return { decided, until };
+  return { decided, until, decidedFor };
+}
+
+/** Somebody and his deputy are one: whichever of them came first. */
+function approvedAlready({ approvedBy, approvedFor }: Pick<AccessApproval, 'approvedBy' | 'approvedFor'>, by: string) {
+  const who = approvedBy === by ? 'You have' : `${approvedBy} has`;
+  const inPlace = approvedFor === null ? '' : ` for ${approvedFor === by ? 'you' : approvedFor}`;
+  return `${who} approved it${inPlace} already`;
+}
+
+interface Choice {
+  judged: Judged;
+  product: ProductWithTables;
+  consumer: RequestRow['consumerDomain'];
+  capacities: Capacity[];
+}
+
+/** What the policies say to all approvals and this one; whoever stands behind it approved nothing else. */
+const decidedWith = (judged: Judged, approver: Approver): Decision =>
+  decideAccess(judged, [...judged.approvers.filter((other) => !areSame(other, approver)), approver]);
+
+/**
+ * The viewer in the first of his roles in which no more is needed; else in the first in which his word counts, or for the policies to say
+ * why it does not.
+ */
+function approverAmong(ctx: Context, { judged, product, consumer, capacities }: Choice): Approver {
+  const approvers = capacities.flatMap((capacity) => viewerIn(ctx, { judged, capacity, product, consumer }) ?? []);
+  const allowed = approvers.filter((approver) => !isBarred(judged, approver));
+  const [first] = allowed;
+  if (first === undefined) {
+    throw forbidden(
+      'People decide: neither a service account, nor who registered the one that asks, nor a deputy for either.',
+    );
+  }
+  if (allowed.length === 1) return first;
+  const possible = approvalsThatDo(judged);
+  const completing = allowed.find((approver) => decidedWith(judged, approver).outcome === 'APPROVED');
+  return completing ?? allowed.find((approver) => mayApprove(judged, { approver, possible }).allowed) ?? first;
 }
 
 function refuseIneligible(judged: Judged, approver: Approver): void {
@@ -173,7 +226,11 @@ async function waitForMore(ctx: Context, tx: Tx, approval: Approval): Promise<Ou
     const outcomes = extended === null ? await plannedOutcomes(ctx, tx, { request, product }) : [];
     assertOutcomes(outcomes, { ...looked, policyVersion: decided.version }, request.status);
   }
-  const data = { approvedBy: ctx.viewer.subject, comment: comment ?? null, expiresAt: until, ...decisionNews(decided) };
+  const { decidedFor: approvedFor } = approval;
+  const data = {
+    ...{ approvedBy: ctx.viewer.subject, ...(approvedFor === undefined ? {} : { approvedFor }) },
+    ...{ comment: comment ?? null, expiresAt: until, ...decisionNews(decided) },
+  };
   await announceAccess(tx, ctx, {
     type: 'AccessApprovalGiven',
     access: request,
@@ -197,8 +254,8 @@ async function plannedOutcomes(
 }
 
 async function approve(ctx: Context, tx: Tx, approval: Approval): Promise<Outcome<Ids>> {
-  const { request, product, comment, looked, decided, until } = approval;
-  const closing = { request, status: step(ACCESS_REQUEST, request.status, 'approve'), comment };
+  const { request, product, comment, looked, decided, until, decidedFor } = approval;
+  const closing = { request, status: step(ACCESS_REQUEST, request.status, 'approve'), comment, decidedFor };
   await decide(ctx, tx, { ...closing, approvedAs: product.classification });
   const granted = await grantAccess(ctx, tx, { request, product, consumer: request.consumerDomain, until });
   assertPlanned(granted.declared, { ...looked, policyVersion: decided.version }, request.status);
@@ -210,9 +267,9 @@ async function approve(ctx: Context, tx: Tx, approval: Approval): Promise<Outcom
 }
 
 async function approveEnd(ctx: Context, tx: Tx, approval: Approval & { extended: GrantRow }): Promise<Outcome<Ids>> {
-  const { request, extended, comment, looked, decided, until } = approval;
+  const { request, extended, comment, looked, decided, until, decidedFor } = approval;
   assertPlanned([], { ...looked, policyVersion: decided.version }, request.status);
-  const closing = { request, status: step(ACCESS_REQUEST, request.status, 'approve'), comment };
+  const closing = { request, status: step(ACCESS_REQUEST, request.status, 'approve'), comment, decidedFor };
   await decide(ctx, tx, closing);
   const accessGrant = globalId('AccessGrant', extended.id);
   const data = { ...decision(ctx, closing), ...decisionNews(decided), accessGrant, expiresAt: until };

@@ -32,6 +32,8 @@ export interface GrantFact {
   principals: string[];
   purpose: string;
   decidedBy: string | null;
+  /** For whom, where a deputy decided. */
+  decidedFor: string | null;
   decidedAt: string | null;
   /** The version of the policies that granted it. */
   policy: string | null;
@@ -87,7 +89,7 @@ export async function readFacts(
   const [facts] = await db.$queryRaw<Facts[]>`
     WITH named AS (
       SELECT g."id", g."status", g."expiresAt", g."reason", g."revokedAt", g."revokedBy", q."id" AS "requestId", q."principals",
-        q."purpose", q."decidedBy", q."decidedAt",
+        q."purpose", q."decidedBy", q."decidedFor", q."decidedAt",
         (SELECT string_agg(concat(policy ->> 'name', '/', policy ->> 'version'), ', ' ORDER BY policy ->> 'name')
           FROM "AccessDecision" a, jsonb_array_elements(a."policies") AS policy WHERE a."requestId" = q."id") AS "policy", coalesce(g."expiresAt" <= now(), false) AS "over",
         g."status" = 'REVOKING' AND EXISTS (SELECT FROM "ResourceClaim" claim JOIN "Resource" resource ON resource."id" = claim."resourceId"

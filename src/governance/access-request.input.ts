@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { invalid } from './error.js';
 import { heldToPlan } from './planned.js';
-import { idempotencyKey, principalProblem, slug, text, uuid } from './validation.js';
+import { idempotencyKey, principalProblem, slug, subject, text, uuid } from './validation.js';
 
 const list = (what: string, max: number) =>
   z
@@ -48,9 +48,12 @@ export function checkPrincipals(principals: string[], account: string): void {
 }
 
 const comment = text(2_000).nullish();
+/** In whose place it is decided; left out: in the decider's own, or else where he is a deputy in that of whom he stands in for. */
+const onBehalfOf = subject.nullish();
 export const approveAccessRequest = z.object({
   accessRequest: uuid,
   comment,
+  onBehalfOf,
   /** May shorten what was asked, or set an end where none was asked. */
   expiresAt: z.date().nullish(),
   ...heldToPlan,
@@ -58,7 +61,7 @@ export const approveAccessRequest = z.object({
 });
 export type ApproveAccessRequestInput = z.input<typeof approveAccessRequest>;
 
-export const rejectAccessRequest = z.object({ accessRequest: uuid, comment, idempotencyKey });
+export const rejectAccessRequest = z.object({ accessRequest: uuid, comment, onBehalfOf, idempotencyKey });
 export type RejectAccessRequestInput = z.input<typeof rejectAccessRequest>;
 
 export const cancelAccessRequest = z.object({ accessRequest: uuid, comment, idempotencyKey });

@@ -16,6 +16,7 @@ import { announceAccess } from './announce.js';
 import { judgeScope, refuseVanished } from './asked-scope.js';
 import { assertCan } from './authorization.js';
 import type { Context } from './context.js';
+import { capacitiesOf, holdCapacity, requestersOf } from './deputyship.js';
 import { globalId } from './global-id.js';
 import { grantAccess, settleGrant } from './grant-access.js';
 import { type Decision, decideAccess, refuseDenied } from './policy-decision.js';
@@ -138,16 +139,19 @@ export async function rejectAccessRequest(
   ctx: Context,
   input: RejectAccessRequestInput,
 ): Promise<{ accessRequestId: string }> {
-  const { accessRequest: id, comment } = read(rejectAccessRequestInput, input);
+  const { accessRequest: id, comment, onBehalfOf } = read(rejectAccessRequestInput, input);
   return mutate(ctx, { mutation: 'rejectAccessRequest', idempotencyKey: input.idempotencyKey, input }, async (tx) => {
     const request = await lockRequest(tx, id);
-    assertCan(ctx.viewer, 'access-request:reject', accessSubject(request));
-    if (request.extendsId !== null) {
-      assertCan(ctx.viewer, 'access-request:reject', accessSubject(await readGrant(tx, request.extendsId)));
-    }
+    const subject = accessSubject(request);
+    assertCan(ctx.viewer, 'access-request:reject', subject);
+    const extended = request.extendsId === null ? null : await readGrant(tx, request.extendsId);
+    if (extended !== null) assertCan(ctx.viewer, 'access-request:reject', accessSubject(extended));
     const status = step(ACCESS_REQUEST, request.status, 'reject');
-    await decide(ctx, tx, { request, status, comment });
-    const data = decision(ctx, { request, status, comment });
+    const [capacity = null] = capacitiesOf(ctx, subject, { requesters: requestersOf(request, extended), onBehalfOf });
+    await holdCapacity(tx, capacity);
+    const rejected = { request, status, comment, decidedFor: capacity?.standsInFor };
+    await decide(ctx, tx, rejected);
+    const data = decision(ctx, rejected);
     await announceAccess(tx, ctx, { type: 'AccessRejected', access: request, data });
     return { ids: { accessRequestId: id } };
   });
@@ -174,6 +178,8 @@ interface Closing {
   request: RequestRow;
   status: RequestRow['status'];
   comment: string | null | undefined;
+  /** In whose place, where a deputy decides. */
+  decidedFor?: string | undefined;
 }
 
 /** Closes a request as decided; `approvedAs` of one that is approved. Its row is locked. */
@@ -182,18 +188,22 @@ export async function decide(
   tx: Tx,
   decided: Closing & { approvedAs?: Classification },
 ): Promise<void> {
-  const { request, status, comment, approvedAs } = decided;
+  const { request, status, comment, approvedAs, decidedFor = null } = decided;
   const decidedBy = actor.subject;
   await tx.accessRequest.update({
     where: { id: request.id },
-    data: { status, decidedBy, decidedAt: new Date(), comment: comment ?? null, approvedAs: approvedAs ?? null },
+    data: {
+      ...{ status, decidedBy, decidedFor, decidedAt: new Date() },
+      ...{ comment: comment ?? null, approvedAs: approvedAs ?? null },
+    },
   });
 }
 
 /** What is told of a decision. */
-export const decision = ({ actor }: Pick<Context, 'actor'>, { request, status, comment }: Closing) => ({
+export const decision = ({ actor }: Pick<Context, 'actor'>, { request, status, comment, decidedFor }: Closing) => ({
   before: { status: request.status },
   after: { status },
   decidedBy: actor.subject,
+  ...(decidedFor === undefined ? {} : { decidedFor }),
   comment: comment ?? null,
 });

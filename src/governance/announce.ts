@@ -17,7 +17,7 @@ type Data = Record<string, unknown>;
 type TypesOf<Noun extends string> = Extract<EventType, `${Noun}${string}`>;
 
 interface DomainNews {
-  type: TypesOf<'Domain'>;
+  type: TypesOf<'Domain' | 'Deputy'>;
   domain: Domain;
   /** Membership is the domain's own affair; `subjects` are those it touches. Without them everybody signed in hears it. */
   subjects?: string[];
@@ -114,11 +114,17 @@ interface AccessNews {
   type: TypesOf<'Access'>;
   /** A request or a grant: the one that the event is about. */
   access: RequestRow | GrantRow;
+  /** Those whom it is addressed to, in place of both domains. */
+  addressed?: string[];
   data: Data;
 }
 
 /** Both domains and the requester hear of access. */
-export async function announceAccess(tx: Tx, author: Author, { type, access, data }: AccessNews): Promise<void> {
+export async function announceAccess(
+  tx: Tx,
+  author: Author,
+  { type, access, addressed, data }: AccessNews,
+): Promise<void> {
   const request = 'request' in access ? access.request : access;
   const { product, consumerDomain } = access;
   const noun = 'request' in access ? 'AccessGrant' : 'AccessRequest';
@@ -133,7 +139,11 @@ export async function announceAccess(tx: Tx, author: Author, { type, access, dat
     subjectId: access.id,
     domainId: product.domainId,
     productId: product.id,
-    audience: { public: false, domains: [product.domainId, consumerDomain.id], subjects: [request.requestedBy] },
+    audience: {
+      public: false,
+      domains: addressed ? [] : [product.domainId, consumerDomain.id],
+      subjects: [...new Set([request.requestedBy, ...(addressed ?? [])])],
+    },
     ...authorship(author),
     data: {
       tags: product.tags,

@@ -1,5 +1,5 @@
 import type { DataProductStatus, DomainRole } from '../generated/prisma/client.js';
-import type { Viewer } from './context.js';
+import type { Deputyship, Viewer } from './context.js';
 import { forbidden, notFound } from './error.js';
 import { refusalOf, tokenAllows } from './token-scope.js';
 
@@ -13,7 +13,9 @@ import { refusalOf, tokenAllows } from './token-scope.js';
  * | Domain                     | everybody signed in                                                                   |
  * | DataProduct, DataContract  | PUBLISHED and DEPRECATED: everybody signed in; DRAFT, PUBLISHING and RETIRED: members |
  * |                            | of its domain, whatever their role, and admins                                        |
- * | AccessRequest, AccessGrant | the requester, members of the product's and of the consumer's domain, admins          |
+ * | AccessRequest, AccessGrant | the requester, members of the product's and of the consumer's domain, deputies of the |
+ * |                            | former's owners and stewards, admins                                                  |
+ * | Deputy                     | members of the domain, himself, admins                                                |
  * | Resource                   | owners and stewards of a domain that claims it: by itself, by a product, or by a grant |
  * |                            | that it gives or has; admins                                                          |
  * | ForeignGrant               | as the resource that it is on                                                         |
@@ -35,6 +37,7 @@ export interface Subjects {
   Access: { type: 'Access'; requestedBy: string; productDomainId: string; consumerDomainId: string };
   /** `domainIds`: the domains that claim it; of a grant, both. `deciderIds`: those whose word counts where it is not as it must be. */
   Resource: { type: 'Resource'; domainIds: readonly string[]; deciderIds?: readonly string[] };
+  Deputy: { type: 'Deputy'; domainId: string; standsInFor: string; deputy: string };
   /** A personal access token: of whom. */
   Token: { type: 'Token'; subject: string };
 }
@@ -53,15 +56,18 @@ const steers = (viewer: Viewer, domainId: string) => {
 };
 
 const steersProduct = rule('DataProduct', (viewer, { domainId }) => steers(viewer, domainId));
-/** Nobody decides his own request, admins included. */
+/** Nobody decides his own request, admins included; nor does his deputy for him. */
 const decides = rule(
   'Access',
-  (viewer, { requestedBy, productDomainId }) => viewer.subject !== requestedBy && steers(viewer, productDomainId),
+  (viewer, access) => decidesHimself(viewer, access) || deputyshipsFor(viewer, access).length > 0,
 );
 const seesAccess = rule(
   'Access',
   (viewer, { requestedBy, productDomainId, consumerDomainId }) =>
-    viewer.subject === requestedBy || belongs(viewer, productDomainId) || belongs(viewer, consumerDomainId),
+    viewer.subject === requestedBy ||
+    belongs(viewer, productDomainId) ||
+    belongs(viewer, consumerDomainId) ||
+    isDeputyIn(viewer, productDomainId),
 );
 const steersResource = rule(
   'Resource',
@@ -71,6 +77,13 @@ const steersResource = rule(
 const decidesResource = rule(
   'Resource',
   (viewer, { deciderIds }) => viewer.admin || (deciderIds ?? []).some((id) => steers(viewer, id)),
+);
+
+/** Deputies too, who may have no other part in the domain. */
+const seesDeputy = rule(
+  'Deputy',
+  (viewer, { domainId, standsInFor, deputy }) =>
+    belongs(viewer, domainId) || viewer.subject === standsInFor || viewer.subject === deputy,
 );
 
 const ownToken = (viewer: Viewer, { subject }: Subjects['Token']) => viewer.admin || viewer.subject === subject;
@@ -131,6 +144,17 @@ const RULES = {
     (viewer, { productDomainId, consumerDomainId }) =>
       steers(viewer, productDomainId) || owns(viewer, consumerDomainId),
   ),
+  /** For oneself: who has no role of his own in the domain has nothing to hand over. People alone decide. */
+  'deputy:name': rule(
+    'Domain',
+    (viewer, { id }) => viewer.signIn.kind === 'PERSON' && steers({ ...viewer, admin: false }, id),
+  ),
+  'deputy:read': seesDeputy,
+  'deputy:end': rule(
+    'Deputy',
+    (viewer, { domainId, standsInFor, deputy }) =>
+      viewer.subject === standsInFor || viewer.subject === deputy || owns(viewer, domainId),
+  ),
   'policy:draft': steersPolicy,
   'policy:activate': steersPolicy,
   /** On past requests for the products that it is about. */
@@ -173,6 +197,7 @@ const SEEING = {
   Access: 'access-request:read',
   Policy: null,
   Resource: 'resource:read',
+  Deputy: 'deputy:read',
   Token: 'token:read',
 } as const satisfies Record<keyof Subjects, Action | null>;
 
@@ -190,6 +215,28 @@ export function assertCan<A extends Action>(viewer: Viewer, action: A, subject: 
   throw forbidden(
     decided ? 'Nobody decides his own request: ask another owner or steward of the domain.' : REFUSALS[action],
   );
+}
+
+/** Whether the viewer's own role lets him decide; whether his token does is another matter. */
+export function decidesHimself(viewer: Viewer, { requestedBy, productDomainId }: Subjects['Access']): boolean {
+  return viewer.subject !== requestedBy && steers(viewer, productDomainId);
+}
+
+/** For whom the viewer may decide a request: never what he or that one asked for. Owners come first. */
+export function deputyshipsFor(
+  viewer: Viewer,
+  { requestedBy, productDomainId }: Pick<Subjects['Access'], 'requestedBy' | 'productDomainId'>,
+): Deputyship[] {
+  // Whoever may decide everything does so as himself.
+  if (viewer.admin || viewer.subject === requestedBy) return [];
+  return (viewer.deputyships ?? [])
+    .filter(({ domainId, standsInFor }) => domainId === productDomainId && standsInFor !== requestedBy)
+    .sort((a, b) => Number(b.role === 'OWNER') - Number(a.role === 'OWNER'));
+}
+
+/** Whether the viewer stands in for somebody in the domain now. */
+export function isDeputyIn({ deputyships = [] }: Viewer, domainId: string): boolean {
+  return deputyships.some((deputyship) => deputyship.domainId === domainId);
 }
 
 /** Throws FORBIDDEN where the viewer's token is not good for the action, whatever it is done to. */
@@ -227,10 +274,13 @@ const NAMES: Record<keyof Subjects, string> = {
   Access: 'The access request or grant',
   Policy: 'The policy',
   Resource: 'The resource',
+  Deputy: 'The deputy',
   Token: 'The token',
 };
 
 const DOMAIN_STEERS = "only owners and stewards of the product's domain and platform admins may.";
+const DECIDERS =
+  "only owners and stewards of the product's domain, deputies of those who did not ask for it, and platform admins may.";
 const POLICY_STEERS = "policies of the whole mesh are platform admins', those of a domain its owners' and stewards'.";
 /** What who may not is told. */
 export const REFUSALS: Record<Action, string> = {
@@ -264,14 +314,19 @@ export const REFUSALS: Record<Action, string> = {
   'access-request:create': 'You may not request access for this domain: only its members and platform admins may.',
   'access-request:read': 'You may not see this access request.',
   'access-request:comment': 'You may not comment on this request.',
-  'access-request:approve': `You may not approve this request: ${DOMAIN_STEERS}`,
-  'access-request:reject': `You may not reject this request: ${DOMAIN_STEERS}`,
+  'access-request:approve': `You may not approve this request: ${DECIDERS}`,
+  'access-request:reject': `You may not reject this request: ${DECIDERS}`,
   'access-request:cancel': 'You may not cancel this request: only the requester and platform admins may.',
   'access-grant:read': 'You may not see this access grant.',
   'access-grant:extend':
     "You may not extend this grant: only members of the consumer's domain, owners and stewards of the product's domain and platform admins may.",
   'access-grant:revoke':
     "You may not revoke this grant: only owners and stewards of the product's domain, owners of the consumer's domain and platform admins may.",
+  'deputy:name':
+    'You may not name a deputy here: owners and stewards of the domain do, for themselves, signed in as people.',
+  'deputy:read': 'You may not see this deputy.',
+  'deputy:end':
+    'You may not end this: only whom he stands in for, he himself, owners of the domain and platform admins may.',
   'policy:draft': `You may not draft this policy: ${POLICY_STEERS}`,
   'policy:activate': `You may not activate or deactivate this policy: ${POLICY_STEERS}`,
   'policy:try': `You may not try this policy: ${POLICY_STEERS}`,

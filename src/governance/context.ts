@@ -16,6 +16,18 @@ export interface SignIn {
   scopes: ReadonlySet<TokenScope> | null;
 }
 
+/** One whose place somebody takes, now, where requests for a domain's products are decided. */
+export interface Deputyship {
+  /** uuid of its row. */
+  id: string;
+  /** uuid. */
+  domainId: string;
+  /** The subject of the owner or steward. */
+  standsInFor: string;
+  /** What that one is now. */
+  role: DomainRole;
+}
+
 /** Who asks, as he is now. `memberships` maps a domain's uuid to his role there. */
 export interface Viewer {
   subject: string;
@@ -24,6 +36,8 @@ export interface Viewer {
   /** Platform admin, from the token's groups. */
   admin: boolean;
   memberships: ReadonlyMap<string, DomainRole>;
+  /** For whom he may decide; nobody where it was not read. */
+  deputyships?: readonly Deputyship[];
   signIn: SignIn;
 }
 

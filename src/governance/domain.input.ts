@@ -15,6 +15,7 @@ import {
   subject,
   text,
   uuid,
+  waitingTime,
 } from './validation.js';
 
 const arn = z.string().max(2_048).nullish();
@@ -90,6 +91,8 @@ export const updateDomain = z.object({
   driftPolicy: z.enum(['REPAIR', 'REPORT']).optional(),
   foreignGrantPolicy: z.enum(['REPORT', 'REVOKE']).optional(),
   accountRevocation: z.enum(['ALARM', 'CUT_ACCOUNT']).optional(),
+  remindAfter: waitingTime.nullable().optional(),
+  escalateAfter: waitingTime.nullable().optional(),
   manageSettings: z.boolean().optional(),
   roleArn: givenArn,
   eventTargetRoleArn: givenArn,

@@ -22,6 +22,7 @@ export interface ExplainedWay extends Way {
   status: string | null;
   purpose: string | null;
   decidedBy: string | null;
+  decidedFor: string | null;
   decidedAt: string | null;
   policy: string | null;
 }
@@ -205,6 +206,7 @@ function explainedWay(way: Way, grants: Map<string, GrantFact>): ExplainedWay {
     status: grant?.status ?? null,
     purpose: grant?.purpose ?? null,
     decidedBy: grant?.decidedBy ?? null,
+    decidedFor: grant?.decidedFor ?? null,
     decidedAt: grant?.decidedAt ?? null,
     policy: grant?.policy ?? null,
   };

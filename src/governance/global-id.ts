@@ -7,7 +7,8 @@ export type NodeType =
   | 'ForeignGrant'
   | 'ServiceAccountSecret'
   | 'DeadLetter'
-  | 'EventRoute';
+  | 'EventRoute'
+  | 'Deputy';
 
 /** The one publisher of an installation: it has no row of its own. */
 export const PUBLISHER_ID = '00000000-0000-7000-8000-0000000000eb';
@@ -50,6 +51,7 @@ const NODE_TYPES: Record<NodeType, true> = {
   Publisher: true,
   DeadLetter: true,
   EventRoute: true,
+  Deputy: true,
 };
 
 function isNodeType(text: string): text is NodeType {

@@ -6,11 +6,12 @@ import { accountsCutOff, unlessCutOff } from './account-revocation.js';
 import { refuseVanished } from './asked-scope.js';
 import { can } from './authorization.js';
 import type { Context } from './context.js';
+import { capacitiesOf } from './deputyship.js';
 import { desiredAccess } from './desired-access.js';
 import { GovernanceError } from './error.js';
 import { readOnly, type ShownPlan, shownPlan, showPlans } from './planned.js';
-import { approvalsText, type Decision, decideAccess, mayApprove } from './policy-decision.js';
-import { type Judged, readJudged, type ToJudge, viewerAsApprover } from './policy-judging.js';
+import { approvalsText, type Decision, decideAccess, isBarred, mayApprove } from './policy-decision.js';
+import { type Judged, readJudged, type ToJudge, viewerIn } from './policy-judging.js';
 import { type ProductWithTables, readProduct, readProducts } from './rows.js';
 import type { Tx } from './transaction.js';
 import { DATA_PRODUCT, step } from './transitions.js';
@@ -121,19 +122,22 @@ interface Decided {
 
 function outcomeOf(ctx: Context, { request, judged, decided }: Decided): PolicyOutcome {
   const { product, consumerDomain: consumer, requestedBy } = request;
-  const steers = can(ctx.viewer, 'access-request:approve', {
-    type: 'Access' as const,
-    requestedBy,
-    productDomainId: product.domainId,
-    consumerDomainId: consumer.id,
-  });
-  const decides = steers && !judged.barred.has(ctx.viewer.subject);
-  const approver = decides ? viewerAsApprover(ctx, { product, consumer }) : null;
-  const counts = approver !== null && mayApprove(judged, { approver, possible: decided.required }).allowed;
+  const subject = {
+    ...{ type: 'Access' as const, requestedBy },
+    ...{ productDomainId: product.domainId, consumerDomainId: consumer.id },
+  };
+  const capacities = can(ctx.viewer, 'access-request:approve', subject)
+    ? capacitiesOf(ctx, subject, { requesters: [requestedBy], onBehalfOf: null })
+    : [];
+  const approvers = capacities
+    .flatMap((capacity) => viewerIn(ctx, { judged, capacity, product, consumer }) ?? [])
+    .filter((approver) => !isBarred(judged, approver));
+  const counts = approvers.some((approver) => mayApprove(judged, { approver, possible: decided.required }).allowed);
   return {
     ...decided,
     whoMayDecide: whoMayDecide(decided, { domain: product.domain.name, requestedBy }),
-    viewerMayDecide: decided.outcome === 'NEEDS_APPROVAL' ? counts : approver !== null && decided.outcome !== 'DENIED',
+    viewerMayDecide:
+      decided.outcome === 'NEEDS_APPROVAL' ? counts : approvers.length > 0 && decided.outcome !== 'DENIED',
   };
 }
 

@@ -38,7 +38,21 @@ export interface Decision {
 /** Somebody who approved. A platform admin counts as owner. */
 export interface Approver extends PersonFacts {
   role: Extract<DomainRole, 'OWNER' | 'STEWARD'>;
+  /** In whose place, where a deputy approved: the role is that one's, and what the policies refuse either of them they refuse. */
+  standsInFor?: PersonFacts;
 }
+
+/** The people behind an approval. */
+const behind = (approver: Approver): PersonFacts[] =>
+  approver.standsInFor === undefined ? [approver] : [approver, approver.standsInFor];
+
+/** Whether an approval counts for nothing, whatever the policies say. */
+export const isBarred = ({ barred }: { barred?: ReadonlySet<string> }, approver: Approver): boolean =>
+  behind(approver).some(({ subject }) => barred?.has(subject));
+
+/** Whether one person stands behind both: somebody and his deputy approve once. */
+export const areSame = (one: Approver, other: Approver): boolean =>
+  behind(one).some(({ subject }) => behind(other).some((person) => person.subject === subject));
 
 interface Judging {
   engine: PolicyEngine;
@@ -66,7 +80,7 @@ export function decideAccess(judging: Judging, approvers: Approver[]): Decision 
   const possible = approvalsThatDo(judging);
   const counted = approvers.filter((approver) => mayApprove(judging, { approver, possible }).allowed);
   const given = tally(counted);
-  const approvals = counted.map((approver) => engine.ask(slice, askApproval(facts, approver, given)));
+  const approvals = counted.flatMap(behind).map((person) => engine.ask(slice, askApproval(facts, person, given)));
   if (approvals.length > 0 && approvals.every(({ allowed }) => allowed)) {
     return decision(
       slice,
@@ -86,15 +100,17 @@ export function decideAccess(judging: Judging, approvers: Approver[]): Decision 
 
 /** Whether an approver's word can count at all, once there are enough. */
 export function mayApprove(
-  { engine, slice, facts, barred }: Judging,
+  judging: Judging,
   { approver, possible }: { approver: Approver; possible: Approvals[] },
 ): Answer {
-  if (barred?.has(approver.subject)) return UNANSWERED;
+  const { engine, slice, facts } = judging;
+  if (isBarred(judging, approver)) return UNANSWERED;
   const own = tally([approver]);
   const answers = possible.map((totals) => {
     const owners = Math.max(totals.owners, own.owners);
     const stewards = Math.max(totals.stewards, own.stewards);
-    return engine.ask(slice, askApproval(facts, approver, { owners, stewards }));
+    const asked = behind(approver).map((person) => engine.ask(slice, askApproval(facts, person, { owners, stewards })));
+    return asked.find(({ allowed }) => !allowed) ?? asked[0] ?? UNANSWERED;
   });
   return answers.find(({ allowed }) => allowed) ?? answers[0] ?? UNANSWERED;
 }

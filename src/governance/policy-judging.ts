@@ -1,6 +1,7 @@
 import type { AccessRequest, Domain, DomainRole, Permission, Prisma } from '../generated/prisma/client.js';
 import type { PolicyEngine, PolicySlice } from './cedar/engine.js';
 import type { Context } from './context.js';
+import type { Capacity } from './deputyship.js';
 import { type AskedAccess, askedTables } from './desired-access.js';
 import type { Approver, Decision } from './policy-decision.js';
 import { type AccessFacts, type ColumnFacts, daysUntil, type PersonFacts, type ProductFacts } from './policy-facts.js';
@@ -33,6 +34,8 @@ export interface Judged {
   /** The earliest end that an approval set. */
   approvedUntil: Date | null;
   now: Date;
+  /** Somebody of whom this was read: the viewer, those for whom he decides, and those who asked and approved. */
+  person: (subject: string) => PersonFacts;
 }
 
 /** Reads what judging one request needs; the policies are held until the transaction ends. */
@@ -73,12 +76,16 @@ export async function readJudged(ctx: Context, tx: Tx, all: ToJudge[]): Promise<
       slice: sliceOf(ctx, read.policies, product.domainId),
       facts,
       barred,
-      approvers: given.flatMap(({ approvedBy, asAdmin }) => {
-        const approver = approverOf(person(approvedBy, asAdmin), product.domain.name);
+      approvers: given.flatMap(({ approvedBy, approvedFor, asAdmin }) => {
+        const by = person(approvedBy, asAdmin);
+        const standsInFor = approvedFor === null ? null : person(approvedFor, false);
+        const approver =
+          standsInFor === null ? approverOf(by, product.domain.name) : deputyOf(by, standsInFor, product);
         return approver === null ? [] : [approver];
       }),
       approvedUntil: ends.length === 0 ? null : new Date(Math.min(...ends)),
       now,
+      person: (subject) => person(subject, false),
     };
   });
 }
@@ -94,6 +101,23 @@ export function viewerAsApprover(
     if (role !== undefined) roles[name] = role;
   }
   return approverOf({ subject: viewer.subject, admin: viewer.admin, roles }, product.domain.name);
+}
+
+/** The viewer as one who approves in one of his roles: his own, or that of whom he stands in for. */
+export function viewerIn(
+  ctx: Context,
+  { judged, capacity, ...parties }: { judged: Judged; capacity: Capacity } & Omit<ToJudge, 'request'>,
+): Approver | null {
+  if (capacity === null) return viewerAsApprover(ctx, parties);
+  const { person } = judged;
+  return deputyOf(person(ctx.viewer.subject), person(capacity.standsInFor), parties.product);
+}
+
+/** A deputy with the role of whom he stands in for; null where that one decides no more. */
+function deputyOf(deputy: PersonFacts, standsInFor: PersonFacts, { domain }: ProductWithTables): Approver | null {
+  const role = standsInFor.roles[domain.name];
+  if (role !== 'OWNER' && role !== 'STEWARD') return null;
+  return { ...deputy, roles: { ...deputy.roles, [domain.name]: role }, role, standsInFor };
 }
 
 function approverOf(person: PersonFacts, domain: string): Approver | null {
@@ -149,7 +173,13 @@ interface Surroundings {
   policies: ActiveVersion[];
   /** The version in force, by product. */
   contracts: Record<string, string>;
-  approvals: { requestId: string; approvedBy: string; asAdmin: boolean; expiresAt: string | null }[];
+  approvals: {
+    requestId: string;
+    approvedBy: string;
+    approvedFor: string | null;
+    asAdmin: boolean;
+    expiresAt: string | null;
+  }[];
   /** Requests that were asked by platform admins. */
   admins: string[];
   members: { subject: string; domainId: string; role: DomainRole }[];
@@ -178,17 +208,20 @@ async function readSurroundings(ctx: Context, tx: Tx, all: ToJudge[]): Promise<S
   const products = all.map(({ product }) => product.id);
   const owning = all.map(({ product }) => product.domainId);
   const domains = [...owning, ...all.map(({ consumer }) => consumer.id)];
-  const subjects = [ctx.viewer.subject, ...all.map(({ request }) => request.requestedBy)];
+  const represented = (ctx.viewer.deputyships ?? []).map(({ standsInFor }) => standsInFor);
+  const subjects = [ctx.viewer.subject, ...represented, ...all.map(({ request }) => request.requestedBy)];
   const grants = all.flatMap(({ request }) => request.extendsId ?? []);
   const [read] = await tx.$queryRaw<Surroundings[]>`
     WITH approvals AS (
-      SELECT "requestId", "approvedBy", "asAdmin", "expiresAt" FROM "AccessApproval" WHERE "requestId" = ANY (${ids}::uuid[])
+      SELECT "requestId", "approvedBy", "approvedFor", "asAdmin", "expiresAt" FROM "AccessApproval" WHERE "requestId" = ANY (${ids}::uuid[])
+    ), behind AS (
+      SELECT "approvedBy" AS "subject" FROM approvals UNION SELECT "approvedFor" FROM approvals
     ), extended AS (
       SELECT g."id" AS "grantId", q."requestedBy" FROM "AccessGrant" g JOIN "AccessRequest" q ON q."id" = g."requestId"
       WHERE g."id" = ANY (${grants}::uuid[])
     ), machines AS (
       SELECT s."subject", s."createdBy" AS "registrant", s."removedAt" IS NOT NULL AS "removed" FROM "ServiceAccount" s
-      WHERE s."subject" = ANY (${subjects}::text[]) OR s."subject" IN (SELECT "approvedBy" FROM approvals)
+      WHERE s."subject" = ANY (${subjects}::text[]) OR s."subject" IN (SELECT "subject" FROM behind)
         OR s."subject" IN (SELECT "requestedBy" FROM extended)
     )
     SELECT now()::text AS "now", ${activeVersions(owning)} AS "policies",
@@ -199,7 +232,7 @@ async function readSurroundings(ctx: Context, tx: Tx, all: ToJudge[]): Promise<S
         WHERE d."requestId" = ANY (${ids}::uuid[]) AND (d."facts" #> '{requester,admin}')::boolean) AS "admins",
       (SELECT coalesce(jsonb_agg(jsonb_build_object('subject', m."subject", 'domainId', m."domainId", 'role', m."role")), '[]')
         FROM "DomainMember" m WHERE m."domainId" = ANY (${domains}::uuid[])
-        AND (m."subject" = ANY (${subjects}::text[]) OR m."subject" IN (SELECT "approvedBy" FROM approvals))) AS "members",
+        AND (m."subject" = ANY (${subjects}::text[]) OR m."subject" IN (SELECT "subject" FROM behind))) AS "members",
       (SELECT coalesce(jsonb_agg(to_jsonb(machines)), '[]') FROM machines) AS "machines",
       (SELECT coalesce(jsonb_agg(to_jsonb(extended)), '[]') FROM extended) AS "extended"`;
   return read as Surroundings;

@@ -3,7 +3,8 @@ import canonicalize from 'canonicalize';
 import { SYSTEM_ACTOR } from '../events/types.js';
 import type { DomainRole, Prisma, PrismaClient } from '../generated/prisma/client.js';
 import type { LaneKey } from '../provisioning/lane.js';
-import type { Context } from './context.js';
+import type { Context, Deputyship } from './context.js';
+import { deputyshipsOf, isPerson } from './deputyship.js';
 import { conflict } from './error.js';
 
 /** A transaction of the business: what every rule is given to read and write with. */
@@ -62,13 +63,20 @@ export async function mutate<Ids extends Record<string, string>>(
  */
 async function act<T>(ctx: Context, tx: Tx, action: (tx: Tx) => Promise<T>): Promise<T> {
   const { subject, admin } = ctx.viewer;
-  const [read] = await tx.$queryRaw<{ memberships: { domainId: string; role: DomainRole }[] }[]>`
+  const [read] = await tx.$queryRaw<Read[]>`
     SELECT set_config('meshgate.subject', ${subject}, true), set_config('meshgate.authority', ${admin ? 'ADMIN' : 'MEMBER'}, true),
       (SELECT coalesce(json_agg(json_build_object('domainId', "domainId", 'role', "role")), '[]')
-        FROM "DomainMember" WHERE "subject" = ${subject}) AS "memberships"`;
+        FROM "DomainMember" WHERE "subject" = ${subject}) AS "memberships", ${deputyshipsOf(subject)} AS "deputyships"`;
   const rows = read?.memberships ?? [];
-  ctx.viewer = { ...ctx.viewer, memberships: new Map(rows.map(({ domainId, role }) => [domainId, role])) };
+  const memberships = new Map(rows.map(({ domainId, role }) => [domainId, role]));
+  const deputyships = isPerson(ctx.viewer.signIn) ? (read?.deputyships ?? []) : [];
+  ctx.viewer = { ...ctx.viewer, memberships, deputyships };
   return action(tx);
+}
+
+interface Read {
+  memberships: { domainId: string; role: DomainRole }[];
+  deputyships: Deputyship[];
 }
 
 /** Runs work of Meshgate itself in a transaction with the same limits and the same second try. */

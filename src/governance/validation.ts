@@ -34,6 +34,15 @@ export const idempotencyKey = z
 export const description = text(10_000);
 export const subject = text(255);
 
+const DURATION = /^P(?=.)(?:(\d{1,5})W)?(?:(\d{1,5})D)?(?:T(?=\d)(?:(\d{1,5})H)?(?:(\d{1,6})M)?(?:(\d{1,8})S)?)?$/;
+const SECONDS = [604_800, 86_400, 3_600, 60, 1];
+/** How long something waits: an ISO 8601 duration of weeks, days, hours, minutes and seconds, from a minute to 90 days. */
+export const waitingTime = z.string().refine((given) => {
+  const [, ...parts] = DURATION.exec(given) ?? [];
+  const seconds = parts.reduce((sum, part, index) => sum + Number(part ?? 0) * (SECONDS[index] ?? 0), 0);
+  return seconds >= 60 && seconds <= 90 * 86_400;
+}, 'Give an ISO 8601 duration from PT1M to P90D, such as P2D or PT36H, or null for never.');
+
 const DAY = 86_400_000;
 /** When a token or secret ends: after 90 days where nothing is said, after 365 at most. */
 export const secretEnd = z

@@ -15,6 +15,7 @@ const NAMES: Record<string, string> = {
   Policy: 'The policy',
   DeadLetter: 'The dead letter',
   EventRoute: 'The route',
+  Deputy: 'The deputy',
 };
 
 /** The row id that a global id of this type names; NOT_FOUND for anything else, like for what is not there. */

@@ -158,6 +158,11 @@ export class DomainResolver {
     return can(rc.ctx.viewer, 'domain:change-routes', { type: 'Domain', id: root.id });
   }
 
+  @FieldResolver(() => Boolean, { description: 'Whether you may name a deputy for you.' })
+  viewerCanNameDeputy(@Root() root: Domain, @Ctx() rc: RequestContext) {
+    return can(rc.ctx.viewer, 'deputy:name', { type: 'Domain', id: root.id });
+  }
+
   @FieldResolver(() => Boolean, { description: 'Whether you may register products.' })
   viewerCanRegisterDataProduct(@Root() root: Domain, @Ctx() rc: RequestContext) {
     return can(rc.ctx.viewer, 'data-product:register', { type: 'Domain', id: root.id });

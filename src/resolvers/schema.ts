@@ -9,6 +9,7 @@ import { AccessRequestResolver, DecidingPolicyResolver } from './access-request.
 import { AuditResolver } from './audit.js';
 import { DataContractResolver } from './data-contract.js';
 import { DataProductResolver } from './data-product.js';
+import { DeputyResolver } from './deputy.js';
 import { DomainResolver } from './domain.js';
 import { EventResolver } from './event.js';
 import { EventPatternTestResolver, EventRouteResolver } from './event-route.js';
@@ -52,6 +53,7 @@ export async function buildSchema(): Promise<GraphQLSchema> {
       AuditResolver,
       DataContractResolver,
       DataProductResolver,
+      DeputyResolver,
       DomainResolver,
       EventResolver,
       EventRouteResolver,

@@ -37,6 +37,12 @@ export class AccessApproval {
   @Field(() => String, { description: 'Who.' })
   approvedBy!: string;
 
+  @Field(() => String, {
+    nullable: true,
+    description: 'In whose place, where a deputy approved; the role is as what that one was then.',
+  })
+  approvedFor!: string | null;
+
   @Field(() => DomainRole, { description: "His role in the product's domain then; of a platform admin, OWNER." })
   role!: string;
 

@@ -40,6 +40,9 @@ export class AccessPath {
   @Field(() => String, { nullable: true, description: 'Who approved.' })
   decidedBy!: string | null;
 
+  @Field(() => String, { nullable: true, description: 'In whose place, where a deputy approved.' })
+  decidedFor!: string | null;
+
   @Field(() => DateTime, { nullable: true, description: 'When it was approved.' })
   decidedAt!: Date | null;
 

@@ -1,6 +1,6 @@
 import { Field, ID, InputType, ObjectType } from 'type-graphql';
 import { AccessApprovals, AccessDecision } from './access-decision.js';
-import { AccessMode, AccessRequestStatus, GrantTarget, Permission } from './enums.js';
+import { AccessMode, AccessRequestStatus, EscalationStep, GrantTarget, Permission } from './enums.js';
 import { MutationInput } from './mutation.input.js';
 import { connectionType, Node } from './node.js';
 import { RequestTemplate } from './request-template.js';
@@ -61,6 +61,9 @@ export class AccessRequest extends Node {
   @Field(() => String, { nullable: true, description: 'Who decided.' })
   decidedBy!: string | null;
 
+  @Field(() => String, { nullable: true, description: 'In whose place, where a deputy decided.' })
+  decidedFor!: string | null;
+
   @Field(() => DateTime, { nullable: true, description: 'When it was decided.' })
   decidedAt!: string | null;
 
@@ -78,6 +81,15 @@ export class AccessRequest extends Node {
 
   @Field(() => Boolean, { description: 'Whether it asks for another end of a grant that is there: `accessGrant`.' })
   extension!: boolean;
+
+  @Field(() => DateTime, { nullable: true, description: 'Since when it waits; null once it is decided.' })
+  waitingSince!: string | null;
+
+  @Field(() => EscalationStep, { nullable: true, description: 'Who was asked besides, as it waited too long.' })
+  escalatedTo!: string | null;
+
+  @Field(() => DateTime, { nullable: true, description: 'When they were asked.' })
+  escalatedAt!: string | null;
 
   @Field(() => RequestTemplate, { nullable: true, description: 'The questions that the requester was asked.' })
   requestTemplate!: RequestTemplate | null;
@@ -104,6 +116,12 @@ export class AccessRequestFilter {
 
   @Field(() => Boolean, { nullable: true, description: 'Only pending ones that you may decide.' })
   awaitingMyDecision?: boolean;
+
+  @Field(() => Boolean, {
+    nullable: true,
+    description: 'Only those that waited too long, so that others were asked; false: only the others.',
+  })
+  escalated?: boolean;
 
   @Field(() => ID, { nullable: true, description: 'For this product.' })
   dataProduct?: string;
@@ -177,6 +195,13 @@ export class DecideAccessRequestInput extends MutationInput {
 
   @Field(() => String, { nullable: true, description: 'Why; the requester reads it.' })
   comment?: string;
+
+  @Field(() => String, {
+    nullable: true,
+    description:
+      'As a deputy: in whose place. Left out: your own role where its word counts, else that of one for whom you stand in.',
+  })
+  onBehalfOf?: string;
 
   @Field(() => DateTime, { nullable: true, description: 'On approval: an earlier end than was asked for.' })
   expiresAt?: Date;

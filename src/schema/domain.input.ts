@@ -8,7 +8,7 @@ import {
   ProvisioningMode,
 } from './enums.js';
 import { MutationInput } from './mutation.input.js';
-import { Arn, AwsAccountId } from './scalars.js';
+import { Arn, AwsAccountId, Duration } from './scalars.js';
 
 @InputType({ description: 'Finds a domain.' })
 export class DomainBy {
@@ -123,6 +123,18 @@ export class UpdateDomainInput extends MutationInput {
       'What happens where an account was granted, and the consumer does not confirm a revoke within five minutes.',
   })
   accountRevocation?: AccountRevocation;
+
+  @Field(() => Duration, {
+    nullable: true,
+    description: 'How long a request waits before those who can decide are reminded, from PT1M to P90D; null: never.',
+  })
+  remindAfter?: string | null;
+
+  @Field(() => Duration, {
+    nullable: true,
+    description: 'How long a request waits before owners, and then admins, are asked, from PT1M to P90D; null: never.',
+  })
+  escalateAfter?: string | null;
 
   @Field(() => Boolean, {
     nullable: true,

@@ -1,4 +1,5 @@
 import { Field, Int, ObjectType } from 'type-graphql';
+import { Deputy } from './deputy.js';
 import {
   AccountRevocation,
   DomainRole,
@@ -9,7 +10,7 @@ import {
 } from './enums.js';
 import { Health } from './health.js';
 import { connectionType, Node } from './node.js';
-import { Arn, AwsAccountId, DateTime } from './scalars.js';
+import { Arn, AwsAccountId, DateTime, Duration } from './scalars.js';
 import { ServiceAccount } from './service-account.js';
 
 @ObjectType({ description: "How far an owner's AWS objects are." })
@@ -121,6 +122,19 @@ export class Domain extends Node {
   })
   accountRevocation!: AccountRevocation;
 
+  @Field(() => Duration, {
+    nullable: true,
+    description: 'How long a request for its products waits before those who can decide are reminded; null: never.',
+  })
+  remindAfter!: string | null;
+
+  @Field(() => Duration, {
+    nullable: true,
+    description:
+      'How long such a request waits before its owners are asked, where stewards were, and as long again before platform admins are; null: never.',
+  })
+  escalateAfter!: string | null;
+
   @Field(() => DomainStatus, { description: 'Where the domain is.' })
   status!: DomainStatus;
 
@@ -144,6 +158,12 @@ export class Domain extends Node {
 
   @Field(() => [DomainMember], { description: 'Its members, the first 1,000; empty unless you are one.' })
   members!: DomainMember[];
+
+  @Field(() => [Deputy], {
+    description:
+      'Who decides requests for its owners and stewards, now or later, the first 1,000; of a domain that you do not belong to, your own part.',
+  })
+  deputies!: Deputy[];
 
   @Field(() => [ServiceAccount], { description: 'Its service accounts, the first 1,000; empty unless you own it.' })
   serviceAccounts!: ServiceAccount[];

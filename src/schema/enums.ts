@@ -15,6 +15,7 @@ import {
   DomainRole,
   DomainStatus,
   DriftPolicy,
+  EscalationStep,
   ForeignGrantPolicy,
   ForeignGrantStatus,
   GrantTarget,
@@ -247,6 +248,10 @@ describe(PolicyVersionStatus, 'PolicyVersionStatus', 'Where a version of a polic
   ACTIVE: 'Decides.',
   SUPERSEDED: 'Decided, until another version took its place or the policy was deactivated.',
 });
+describe(EscalationStep, 'EscalationStep', 'Who is asked as a request waits too long.', {
+  OWNERS: "The owners of the product's domain.",
+  ADMINS: 'Platform admins.',
+});
 describe(AccessPathKind, 'AccessPathKind', 'How a principal reaches data.', {
   NAMED: 'By a grant on the table by name, to the principal himself.',
   TAG: 'By a grant on an expression of LF-tags, passed on by his account.',
@@ -291,6 +296,7 @@ export {
   DomainRole,
   DomainStatus,
   DriftPolicy,
+  EscalationStep,
   ForeignGrantPolicy,
   ForeignGrantStatus,
   GrantTarget,

@@ -3,6 +3,7 @@ import { AccessGrant } from './access-grant.js';
 import { AccessRequest } from './access-request.js';
 import { DataContract } from './data-contract.js';
 import { DataProduct } from './data-product.js';
+import { Deputy } from './deputy.js';
 import { Domain } from './domain.js';
 import { resultType } from './error.js';
 import { EventRoute } from './event-route.js';
@@ -11,6 +12,7 @@ import { ForeignGrant, Resource } from './resource.js';
 
 const OBJECTS = {
   domain: [Domain, 'The domain.'],
+  deputy: [Deputy, 'The deputy.'],
   dataProduct: [DataProduct, 'The product.'],
   dataContract: [DataContract, 'The contract.'],
   accessRequest: [AccessRequest, 'The request.'],
@@ -42,6 +44,8 @@ export const RemoveDomainMemberResult = result('RemoveDomainMember', 'The domain
 export const AddEventRouteResult = result('AddEventRoute', 'The route; its rule follows.', 'eventRoute', 'domain');
 export const UpdateEventRouteResult = result('UpdateEventRoute', 'The route as it is now.', 'eventRoute', 'domain');
 export const RemoveEventRouteResult = result('RemoveEventRoute', 'The domain without the route.', 'domain');
+export const NameDeputyResult = result('NameDeputy', 'The deputy, for his time.', 'deputy');
+export const EndDeputyResult = result('EndDeputy', 'The deputy, whose time is over.', 'deputy');
 export const RegisterDataProductResult = result('RegisterDataProduct', 'The draft.', 'dataProduct');
 export const UpdateDataProductResult = result('UpdateDataProduct', 'The product as it is now.', 'dataProduct');
 export const PublishDataProductResult = result('PublishDataProduct', 'The product, on its way.', 'dataProduct');

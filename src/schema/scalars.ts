@@ -30,6 +30,14 @@ export const Arn = text(
   'give an ARN, for example arn:aws:iam::111122223333:role/analysts.',
 );
 
+/** A span of time (ISO 8601, durations), without years and months. */
+export const Duration = text(
+  'Duration',
+  'A span of time as ISO 8601 writes it, of weeks, days, hours, minutes and seconds: P2D, PT36H.',
+  /^P(?=.)(\d+W)?(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+S)?)?$/,
+  'give an ISO 8601 duration of weeks, days, hours, minutes and seconds, such as P2D or PT36H.',
+);
+
 /** The 12 digits of an AWS account. */
 export const AwsAccountId = text(
   'AwsAccountId',

@@ -1,4 +1,5 @@
 import { Field, ObjectType } from 'type-graphql';
+import { Deputy } from './deputy.js';
 import { Domain } from './domain.js';
 import { DomainRole, SignInKind, TokenScope } from './enums.js';
 import { PersonalAccessToken } from './personal-access-token.js';
@@ -63,6 +64,12 @@ export class Viewer {
 
   @Field(() => [Membership], { description: 'The domains that you belong to.' })
   memberships!: Membership[];
+
+  @Field(() => [Deputy], { description: 'For whom you decide requests, now or later, the first 100.' })
+  deputyFor!: Deputy[];
+
+  @Field(() => [Deputy], { description: 'Who decides requests for you, now or later, the first 100.' })
+  deputies!: Deputy[];
 
   @Field(() => [String], { description: 'What you may do that is not about one object: domain:register ...' })
   actions!: string[];

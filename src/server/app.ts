@@ -153,6 +153,8 @@ function forMembership(refresh: () => Promise<void>): (event: { type: string }) 
 const changesWhoMay: ReadonlySet<string> = new Set<EventType>([
   'DomainRegistered',
   'DomainUpdated',
+  'DeputyNamed',
+  'DeputyEnded',
   'ServiceAccountRegistered',
   'ServiceAccountRemoved',
   'ServiceAccountSecretRevoked',

@@ -1,7 +1,7 @@
 import { GraphQLError } from 'graphql';
 import { decodeProtectedHeader, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
 import type { DomainRole } from '../generated/prisma/client.js';
-import type { SignIn } from '../governance/context.js';
+import type { Deputyship, SignIn } from '../governance/context.js';
 import type { Config, Issuer } from './config.js';
 import { hasDuplicateKeys } from './duplicate-claims.js';
 import { refusal, unauthenticated } from './error.js';
@@ -20,6 +20,8 @@ export interface Identity {
   signIn: SignIn;
   /** By domain, where they were read together with the token. */
   memberships?: ReadonlyMap<string, DomainRole>;
+  /** Read with them. */
+  deputyships?: Deputyship[];
 }
 
 /** Verifies the Authorization header; throws UNAUTHENTICATED (HTTP 401), or ISSUER_UNAVAILABLE (HTTP 503) where no key can be had. */

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { DomainRole, TokenScope } from '../generated/prisma/client.js';
-import type { SignIn } from '../governance/context.js';
+import type { Deputyship, SignIn } from '../governance/context.js';
 import { parseSecret, type SecretKind, sameHash } from '../governance/secret.js';
 import { EVERY_SCOPE } from '../governance/token-scope.js';
 import type { Identity } from './authenticate.js';
@@ -24,17 +24,22 @@ interface Row {
   lastUsedAt: Date | null;
   revokedAt: Date | null;
   memberships: Record<string, DomainRole>;
+  deputyships: Deputyship[];
 }
 
 const memberships = (subject: string): string => `(SELECT coalesce(json_object_agg(m."domainId", m."role"), '{}')
   FROM "DomainMember" m WHERE m."subject" = ${subject}) AS "memberships"`;
 
+/** For whom the holder decides now. */
+const deputyships = `(SELECT coalesce(json_agg(json_build_object('id', v."id", 'domainId', v."domainId", 'standsInFor', v."standsInFor",
+  'role', v."role")), '[]') FROM "Deputyship" v WHERE v."deputy" = t."subject" AND v."startsIn" <= 0) AS "deputyships"`;
+
 /** The token and its holder's memberships in one statement. */
 const FIND: Record<SecretKind, string> = {
   PERSONAL_ACCESS_TOKEN: `SELECT t."hash", t."subject", t."holderName" AS "name", t."scopes"::text[] AS "scopes", t."expiresAt",
-    t."lastUsedAt", t."revokedAt", ${memberships('t."subject"')} FROM "PersonalAccessToken" t WHERE t."id" = $1`,
+    t."lastUsedAt", t."revokedAt", ${memberships('t."subject"')}, ${deputyships} FROM "PersonalAccessToken" t WHERE t."id" = $1`,
   SERVICE_ACCOUNT_SECRET: `SELECT s."hash", a."subject", a."name", NULL AS "scopes", s."expiresAt", s."lastUsedAt",
-    coalesce(s."revokedAt", a."removedAt") AS "revokedAt", ${memberships('a."subject"')}
+    coalesce(s."revokedAt", a."removedAt") AS "revokedAt", ${memberships('a."subject"')}, '[]'::json AS "deputyships"
     FROM "ServiceAccountSecret" s JOIN "ServiceAccount" a ON a."id" = s."serviceAccountId" WHERE s."id" = $1`,
 };
 
@@ -84,5 +89,6 @@ function identityOf(row: Row, { kind, id }: { kind: SecretKind; id: string }): I
   const scopes = row.scopes === null ? EVERY_SCOPE : new Set(row.scopes);
   const signIn: SignIn = { kind, issuer: null, tokenId: id, expiresAt: row.expiresAt, scopes };
   const memberships = new Map(Object.entries(row.memberships));
-  return { subject: row.subject, name: row.name, groups: [], admin: false, signIn, memberships };
+  const { subject, name, deputyships } = row;
+  return { subject, name, groups: [], admin: false, signIn, memberships, deputyships };
 }

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import type { DomainRole } from '../generated/prisma/client.js';
-import type { Viewer } from '../governance/context.js';
+import type { Deputyship, SignIn, Viewer } from '../governance/context.js';
+import { isPerson } from '../governance/deputyship.js';
 import type { Identity } from './authenticate.js';
 import type { OwnTokens } from './own-token.js';
 
@@ -26,34 +27,57 @@ export interface Viewers {
   refresh(): Promise<void>;
 }
 
-type Memberships = ReadonlyMap<string, DomainRole>;
+/** What somebody is, as it was read. */
+interface Standing {
+  memberships: ReadonlyMap<string, DomainRole>;
+  /** For whom he decides requests, now or later. */
+  deputyships: readonly Timed[];
+}
+
+/** By the monotonic clock of this process, in ms: what the database's clock said was so far off when it was read. */
+interface Timed {
+  deputyship: Deputyship;
+  startsAt: number;
+  endsAt: number;
+}
+
+const nothing: Standing = { memberships: new Map(), deputyships: [] };
 
 interface Watched {
-  memberships: Memberships;
+  standing: Standing;
   watchers: Set<AbortController>;
 }
 
-function update(entry: Watched, memberships: Memberships): void {
-  // The same ones are kept, so that what follows from them need not be reckoned again.
-  if (sameMemberships(entry.memberships, memberships)) return;
-  const removed = [...entry.memberships.keys()].some((domain) => !memberships.has(domain));
-  entry.memberships = memberships;
+function update(entry: Watched, standing: Standing): void {
+  const before = entry.standing;
+  // The same memberships are kept, so that what follows from them need not be reckoned again.
+  const same = sameMemberships(before.memberships, standing.memberships);
+  if (same && before.deputyships.length === 0 && standing.deputyships.length === 0) return;
+  const removed = [...before.memberships.keys()].some((domain) => !standing.memberships.has(domain));
+  entry.standing = standing;
   if (removed) for (const watcher of entry.watchers) watcher.abort('Removed from a domain');
 }
 
-function sameMemberships(one: Memberships, other: Memberships): boolean {
+function sameMemberships(one: Standing['memberships'], other: Standing['memberships']): boolean {
   return one.size === other.size && [...one].every(([domain, role]) => other.get(domain) === role);
 }
 
-/** Answers the class of a viewer anew only where his memberships changed. */
-function classifier({ admin, signIn: { scopes } }: Identity, memberships: () => Memberships): () => string {
-  let of: Memberships | undefined;
+/**
+ * Answers the class of a viewer anew only where his memberships changed, or a deputyship of his began or ended. Deputies are in classes
+ * of their own: each one's time is another.
+ */
+function classifier({ admin, signIn }: Identity, standing: () => Standing): () => string {
+  let of: Standing | undefined;
+  let places = '';
   let text = '';
   return () => {
-    const now = memberships();
-    if (now !== of) {
+    const now = standing();
+    const inForce = deputyshipsNow(now, signIn).map(({ id }) => id);
+    if (now !== of || inForce.join() !== places) {
       of = now;
-      const all = [admin, scopes && [...scopes].sort(), [...now].sort(([one], [other]) => (one < other ? -1 : 1))];
+      places = inForce.join();
+      const memberships = [...now.memberships].sort(([one], [other]) => (one < other ? -1 : 1));
+      const all = [admin, signIn.scopes && [...signIn.scopes].sort(), memberships, places];
       text = createHash('sha256').update(JSON.stringify(all)).digest('base64url');
     }
     return text;
@@ -68,38 +92,38 @@ interface ViewersOptions {
 
 /** Reads memberships by one statement; requests of a subject that come together share it. */
 export function createViewers(pool: pg.Pool, { ownTokens, freshFor = 1_000 }: ViewersOptions): Viewers {
-  const cache = new Map<string, { memberships: Promise<Memberships>; readAt: number }>();
+  const cache = new Map<string, { standing: Promise<Standing>; readAt: number }>();
   const watched = new Map<string, Watched>();
   const watchedTokens = watchTokens(ownTokens);
   let refreshes = 0;
 
-  function membershipsOf(subject: string): Promise<Memberships> {
+  function standingOf(subject: string): Promise<Standing> {
     const known = cache.get(subject);
-    if (known && Date.now() - known.readAt < freshFor) return known.memberships;
+    if (known && Date.now() - known.readAt < freshFor) return known.standing;
     if (cache.size > 10_000) cache.clear();
-    const memberships = readMemberships(pool, [subject]).then((read) => read.get(subject) ?? new Map());
-    cache.set(subject, { memberships, readAt: Date.now() });
-    memberships.catch(() => cache.delete(subject));
-    return memberships;
+    const standing = readStanding(pool, [subject]).then((read) => read.get(subject) ?? nothing);
+    cache.set(subject, { standing, readAt: Date.now() });
+    standing.catch(() => cache.delete(subject));
+    return standing;
   }
 
   async function watch(identity: Identity): Promise<WatchedViewer> {
     const { subject } = identity;
-    const entry = watched.get(subject) ?? { memberships: new Map(), watchers: new Set() };
+    const entry = watched.get(subject) ?? { standing: nothing, watchers: new Set() };
     const watcher = new AbortController();
     watched.set(subject, entry);
     entry.watchers.add(watcher);
     // Read again where a refresh came in between: what was read may be older than what it found.
     for (let before = -1; before !== refreshes; ) {
       before = refreshes;
-      update(entry, await membershipsOf(subject));
+      update(entry, await standingOf(subject));
     }
     // Once it is watched: a revoke that came before is found here, one that comes later by the refresh.
     watchedTokens.watch(watcher, identity);
     await watchedTokens.refresh();
     return {
-      current: () => viewerWith(identity, entry.memberships),
-      viewerClass: classifier(identity, () => entry.memberships),
+      current: () => viewerWith(identity, entry.standing),
+      viewerClass: classifier(identity, () => entry.standing),
       ended: watcher.signal,
       stop: () => {
         watchedTokens.forget(watcher);
@@ -110,7 +134,11 @@ export function createViewers(pool: pg.Pool, { ownTokens, freshFor = 1_000 }: Vi
   }
 
   return {
-    viewerOf: async (identity) => viewerWith(identity, identity.memberships ?? (await membershipsOf(identity.subject))),
+    viewerOf: async (identity) => {
+      const { subject, name, groups, admin, signIn, memberships, deputyships = [] } = identity;
+      if (memberships !== undefined) return { subject, name, groups, admin, memberships, deputyships, signIn };
+      return viewerWith(identity, await standingOf(subject));
+    },
     watch,
     forget: () => cache.clear(),
     refresh: async () => {
@@ -118,8 +146,8 @@ export function createViewers(pool: pg.Pool, { ownTokens, freshFor = 1_000 }: Vi
       cache.clear();
       await watchedTokens.refresh();
       if (watched.size === 0) return;
-      const read = await readMemberships(pool, [...watched.keys()]);
-      for (const [subject, entry] of watched) update(entry, read.get(subject) ?? new Map());
+      const read = await readStanding(pool, [...watched.keys()]);
+      for (const [subject, entry] of watched) update(entry, read.get(subject) ?? nothing);
     },
   };
 }
@@ -142,19 +170,57 @@ function watchTokens(ownTokens: Pick<OwnTokens, 'live'>) {
   };
 }
 
-function viewerWith({ subject, name, groups, admin, signIn }: Identity, memberships: Memberships): Viewer {
-  return { subject, name, groups, admin, memberships, signIn };
+function viewerWith({ subject, name, groups, admin, signIn }: Identity, standing: Standing): Viewer {
+  const { memberships } = standing;
+  return { subject, name, groups, admin, memberships, deputyships: deputyshipsNow(standing, signIn), signIn };
 }
 
-async function readMemberships(pool: pg.Pool, subjects: string[]): Promise<Map<string, Map<string, DomainRole>>> {
-  const { rows } = await pool.query<{ subject: string; domainId: string; role: DomainRole }>({
-    name: 'memberships',
-    text: 'SELECT "subject", "domainId", "role" FROM "DomainMember" WHERE "subject" = ANY ($1)',
-    values: [subjects],
-  });
-  const read = new Map<string, Map<string, DomainRole>>();
-  for (const { subject, domainId, role } of rows) {
-    read.set(subject, (read.get(subject) ?? new Map<string, DomainRole>()).set(domainId, role));
+/** Those in force now, of a person. */
+function deputyshipsNow({ deputyships }: Standing, signIn: SignIn): Deputyship[] {
+  if (deputyships.length === 0 || !isPerson(signIn)) return [];
+  const now = performance.now();
+  return deputyships.flatMap(({ deputyship, startsAt, endsAt }) =>
+    startsAt <= now && now < endsAt ? [deputyship] : [],
+  );
+}
+
+interface Row {
+  subject: string;
+  domainId: string;
+  role: DomainRole;
+  /** Of a deputyship: its row and what it says; null of a membership. */
+  id: string | null;
+  standsInFor: string | null;
+  startsIn: number | null;
+  endsIn: number | null;
+}
+
+/** A standing while its rows are gone through. */
+interface Reading {
+  memberships: Map<string, DomainRole>;
+  deputyships: Timed[];
+}
+
+const STANDING = `SELECT "subject", "domainId", "role", NULL::uuid AS "id", NULL AS "standsInFor", NULL::float8 AS "startsIn", NULL::float8 AS "endsIn"
+  FROM "DomainMember" WHERE "subject" = ANY ($1)
+  UNION ALL SELECT "deputy", "domainId", "role", "id", "standsInFor", "startsIn", "endsIn" FROM "Deputyship" WHERE "deputy" = ANY ($1)`;
+
+/** Memberships and deputyships of several, in one statement. */
+async function readStanding(pool: pg.Pool, subjects: string[]): Promise<Map<string, Standing>> {
+  const askedAt = performance.now();
+  const { rows } = await pool.query<Row>({ name: 'standing', text: STANDING, values: [subjects] });
+  const readAt = performance.now();
+  const read = new Map<string, Reading>();
+  for (const { subject, domainId, role, id, standsInFor, startsIn, endsIn } of rows) {
+    const of: Reading = read.get(subject) ?? { memberships: new Map(), deputyships: [] };
+    read.set(subject, of);
+    if (id === null || standsInFor === null) {
+      of.memberships.set(domainId, role);
+    } else {
+      // The database looked at its clock between the two: it begins a little later here, and ends a little earlier.
+      const times = { startsAt: readAt + Number(startsIn), endsAt: askedAt + Number(endsIn) };
+      of.deputyships.push({ deputyship: { id, domainId, standsInFor, role }, ...times });
+    }
   }
   return read;
 }

@@ -10,6 +10,7 @@ import { aboutResource } from '../governance/about-resource.js';
 import type { Context } from '../governance/context.js';
 import { declareDomains } from '../governance/declare-domains.js';
 import { driftPolicies, foreignGrants } from '../governance/drift.js';
+import { followUpWaiting } from '../governance/escalation.js';
 import { expireDueGrants } from '../governance/expire.js';
 import { followUp } from '../governance/follow-up.js';
 import { remindOfEnds } from '../governance/remind.js';
@@ -112,6 +113,12 @@ export async function startWork(options: WorkOptions): Promise<Work> {
     idleMs: remindEvery,
     run: async () => (await remindOfEnds(system, config.reminderDays)) >= 200,
   });
+  const waiting = startLoop({
+    name: 'requests that wait',
+    log,
+    idleMs: remindEvery,
+    run: async () => (await followUpWaiting(system)) >= 200,
+  });
   const domains = startLoop({
     name: 'what domains need of this version',
     log,
@@ -142,6 +149,7 @@ export async function startWork(options: WorkOptions): Promise<Work> {
         clock.stop(),
         followUps.stop(),
         reminders.stop(),
+        waiting.stop(),
         domains.stop(),
         tidying.stop(),
         publisher.stop(),

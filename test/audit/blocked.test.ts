@@ -28,7 +28,9 @@ async function ask(subject: string, query: string, variables: object = {}): Prom
   return (await response.json()) as Answered;
 }
 
+const inDays = (days: number): string => new Date(Date.now() + days * 86_400_000).toISOString();
 const MEMBER = 'oskar.lind';
+const STEWARD = 'tomasz.nowak';
 const ADMIN = 'ada.admin';
 
 interface Example {
@@ -72,6 +74,12 @@ beforeAll(async () => {
     await serviceAccount(ids.logistics, 'loader'),
     await serviceAccount(ids.logistics, 'reporter'),
   ];
+  const named = await idOf(
+    'nameDeputy',
+    { domain: ids.logistics, deputy: 'oskar.lind', until: inDays(7) },
+    'deputy',
+    STEWARD,
+  );
   const drafted = await idOf('createPolicy', { ...policyInput, name: 'drafted' }, 'policy');
   const active = await idOf('createPolicy', { ...policyInput, name: 'active' }, 'policy');
   await idOf('activatePolicy', { policy: active, version: 1 }, 'policy');
@@ -83,6 +91,8 @@ beforeAll(async () => {
     updateDomain: { input: { domain: ids.logistics, description: 'Moves things' } },
     addDomainMember: { input: { domain: ids.logistics, subject: 'new.one', role: 'MEMBER' } },
     removeDomainMember: { input: { domain: ids.finance, subject: 'temp.member' } },
+    nameDeputy: { as: STEWARD, input: { domain: ids.logistics, deputy: 'nina.sommer', until: inDays(7) } },
+    endDeputy: { input: { deputy: named } },
     createPolicy: { input: { ...policyInput, name: 'new-policy' } },
     draftPolicy: { input: { policy: drafted, source: SOURCE } },
     activatePolicy: { input: { policy: drafted, version: 1 } },

@@ -40,6 +40,10 @@ const TABLES: Record<string, string> = {
   DataProduct: 'SIU',
   /** Some columns are updated: see COLUMNS. */
   DeadLetter: 'SI',
+  /** Its end is updated: see COLUMNS. */
+  Deputy: 'SI',
+  /** A view: who decides for whom now. */
+  Deputyship: 'S',
   Domain: 'SIU',
   DomainMember: 'SIUD',
   Event: 'S',
@@ -84,6 +88,8 @@ const COLUMNS = [
   ...['attempts', 'code', 'message', 'redriveId', 'redrivenBy', 'refusedAt', 'sentAt', 'status'].map(
     (column) => `DeadLetter.${column} UPDATE`,
   ),
+  'Deputy.endedAt UPDATE',
+  'Deputy.endedBy UPDATE',
   'PersonalAccessToken.lastUsedAt UPDATE',
   'PersonalAccessToken.revokedAt UPDATE',
   'PersonalAccessToken.revokedBy UPDATE',
@@ -147,7 +153,10 @@ test("the server's role may run these functions of ours and no others, and one a
     'requester_of_grant',
     'search_text',
     'sequence_events',
+    'writer_approved_end_for_another',
+    'writer_approved_for_another',
     'writer_belongs_to',
+    'writer_stands_in_for',
     'writer_steers_policy_of',
     'writes_as_admin',
     'writes_as_system',

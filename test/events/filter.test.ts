@@ -22,6 +22,7 @@ const filters: fc.Arbitrary<MeshEventFilter> = fc.record({
 const viewers = fc.record({
   admin: fc.boolean(),
   memberships: fc.subarray(DOMAINS).map((ids) => new Map(ids.map((id) => [id, 'MEMBER']))),
+  deputyships: fc.subarray(DOMAINS).map((ids) => ids.map((domainId) => ({ domainId }))),
   subject: fc.constantFrom(...SUBJECTS, 'nobody'),
 });
 
@@ -73,8 +74,14 @@ test('who may get an event is in the process what it is in SQL', async () => {
   await fc.assert(
     fc.asyncProperty(viewers, async (viewer) => {
       const selected = await select(
-        '$1 OR "audiencePublic" OR "audienceDomains" && $2::uuid[] OR $3 = ANY ("audienceSubjects")',
-        [viewer.admin, [...viewer.memberships.keys()], viewer.subject],
+        `$1 OR "audiencePublic" OR "audienceDomains" && $2::uuid[] OR $3 = ANY ("audienceSubjects")
+           OR "subjectType" IN ('AccessRequest', 'AccessGrant') AND "domainId" = ANY ($4::uuid[]) AND "domainId" = ANY ("audienceDomains")`,
+        [
+          viewer.admin,
+          [...viewer.memberships.keys()],
+          viewer.subject,
+          viewer.deputyships.map(({ domainId }) => domainId),
+        ],
       );
       expect(events.filter((event) => mayGet(viewer, event)).map((event) => event.seq)).toEqual(selected);
     }),

@@ -36,6 +36,8 @@ const domain: Domain = {
   driftPolicy: 'REPAIR',
   foreignGrantPolicy: 'REPORT',
   accountRevocation: 'ALARM',
+  remindAfter: null,
+  escalateAfter: null,
   status: 'READY',
   readyAt: at,
   createdAt: at,

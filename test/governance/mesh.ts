@@ -14,7 +14,7 @@ import { inTransaction } from '../../src/governance/transaction.js';
 import type { LaneKey } from '../../src/provisioning/lane.js';
 import { type Database, openDatabase } from '../../src/server/database.js';
 import { changeAsSystem, createTestDatabase } from '../testkit/database.js';
-import { SIGNED_IN } from '../testkit/execute.js';
+import { deputyshipsNow, SIGNED_IN } from '../testkit/execute.js';
 
 /** The mesh of the tests: one governance account. */
 export const MESH: Mesh = {
@@ -33,6 +33,8 @@ export const MESH: Mesh = {
 export interface TestMesh {
   /** The database, for another server over it. */
   serverUrl: string;
+  /** For what only the owner of the database may do. */
+  ownerUrl: string;
   database: Database;
   /** Lanes that were woken, in order. */
   woken: LaneKey[];
@@ -67,10 +69,15 @@ export async function openMesh(): Promise<TestMesh> {
   const as = async (subject: string, { admin = false } = {}): Promise<Context> => {
     const rows = await db.domainMember.findMany({ where: { subject } });
     const memberships = new Map<string, DomainRole>(rows.map(({ domainId, role }) => [domainId, role]));
-    return contextOf({ subject, name: null, groups: [], admin, memberships, signIn: SIGNED_IN }, { db, woken });
+    const deputyships = await deputyshipsNow(db, subject);
+    return contextOf(
+      { subject, name: null, groups: [], admin, memberships, deputyships, signIn: SIGNED_IN },
+      { db, woken },
+    );
   };
   return {
     serverUrl: test.serverUrl,
+    ownerUrl: test.ownerUrl,
     database,
     woken,
     as,

@@ -47,6 +47,12 @@ const got = access(OTHER as string, OWN as string);
 const decided: Subjects['Resource'] = { type: 'Resource', domainIds: [OWN as string], deciderIds: [OWN as string] };
 const needed: Subjects['Resource'] = { ...decided, deciderIds: [OTHER as string] };
 
+const named: Subjects['Deputy'] = {
+  type: 'Deputy',
+  domainId: OWN as string,
+  standsInFor: 'somebody',
+  deputy: 'another',
+};
 const ownersToken: Subjects['Token'] = { type: 'Token', subject: 'owner' };
 
 /** security.md, "Who may do what": action, what it is done to, who may. */
@@ -103,6 +109,9 @@ const MATRIX: [Action, string, Subjects[keyof Subjects], Who[]][] = [
     [action, "another domain's", { type: 'Policy', domainId: OTHER as string }, ['admin']],
     [action, 'one of the whole mesh', { type: 'Policy', domainId: null }, ['admin']],
   ]),
+  ['deputy:name', 'his domain', domain, ['owner', 'steward']],
+  ['deputy:read', 'one of his domain', named, MEMBERS],
+  ['deputy:end', 'one of his domain', named, OWNERS],
   ['resource:read', 'one of his domain', { type: 'Resource', domainIds: [OTHER as string, OWN as string] }, STEERS],
   ['resource:read', "another domain's", { type: 'Resource', domainIds: [OTHER as string] }, ['admin']],
   ['resource:retry', 'one of his domain', { type: 'Resource', domainIds: [OWN as string] }, STEERS],
@@ -134,6 +143,38 @@ test('nobody decides his own request, whatever he is; the requester sees and can
   }
 });
 
+test('a deputy sees and decides what is asked of the domain, but for what he or whom he stands in for asked', () => {
+  const place = { id: 'x', domainId: OWN as string, standsInFor: 'owner', role: 'OWNER' as const };
+  const deputy: Viewer = { ...viewer('deputy', null), deputyships: [place] };
+  const may = (action: Action, subject: Subjects['Access']) => can(deputy, action, subject as never);
+  const allowed = ACTIONS.filter((action) => action.startsWith('access-') && action !== 'access-request:create').filter(
+    (action) => may(action, given),
+  );
+  expect(allowed.sort()).toEqual([
+    'access-grant:read',
+    'access-request:approve',
+    'access-request:comment',
+    'access-request:read',
+    'access-request:reject',
+  ]);
+  for (const action of ['access-request:approve', 'access-request:reject'] as const) {
+    expect(may(action, access(OWN as string, OTHER as string, 'owner'))).toBe(false);
+    expect(may(action, access(OWN as string, OTHER as string, 'deputy'))).toBe(false);
+    expect(may(action, got)).toBe(false);
+    const scoped = { ...SIGNED_IN, scopes: new Set(['ACCESS_READ'] as const) };
+    expect(can({ ...deputy, signIn: scoped }, action, given)).toBe(false);
+  }
+  expect(can({ ...deputy, deputyships: [] }, 'access-request:read', given)).toBe(false);
+  expect(can(deputy, 'deputy:name', domain)).toBe(false);
+  expect(can(deputy, 'data-product:publish', product('DRAFT'))).toBe(false);
+});
+
+test('machines name no deputies', () => {
+  for (const kind of ['MACHINE', 'SERVICE_ACCOUNT_SECRET', 'PERSONAL_ACCESS_TOKEN'] as const) {
+    expect(can({ ...VIEWERS.owner, signIn: { ...SIGNED_IN, kind } }, 'deputy:name', domain)).toBe(false);
+  }
+});
+
 test('what one may not see is not found, what one sees and may not change is forbidden', () => {
   const codeOf = (work: () => void): string => {
     try {
@@ -152,6 +193,7 @@ test('what one may not see is not found, what one sees and may not change is for
         Access: 'access-request:read',
         Policy: null,
         Resource: 'resource:read',
+        Deputy: 'deputy:read',
         Token: 'token:read',
       } as const;
       const seeing = reading[subject.type];

@@ -16,7 +16,7 @@ const SCOPES = Object.values(TokenScope);
 
 /** What each scope is good for. What stands nowhere here no token of Meshgate's may do. */
 const GOOD_FOR: Record<TokenScope, Action[]> = {
-  CATALOGUE_READ: ['domain:read', 'domain:read-members', 'data-product:read'],
+  CATALOGUE_READ: ['domain:read', 'domain:read-members', 'data-product:read', 'deputy:read'],
   ACCESS_READ: ['data-product:explain', 'access-request:read', 'access-grant:read', 'policy:try'],
   ACCESS_REQUEST: ['access-request:create', 'access-request:cancel', 'access-request:comment', 'access-grant:extend'],
   ACCESS_DECIDE: ['access-request:approve', 'access-request:reject', 'access-grant:revoke'],
@@ -38,6 +38,7 @@ const GOOD_FOR: Record<TokenScope, Action[]> = {
     'domain:change-routes',
     'domain:read-service-accounts',
     'policy:draft',
+    'deputy:end',
   ],
   RESOURCE_READ: ['resource:read'],
   RESOURCE_WRITE: ['resource:retry', 'resource:take-over', 'resource:acknowledge-drift'],
@@ -59,6 +60,7 @@ describe('a token', () => {
     expect(refused.sort()).toEqual([
       'audit:list',
       'audit:verify',
+      'deputy:name',
       'domain:change-service-accounts',
       'domain:register',
       'domain:update-role',

@@ -1,8 +1,10 @@
 import { type GraphQLSchema, execute as graphqlExecute, parse, validate } from 'graphql';
 import { verifyPart } from '../../src/events/verify.js';
 import type { TypedDocumentString } from '../../src/generated/graphql/graphql.js';
+import type { PrismaClient } from '../../src/generated/prisma/client.js';
 import { createPolicyEngine } from '../../src/governance/cedar/engine.js';
-import type { Context, Mesh, SignIn, Viewer } from '../../src/governance/context.js';
+import type { Context, Deputyship, Mesh, SignIn, Viewer } from '../../src/governance/context.js';
+import { deputyshipsOf } from '../../src/governance/deputyship.js';
 import { tellReads } from '../../src/governance/restricted-details.js';
 import type { RequestContext } from '../../src/resolvers/context.js';
 import { buildSchema } from '../../src/resolvers/schema.js';
@@ -68,6 +70,7 @@ export async function openApi(): Promise<ApiOfTest> {
       groups: [],
       admin,
       memberships: new Map(rows.map(({ domainId, role }) => [domainId, role])),
+      deputyships: await deputyshipsNow(prisma, subject),
       signIn: SIGNED_IN,
     };
     return {
@@ -120,6 +123,12 @@ export async function openApi(): Promise<ApiOfTest> {
       await database.drop();
     },
   };
+}
+
+/** For whom somebody decides now, read as the server does. */
+export async function deputyshipsNow(db: PrismaClient, subject: string): Promise<Deputyship[]> {
+  const [read] = await db.$queryRaw<{ list: Deputyship[] }[]>`SELECT ${deputyshipsOf(subject)} AS "list"`;
+  return read?.list ?? [];
 }
 
 async function run(

@@ -1,3 +1,4 @@
+import type { Viewer } from '../context.js';
 import { accessGrantShape } from './access-grant.js';
 import type { ConnectionList, Order } from './connection.js';
 import { dataProductShape } from './data-product.js';
@@ -28,6 +29,9 @@ export const accessRequestShape: Shape = {
       'expiresAt',
       'status',
       'decidedBy',
+      'decidedFor',
+      'escalatedTo',
+      'escalatedAt',
       'decidedAt',
       'comment',
       'createdAt',
@@ -35,6 +39,7 @@ export const accessRequestShape: Shape = {
       'consumerDomainId',
     ),
     answers: (t) => sql`${t}."answers"`,
+    waitingSince: (t) => sql`CASE ${t}."status" WHEN 'PENDING' THEN ${t}."createdAt" END`,
     extension: (t) => sql`${t}."extendsId" IS NOT NULL`,
     productDomainId: (t) => sql`(SELECT p."domainId" FROM "DataProduct" p WHERE p."id" = ${t}."productId")`,
   },
@@ -107,7 +112,7 @@ const accessApprovalShape: Shape = {
   type: 'AccessApproval',
   from: raw('"AccessApproval"'),
   always: [],
-  columns: plain('id', 'approvedBy', 'role', 'comment', 'expiresAt', 'createdAt'),
+  columns: plain('id', 'approvedBy', 'approvedFor', 'role', 'comment', 'expiresAt', 'createdAt'),
   relations: {},
   scope: 'ACCESS_READ',
   visible: everybody,
@@ -169,18 +174,35 @@ export const accessRequestList: ConnectionList = {
   shape: () => accessRequestShape,
   order: () => newestFirst,
   filter: (r, args, viewer) => {
-    const filter = (args.filter ?? {}) as AccessFilter & { awaitingMyDecision?: boolean | null };
+    const filter = (args.filter ?? {}) as AccessFilter & {
+      awaitingMyDecision?: boolean | null;
+      escalated?: boolean | null;
+    };
     const conditions = accessConditions(r, filter);
     if (filter.mine) conditions.push(sql`${r}."requestedBy" = ${viewer.subject}`);
     if (filter.awaitingMyDecision) {
-      const mayDecide = viewer.admin
-        ? sql`true`
-        : sql`EXISTS (SELECT 1 FROM "DataProduct" p WHERE p."id" = ${r}."productId" AND p."domainId" = ANY(${governedIds(viewer)}::uuid[]))`;
-      conditions.push(sql`${r}."status" = 'PENDING' AND ${r}."requestedBy" <> ${viewer.subject} AND ${mayDecide}
-        AND NOT EXISTS (SELECT 1 FROM "AccessGrant" g JOIN "AccessRequest" q ON q."id" = g."requestId"
-          WHERE g."id" = ${r}."extendsId" AND q."requestedBy" = ${viewer.subject})
+      conditions.push(sql`${r}."status" = 'PENDING' AND ${r}."requestedBy" <> ${viewer.subject} AND ${mayDecide(r, viewer)}
+        AND requester_of_grant(${r}."extendsId") IS DISTINCT FROM ${viewer.subject}
         AND NOT EXISTS (SELECT 1 FROM "AccessApproval" a WHERE a."requestId" = ${r}."id" AND a."approvedBy" = ${viewer.subject})`);
+    }
+    if (typeof filter.escalated === 'boolean') {
+      conditions.push(filter.escalated ? sql`${r}."escalatedAt" IS NOT NULL` : sql`${r}."escalatedAt" IS NULL`);
     }
     return conditions;
   },
 };
+
+/** By the viewer's own role, or in the place of one who neither asked nor approved; an approval that his deputy gave is his. */
+function mayDecide(r: Sql, viewer: Viewer): Sql {
+  if (viewer.admin) return sql`true`;
+  const deputyships = viewer.deputyships ?? [];
+  const domains = deputyships.map(({ domainId }) => domainId);
+  const people = deputyships.map(({ standsInFor }) => standsInFor);
+  return sql`EXISTS (SELECT 1 FROM "DataProduct" p WHERE p."id" = ${r}."productId" AND (
+    p."domainId" = ANY(${governedIds(viewer)}::uuid[])
+      AND NOT EXISTS (SELECT 1 FROM "AccessApproval" a WHERE a."requestId" = ${r}."id" AND a."approvedFor" = ${viewer.subject})
+    OR EXISTS (SELECT 1 FROM unnest(${domains}::uuid[], ${people}::text[]) AS place ("domainId", "person")
+      WHERE place."domainId" = p."domainId" AND place."person" <> ${r}."requestedBy"
+        AND place."person" IS DISTINCT FROM requester_of_grant(${r}."extendsId") AND NOT EXISTS (
+        SELECT 1 FROM "AccessApproval" a WHERE a."requestId" = ${r}."id" AND place."person" IN (a."approvedBy", a."approvedFor")))))`;
+}

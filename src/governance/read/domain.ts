@@ -1,6 +1,7 @@
 import type { Viewer } from '../context.js';
 import type { ConnectionList, Order } from './connection.js';
 import { dataProductList } from './data-product.js';
+import { deputyShape, isNotOver } from './deputy.js';
 import { eventRouteList } from './event-route.js';
 import { health } from './health.js';
 import { policyList } from './policy.js';
@@ -40,6 +41,8 @@ export const domainShape: Shape = {
       'driftPolicy',
       'foreignGrantPolicy',
       'accountRevocation',
+      'remindAfter',
+      'escalateAfter',
       'status',
       'readyAt',
       'createdAt',
@@ -58,6 +61,13 @@ export const domainShape: Shape = {
       shape: () => domainMember,
       where: (t, r) => sql`${r}."domainId" = ${t}."id"`,
       order: (r) => sql`${r}."createdAt", ${r}."id"`,
+    },
+    deputies: {
+      kind: 'many',
+      limit: 1000,
+      shape: () => deputyShape,
+      where: (t, r) => sql`${r}."domainId" = ${t}."id" AND ${isNotOver(r)}`,
+      order: (r) => sql`${r}."from", ${r}."id"`,
     },
     serviceAccounts: {
       kind: 'many',

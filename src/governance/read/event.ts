@@ -3,6 +3,7 @@ import { accessRequestShape } from './access-request.js';
 import type { ConnectionList, Cursor, Order } from './connection.js';
 import { dataContractShape } from './data-contract.js';
 import { dataProductShape } from './data-product.js';
+import { deputyShape } from './deputy.js';
 import { domainShape } from './domain.js';
 import { eventRouteShape } from './event-route.js';
 import { foreignGrantShape } from './foreign-grant.js';
@@ -15,7 +16,13 @@ import { serviceAccountShape } from './service-account.js';
 import { seesEvent } from './visible.js';
 
 /** Every object that `node` finds. */
-export const nodeShapes = (): Shape[] => [...subjectShapes(), foreignGrantShape, deadLetterShape, eventRouteShape];
+export const nodeShapes = (): Shape[] => [
+  ...subjectShapes(),
+  foreignGrantShape,
+  deadLetterShape,
+  eventRouteShape,
+  deputyShape,
+];
 
 /** Every object that an event can be about. */
 const subjectShapes = (): Shape[] => [

@@ -15,6 +15,11 @@ export const memberIds = (viewer: Viewer): string[] => [...viewer.memberships.ke
 export const governedIds = (viewer: Viewer): string[] =>
   [...viewer.memberships].filter(([, role]) => role !== 'MEMBER').map(([id]) => id);
 
+/** The domains in which the viewer decides requests for somebody else now. */
+export const deputizedIds = ({ deputyships = [] }: Viewer): string[] => [
+  ...new Set(deputyships.map(({ domainId }) => domainId)),
+];
+
 const ownedIds = (viewer: Viewer): string[] =>
   [...viewer.memberships].filter(([, role]) => role === 'OWNER').map(([id]) => id);
 
@@ -60,7 +65,13 @@ export function seesRequest(t: Sql, viewer: Viewer): Sql {
   if (viewer.admin) return sql`true`;
   const ids = memberIds(viewer);
   return sql`(${t}."requestedBy" = ${viewer.subject} OR ${among(sql`${t}."consumerDomainId"`, ids)} OR
-    EXISTS (SELECT 1 FROM "DataProduct" p WHERE p."id" = ${t}."productId" AND ${among(sql`p."domainId"`, ids)}))`;
+    EXISTS (SELECT 1 FROM "DataProduct" p WHERE p."id" = ${t}."productId"
+      AND ${among(sql`p."domainId"`, [...ids, ...deputizedIds(viewer)])}))`;
+}
+
+/** Members of the domain, and who is part of it. */
+export function seesDeputy(t: Sql, viewer: Viewer): Sql {
+  return sql`(${isMember(sql`${t}."domainId"`, viewer)} OR ${viewer.subject} IN (${t}."deputy", ${t}."standsInFor"))`;
 }
 
 export function seesGrant(t: Sql, viewer: Viewer): Sql {
@@ -93,7 +104,15 @@ export function seesEvent(t: Sql, viewer: Viewer): Sql {
 function inAudience(t: Sql, viewer: Viewer): Sql {
   if (viewer.admin) return sql`true`;
   return sql`(${t}."audiencePublic" OR ${t}."audienceDomains" && ${memberIds(viewer)}::uuid[]
-    OR ${viewer.subject} = ANY(${t}."audienceSubjects"))`;
+    OR ${viewer.subject} = ANY(${t}."audienceSubjects") OR ${forDeputies(t, viewer)})`;
+}
+
+/** What the domain's own people hear of requests and grants, those hear who decide for one of them. */
+function forDeputies(t: Sql, viewer: Viewer): Sql {
+  const domains = deputizedIds(viewer);
+  if (domains.length === 0) return sql`false`;
+  return sql`(${t}."subjectType" IN ('AccessRequest', 'AccessGrant') AND ${among(sql`${t}."domainId"`, domains)}
+    AND ${t}."domainId" = ANY(${t}."audienceDomains"))`;
 }
 
 /** Those who may change a policy: of the whole mesh, admins; of a domain, who steers it. */
