@@ -32,6 +32,10 @@ export interface LoggedCall {
 /** The product as in production, on one machine: Postgres, sandbox AWS, API and worker, a process each. */
 export interface Stack {
   graphql: string;
+  /** The process of the API. */
+  apiPid: number;
+  /** Of the server's role. */
+  databaseUrl: string;
   /** The sandbox's URL. */
   sandbox: string;
   startWorker(): Promise<void>;
@@ -85,6 +89,8 @@ async function assemble(
   closing.push(stopWorker);
   return {
     graphql: `http://127.0.0.1:${api.ready.port}/graphql`,
+    apiPid: api.pid,
+    databaseUrl: postgres.serverUrl,
     sandbox,
     startWorker: async () => {
       worker = await startChild(['scripts/start.mjs', 'work'], environment);
@@ -133,6 +139,7 @@ export async function serveSandbox(dataDir: string): Promise<void> {
 interface Child {
   /** The line by which it said that it is ready. */
   ready: Record<string, unknown>;
+  pid: number;
   stop(): Promise<void>;
 }
 
@@ -149,7 +156,7 @@ async function startChild(args: string[], environment: Record<string, string>): 
     child.once('exit', (code) => reject(new Error(`${args.join(' ')} ended with ${code}:\n${tail}`)));
     child.once('error', reject);
   });
-  return { ready, stop: () => end(child) };
+  return { ready, pid: child.pid!, stop: () => end(child) };
 }
 
 async function end(child: ChildProcess): Promise<void> {
