@@ -6,16 +6,27 @@ export interface RawSocket {
   outcome: Promise<'acknowledged' | number>;
   /** The code that the server closes it with, later. */
   closed: Promise<number>;
-  subscribe(query: string): void;
+  subscribe(query: string, variables?: object): void;
   /** What came as `next`, `error` or `complete`. */
   heard: { type: string; payload?: unknown }[];
+  /** Why the server closed it. */
+  reason(): string;
+  /** Reads nothing, or goes on reading. */
+  pause(): void;
+  resume(): void;
   end(): void;
 }
 
 export function openSocket(graphql: string, token: string): RawSocket {
   const socket = new WebSocket(graphql.replace(/^http/, 'ws'), 'graphql-transport-ws');
   const heard: RawSocket['heard'] = [];
-  const closed = new Promise<number>((done) => socket.once('close', done));
+  let reason = '';
+  const closed = new Promise<number>((done) =>
+    socket.once('close', (code, said) => {
+      reason = String(said);
+      done(code);
+    }),
+  );
   const acknowledged = new Promise<'acknowledged'>((done) => {
     socket.on('message', (data) => {
       const message = JSON.parse(String(data)) as { type: string };
@@ -32,7 +43,11 @@ export function openSocket(graphql: string, token: string): RawSocket {
     outcome: Promise.race([acknowledged, closed]),
     closed,
     heard,
-    subscribe: (query) => socket.send(JSON.stringify({ id: '1', type: 'subscribe', payload: { query } })),
+    reason: () => reason,
+    subscribe: (query, variables = {}) =>
+      socket.send(JSON.stringify({ id: '1', type: 'subscribe', payload: { query, variables } })),
+    pause: () => socket.pause(),
+    resume: () => socket.resume(),
     end: () => socket.terminate(),
   };
 }
