@@ -4,9 +4,11 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Execute, payload, until } from '../src/demo/client.js';
 import { runTour } from '../src/demo/tour.js';
 import { graphql } from '../src/generated/graphql/gql.js';
+import { globalId } from '../src/governance/global-id.js';
 import { type MainJob, mainJob, reader } from './testkit/access.js';
 import { type EventStream, openEventStream } from './testkit/event-stream.js';
 import { productOfTest } from './testkit/product.js';
+import { openSocket } from './testkit/socket.js';
 import { openSseStream } from './testkit/sse-stream.js';
 
 const product = await productOfTest();
@@ -179,6 +181,36 @@ async function firstCursor(): Promise<string> {
   const { events } = await admin(LastEvents, { after: null });
   return events.nodes[0]?.cursor ?? '';
 }
+
+const WhatIMay =
+  'subscription { meshEvents(filter: { types: [ACCESS_REQUESTED] }) { subject { ... on AccessRequest { viewerCanCancel } } } }';
+
+test('what each sees in his own way is not shared, though both are of one class', async () => {
+  const { rows } = await database.query<{ domainId: string; role: string }>(
+    `SELECT "domainId", "role"::text FROM "DomainMember" WHERE "subject" = 'oskar.lind'`,
+  );
+  for (const { domainId, role } of rows) {
+    const input = { domain: globalId('Domain', domainId), subject: 'otto.twin', role: role as 'MEMBER' };
+    payload((await admin(Add, { input })).addDomainMember);
+  }
+  const sockets = await Promise.all(
+    ['oskar.lind', 'otto.twin'].map(async (subject) => openSocket(product.graphql, await product.tokenOf(subject))),
+  );
+  for (const socket of sockets) {
+    expect(await socket.outcome).toBe('acknowledged');
+    socket.subscribe(WhatIMay);
+  }
+  await sleep(300);
+  await job.request({ principals: [reader('whose')] });
+  const told = sockets.map(async ({ heard }) =>
+    until('he hears of the request', async () => (heard[0] ? JSON.stringify(heard[0].payload) : undefined)),
+  );
+  expect(await Promise.all(told)).toEqual([
+    '{"data":{"meshEvents":{"subject":{"viewerCanCancel":true}}}}',
+    '{"data":{"meshEvents":{"subject":{"viewerCanCancel":false}}}}',
+  ]);
+  for (const socket of sockets) socket.end();
+});
 
 test('the stream of a member who is removed closes; he hears nothing more of the domain, and again once he is back', async () => {
   const { domain } = await admin(OrdersId);

@@ -72,6 +72,7 @@ function classifier({ admin, signIn }: Identity, standing: () => Standing): () =
   let text = '';
   return () => {
     const now = standing();
+    if (now === of && now.deputyships.length === 0) return text;
     const inForce = deputyshipsNow(now, signIn).map(({ id }) => id);
     if (now !== of || inForce.join() !== places) {
       of = now;

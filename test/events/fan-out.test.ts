@@ -23,7 +23,8 @@ function openStage(before = 0): Stage {
   const eventOf = (audience: Partial<LogEvent['audience']> = { public: true }): LogEvent => {
     const seq = BigInt(log.length + 1);
     const full = { public: false, domains: [], subjects: [], ...audience };
-    const event = { seq, id: `event-${seq}`, audience: full } as Partial<LogEvent> as LogEvent;
+    const subject = { type: 'DataProduct', id: 'product', name: null, domain: null };
+    const event = { seq, id: `event-${seq}`, subject, domainId: null, audience: full } as Partial<LogEvent> as LogEvent;
     log.push(event);
     return event;
   };
