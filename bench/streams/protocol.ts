@@ -46,8 +46,6 @@ export interface Counted {
   cpu: number;
 }
 
-export type FromLoad = { kind: 'connected' | 'counting' | 'complete' } | { kind: 'result'; result: Counted };
-
 export const bucketMs = 0.25;
 export const buckets = 240_000;
 
