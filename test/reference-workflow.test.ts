@@ -37,6 +37,7 @@ async function published(more: object): Promise<string> {
   const before = producer.executions.length;
   const id = await flows.register(more);
   await executed(producer, before + 1);
+  expect((await flows.state(id)).status).toBe('PUBLISHING');
   const owner = await product.as('alpha-owner');
   payload((await owner(Report, { input: { dataProduct: id, status: 'SUCCEEDED' } })).reportProvisioning);
   await flows.published(id);
@@ -79,7 +80,8 @@ describe('a domain that only runs the workflows of the reference architecture', 
     const link = { database: 'data-products', table: 'rl-sales' };
     const ask = (wanted: string[], name = 'reader') =>
       flows.grant({ dataProduct: id, tables: wanted, principals: [roleOf(flows.beta.account, name)] });
-    await ask(['sales']);
+    const grant = await ask(['sales']);
+    expect((await flows.reached(grant, 'ACTIVE')).howToQuery).toMatchObject(link);
     await executed(consumer, 1);
     await ask(['sales', 'refunds'], 'second');
     await executed(consumer, 2);
