@@ -1,0 +1,74 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
+import pg from 'pg';
+import pino from 'pino';
+import { startPostgres } from '../../src/sandbox/postgres.js';
+import { migrate } from '../../src/server/migrate.js';
+import type { Seen } from './sink.js';
+
+/** A Postgres with a log of events, and a sink in a process of its own that answers PutEvents. */
+export interface Stage {
+  serverUrl: string;
+  owner: pg.Pool;
+  client: EventBridgeClient;
+  /** The sink begins anew, with so many of 100 entries failing once. */
+  begin(failingOf100: number): Promise<void>;
+  seen(): Promise<Seen>;
+  close(): Promise<void>;
+}
+
+/** Makes the stage and numbers so many events. */
+export async function setStage(events: number): Promise<Stage> {
+  const folder = mkdtempSync(join(tmpdir(), 'meshgate-bench-'));
+  const postgres = await startPostgres({ dataDir: join(folder, 'postgres') });
+  await migrate(postgres.ownerUrl, pino({ level: 'silent' }), 'prisma/migrations');
+  const owner = new pg.Pool({ connectionString: postgres.ownerUrl, max: 2 });
+  await fill(owner, events);
+  const sink = spawn(process.execPath, [fileURLToPath(import.meta.url), 'sink'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [line] = (await once(createInterface({ input: sink.stdout }), 'line')) as [string];
+  const { url } = JSON.parse(line) as { url: string };
+  const ask = async (path: string, body = '') =>
+    (await (await fetch(`${url}${path}`, { method: 'POST', body })).json()) as Seen;
+  const credentials = { accessKeyId: 'AKIABENCH', secretAccessKey: 'bench' };
+  return {
+    serverUrl: postgres.serverUrl,
+    owner,
+    client: new EventBridgeClient({ endpoint: url, region: 'eu-west-1', credentials, maxAttempts: 1 }),
+    begin: async (failingOf100) => void (await ask('/begin', String(failingOf100))),
+    seen: () => ask('/seen'),
+    close: async () => {
+      sink.kill();
+      await owner.end();
+      await postgres.stop();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Events about different products of some 500 bytes each, as a mesh at work writes them. */
+async function fill(owner: pg.Pool, events: number): Promise<void> {
+  await owner.query(
+    `INSERT INTO "EventPending" ("id", "type", "version", "subjectType", "subjectId", "subject", "audiencePublic", "audienceDomains",
+       "audienceSubjects", "actor", "correlationId", "occurredAt", "data", "canonical")
+     SELECT gen_random_uuid(), 'DataProductUpdated', 1, 'DataProduct', gen_random_uuid(),
+       jsonb_build_object('type', 'DataProduct', 'id', 'RGF0YVByb2R1Y3Q6' || n, 'name', 'orders-' || n, 'domain', 'commerce'), true, '{}',
+       '{}', '{"kind":"USER","subject":"ana","name":"Ana","tokenId":null,"address":null}', gen_random_uuid()::text, now(),
+       jsonb_build_object('tags', '["sales","daily"]'::jsonb, 'before', jsonb_build_object('description', repeat('a', 120)),
+         'after', jsonb_build_object('description', repeat('b', 120))), '{}'
+     FROM generate_series(1, $1::int) n`,
+    [events],
+  );
+  for (let moved = 1; moved > 0; ) {
+    const { rows } = await owner.query<{ moved: number }>('SELECT sequence_events(2000) AS moved');
+    moved = rows[0]?.moved ?? 0;
+  }
+  await owner.query('ANALYZE "Event"');
+}
