@@ -110,6 +110,18 @@ export const EVENT_TYPES = {
   },
   TokenCreated: { subject: 'PersonalAccessToken', version: 1, says: 'Somebody made a personal access token.' },
   TokenRevoked: { subject: 'PersonalAccessToken', version: 1, says: 'A personal access token was revoked.' },
+  WebhookRegistered: { subject: 'Webhook', version: 1, says: 'A webhook was registered.' },
+  WebhookUpdated: { subject: 'Webhook', version: 1, says: "A webhook's name, URL or filter changed." },
+  WebhookRemoved: { subject: 'Webhook', version: 1, says: 'A webhook was removed.' },
+  WebhookSecretRotated: { subject: 'Webhook', version: 1, says: 'A webhook got a new secret.' },
+  WebhookEnabled: { subject: 'Webhook', version: 1, says: 'A webhook was turned on.' },
+  WebhookDisabled: {
+    subject: 'Webhook',
+    version: 1,
+    says: 'A webhook was turned off: by somebody, by its receiver, or because it failed for too long.',
+  },
+  WebhookPinged: { subject: 'Webhook', version: 1, says: 'Somebody had a webhook tried.' },
+  WebhookRedelivered: { subject: 'Webhook', version: 1, says: 'Somebody had an event sent to a webhook once more.' },
   PublisherPaused: { subject: 'Publisher', version: 1, says: 'Somebody stopped the sending of events to EventBridge.' },
   PublisherResumed: { subject: 'Publisher', version: 1, says: 'Somebody let the sending of events go on.' },
   EventsRedriven: {
@@ -131,7 +143,8 @@ export type SubjectType =
   | 'Resource'
   | 'ServiceAccount'
   | 'PersonalAccessToken'
-  | 'Publisher';
+  | 'Publisher'
+  | 'Webhook';
 
 /** AccessRevoked -> ACCESS_REVOKED. */
 export function upperCase(type: string): string {

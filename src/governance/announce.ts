@@ -1,6 +1,13 @@
 import { append } from '../events/append.js';
 import type { Actor, Audience, EventType } from '../events/types.js';
-import type { DataContract, Domain, PersonalAccessToken, Policy, ServiceAccount } from '../generated/prisma/client.js';
+import type {
+  DataContract,
+  Domain,
+  PersonalAccessToken,
+  Policy,
+  ServiceAccount,
+  Webhook,
+} from '../generated/prisma/client.js';
 import { globalId, PUBLISHER_ID } from './global-id.js';
 import type { GrantRow, ProductRow, RequestRow } from './rows.js';
 import type { Tx } from './transaction.js';
@@ -245,6 +252,26 @@ export async function announcePublisher(tx: Tx, author: Author, { type, data }: 
     audience: { public: false, domains: [], subjects: [author.actor.subject] },
     ...authorship(author),
     data,
+  });
+}
+
+interface WebhookNews {
+  type: TypesOf<'Webhook'>;
+  webhook: Pick<Webhook, 'id' | 'name' | 'url' | 'domainId'> & { domain: Pick<Domain, 'name'> | null };
+  data: Data;
+}
+
+/** Where a domain's events go is its members' to know, where the mesh's go the admins'. Of the URL the host alone is told: the rest may be secret. */
+export async function announceWebhook(tx: Tx, author: Author, { type, webhook, data }: WebhookNews): Promise<void> {
+  const { id, name, url, domainId, domain } = webhook;
+  await append(tx, {
+    type,
+    subject: { type: 'Webhook', id: globalId('Webhook', id), name, domain: domain?.name ?? null },
+    subjectId: id,
+    domainId,
+    audience: { public: false, domains: domainId === null ? [] : [domainId], subjects: [] },
+    ...authorship(author),
+    data: { receiver: new URL(url).host, ...data },
   });
 }
 

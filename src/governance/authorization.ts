@@ -24,6 +24,7 @@ import { refusalOf, tokenAllows } from './token-scope.js';
  * | PersonalAccessToken        | whose it is, admins                                                                   |
  * | EventRoute                 | members of its domain, admins                                                         |
  * | Publisher, DeadLetter      | admins                                                                                |
+ * | Webhook                    | owners and stewards of its domain, admins; of the whole mesh: admins                   |
  *
  * A token of Meshgate's narrows all of this to its scopes (token-scope.ts): what it is not good for is not seen, and not done.
  */
@@ -38,6 +39,8 @@ export interface Subjects {
   /** `domainIds`: the domains that claim it; of a grant, both. `deciderIds`: those whose word counts where it is not as it must be. */
   Resource: { type: 'Resource'; domainIds: readonly string[]; deciderIds?: readonly string[] };
   Deputy: { type: 'Deputy'; domainId: string; standsInFor: string; deputy: string };
+  /** A receiver of the events of one domain, or (null) of the whole mesh. */
+  Webhook: { type: 'Webhook'; domainId: string | null };
   /** A personal access token: of whom. */
   Token: { type: 'Token'; subject: string };
 }
@@ -89,6 +92,11 @@ const seesDeputy = rule(
 const ownToken = (viewer: Viewer, { subject }: Subjects['Token']) => viewer.admin || viewer.subject === subject;
 const steersPolicy = rule(
   'Policy',
+  (viewer, { domainId }) => viewer.admin || (domainId !== null && steers(viewer, domainId)),
+);
+
+const steersWebhook = rule(
+  'Webhook',
   (viewer, { domainId }) => viewer.admin || (domainId !== null && steers(viewer, domainId)),
 );
 
@@ -155,6 +163,9 @@ const RULES = {
     (viewer, { domainId, standsInFor, deputy }) =>
       viewer.subject === standsInFor || viewer.subject === deputy || owns(viewer, domainId),
   ),
+  'webhook:read': steersWebhook,
+  /** A way out for events that outlives whoever made it. */
+  'webhook:change': steersWebhook,
   'policy:draft': steersPolicy,
   'policy:activate': steersPolicy,
   /** On past requests for the products that it is about. */
@@ -196,6 +207,7 @@ const SEEING = {
   DataProduct: 'data-product:read',
   Access: 'access-request:read',
   Policy: null,
+  Webhook: null,
   Resource: 'resource:read',
   Deputy: 'deputy:read',
   Token: 'token:read',
@@ -257,6 +269,7 @@ export function domainActions(viewer: Viewer, domainId: string): Action[] {
     Access: { type: 'Access', requestedBy: '', productDomainId: domainId, consumerDomainId: domainId },
     Resource: { type: 'Resource', domainIds: [domainId], deciderIds: [domainId] },
     Policy: { type: 'Policy', domainId },
+    Webhook: { type: 'Webhook', domainId },
   };
   return ACTIONS.filter((action) => {
     const subject = subjects[RULES[action].on];
@@ -273,6 +286,7 @@ const NAMES: Record<keyof Subjects, string> = {
   DataProduct: 'The data product',
   Access: 'The access request or grant',
   Policy: 'The policy',
+  Webhook: 'The webhook',
   Resource: 'The resource',
   Deputy: 'The deputy',
   Token: 'The token',
@@ -327,6 +341,9 @@ export const REFUSALS: Record<Action, string> = {
   'deputy:read': 'You may not see this deputy.',
   'deputy:end':
     'You may not end this: only whom he stands in for, he himself, owners of the domain and platform admins may.',
+  'webhook:read': 'You may not see this webhook.',
+  'webhook:change':
+    'You may not have events sent there: for a domain, only its owners and stewards and platform admins may; for the whole mesh, only platform admins.',
   'policy:draft': `You may not draft this policy: ${POLICY_STEERS}`,
   'policy:activate': `You may not activate or deactivate this policy: ${POLICY_STEERS}`,
   'policy:try': `You may not try this policy: ${POLICY_STEERS}`,

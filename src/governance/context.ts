@@ -61,6 +61,14 @@ export interface Mesh {
   databaseNames: { nrac: string; tbac: string };
 }
 
+/** What governance knows of webhooks: secrets are derived where they are signed with. */
+export interface WebhookRules {
+  /** The `version`th secret of a webhook, as its receiver is shown it. */
+  secretOf(name: { webhookId: string; version: number }): string;
+  /** Why events may not be sent to a URL, to be said after the field's name; null where they may. */
+  urlProblem(url: string): string | null;
+}
+
 /** What every action gets first. */
 export interface Context {
   viewer: Viewer;
@@ -72,6 +80,8 @@ export interface Context {
   machineIssuers: ReadonlyMap<string, string>;
   /** Called after a commit that changed desired state or appended events: wakes lanes and the sequencer. Must not throw. */
   committed: (lanes: { account: string; region: string }[]) => void;
+  /** Undefined where the installation has no key for webhooks. */
+  webhooks?: WebhookRules | undefined;
   /** What evaluates policies. */
   policies: PolicyEngine;
   /** The AWS calls that a plan leads to, as the provider of each kind states them. */

@@ -8,7 +8,8 @@ export type NodeType =
   | 'ServiceAccountSecret'
   | 'DeadLetter'
   | 'EventRoute'
-  | 'Deputy';
+  | 'Deputy'
+  | 'WebhookDelivery';
 
 /** The one publisher of an installation: it has no row of its own. */
 export const PUBLISHER_ID = '00000000-0000-7000-8000-0000000000eb';
@@ -52,6 +53,8 @@ const NODE_TYPES: Record<NodeType, true> = {
   DeadLetter: true,
   EventRoute: true,
   Deputy: true,
+  Webhook: true,
+  WebhookDelivery: true,
 };
 
 function isNodeType(text: string): text is NodeType {

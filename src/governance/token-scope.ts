@@ -44,6 +44,8 @@ const SCOPE_OF: Record<Action, NeededScope> = {
   'deputy:name': INTERACTIVE,
   'deputy:read': 'CATALOGUE_READ',
   'deputy:end': 'DOMAIN_WRITE',
+  'webhook:read': 'DOMAIN_WRITE',
+  'webhook:change': INTERACTIVE,
   'policy:draft': 'DOMAIN_WRITE',
   'policy:activate': INTERACTIVE,
   'policy:try': 'ACCESS_READ',
@@ -71,6 +73,7 @@ const SCOPE_OF_SUBJECT: Record<SubjectType, NeededScope> = {
   Resource: 'RESOURCE_READ',
   ServiceAccount: 'DOMAIN_WRITE',
   PersonalAccessToken: INTERACTIVE,
+  Webhook: 'DOMAIN_WRITE',
   Publisher: INTERACTIVE,
 };
 

@@ -1,4 +1,15 @@
-import { accessSync, constants, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { DEMO_ACCOUNTS, DEMO_REGION, DEMO_USERS, GOVERNANCE_ACCOUNT } from '../demo/mesh.js';
@@ -161,7 +172,7 @@ async function startParts(options: StartOptions, { closing, log }: Running): Pro
   await step('Migrations', () => migrate(postgres.ownerUrl, log));
   const sandbox = await step('Sandbox AWS', () => openSandbox(dataDir, log));
   closing.push(() => sandbox.close());
-  const config = localConfig({ host, port, databaseUrl: postgres.serverUrl, sandbox });
+  const config = localConfig({ host, port, dataDir, databaseUrl: postgres.serverUrl, sandbox });
   const app = await step('Server and worker', async () => {
     const created = await createApp({ config, roles: { serve: true, work: true }, log, alone: true });
     closing.push(() => created.close());
@@ -190,14 +201,22 @@ async function openSandbox(dataDir: string, log: Log): Promise<Sandbox> {
 }
 
 interface Local {
+  dataDir: string;
   host: string;
   port: number;
   databaseUrl: string;
   sandbox: Sandbox;
 }
 
+/** Made once for a data folder: webhooks' secrets hang on it. */
+function webhookKey(dataDir: string): string {
+  const path = join(dataDir, 'webhook-key');
+  if (!existsSync(path)) writeFileSync(path, `${randomBytes(32).toString('base64')}\n`, { mode: 0o600 });
+  return readFileSync(path, 'utf8').trim();
+}
+
 /** The same configuration as in production, through the same checks, with the sandbox in the place of AWS. */
-function localConfig({ host, port, databaseUrl, sandbox }: Local): Config {
+function localConfig({ host, port, dataDir, databaseUrl, sandbox }: Local): Config {
   const role = (name: string): string => `arn:aws:iam::${GOVERNANCE_ACCOUNT}:role/${name}`;
   const issuer = {
     issuer: sandboxIssuer,
@@ -219,6 +238,8 @@ function localConfig({ host, port, databaseUrl, sandbox }: Local): Config {
     MESHGATE_EVENT_TARGET_ROLE_ARN: role('meshgate-events'),
     MESHGATE_MANAGE_SETTINGS: 'true',
     MESHGATE_AWS_ENDPOINT: sandbox.url,
+    MESHGATE_WEBHOOK_KEYS: webhookKey(dataDir),
+    MESHGATE_WEBHOOK_NETWORKS: '127.0.0.0/8,::1',
     MESHGATE_PRODUCTION: 'false',
     ...periodsGiven(),
   });

@@ -16,6 +16,8 @@ const NAMES: Record<string, string> = {
   DeadLetter: 'The dead letter',
   EventRoute: 'The route',
   Deputy: 'The deputy',
+  Webhook: 'The webhook',
+  WebhookDelivery: 'The delivery',
 };
 
 /** The row id that a global id of this type names; NOT_FOUND for anything else, like for what is not there. */

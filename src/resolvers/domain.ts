@@ -8,6 +8,7 @@ import { eventRouteList } from '../governance/read/event-route.js';
 import { policyList } from '../governance/read/policy.js';
 import { resourceList } from '../governance/read/resource.js';
 import { readOne, sql } from '../governance/read/select.js';
+import { webhookList } from '../governance/read/webhook.js';
 import { DataProductConnection } from '../schema/data-product.js';
 import {
   AddDomainMemberInput,
@@ -28,6 +29,7 @@ import {
 } from '../schema/payload.js';
 import { PolicyConnection } from '../schema/policy.js';
 import { ResourceConnection } from '../schema/resource.js';
+import { WebhookConnection } from '../schema/webhook.js';
 import { nestedPage, PageArgs, rootPage } from './connection.js';
 import type { RequestContext } from './context.js';
 import { DataProductsArgs } from './data-product.js';
@@ -36,6 +38,7 @@ import { PoliciesArgs } from './policy.js';
 import { ResourcesArgs } from './resource.js';
 import { answer } from './result.js';
 import { selectionOf } from './select.js';
+import { WebhooksArgs } from './webhook.js';
 
 @ArgsType()
 class DomainsArgs extends PageArgs {
@@ -126,6 +129,13 @@ export class DomainResolver {
   })
   eventRoutes(@Root() root: Domain, @Args(() => PageArgs) _: PageArgs, @Info() info: GraphQLResolveInfo) {
     return nestedPage(root, info, eventRouteList);
+  }
+
+  @FieldResolver(() => WebhookConnection, {
+    description: 'Where its events are sent, by name; for those who steer it.',
+  })
+  webhooks(@Root() root: Domain, @Args(() => WebhooksArgs) _: WebhooksArgs, @Info() info: GraphQLResolveInfo) {
+    return nestedPage(root, info, webhookList);
   }
 
   @FieldResolver(() => PolicyConnection, { description: 'Its own policies, for its own products.' })

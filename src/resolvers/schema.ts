@@ -29,6 +29,7 @@ import { DeadLetterResolver, PublisherResolver, RedriveEventsPayloadResolver } f
 import { ResourceResolver } from './resource.js';
 import { ServiceAccountResolver, ServiceAccountSecretResolver } from './service-account.js';
 import { ViewerResolver } from './viewer.js';
+import { WebhookDeliveryResolver, WebhookResolver } from './webhook.js';
 
 /** Streams come from the event log's tail; TypeGraphQL only asks that there be something. */
 const noPubSub = {
@@ -76,6 +77,8 @@ export async function buildSchema(): Promise<GraphQLSchema> {
       ServiceAccountResolver,
       ServiceAccountSecretResolver,
       ViewerResolver,
+      WebhookResolver,
+      WebhookDeliveryResolver,
     ],
     orphanedTypes: meshEventTypes,
     validate: false,

@@ -27,6 +27,9 @@ import {
   SchemaSource,
   TableFormat,
   TokenScope,
+  WebhookDeliveryKind,
+  WebhookDeliveryStatus,
+  WebhookStatus,
 } from '../generated/prisma/enums.js';
 
 /** Names an enum in the API, each value with its meaning. */
@@ -274,6 +277,19 @@ describe(DeadLetterStatus, 'DeadLetterStatus', 'Where a refused event is.', {
   REDRIVING: 'It is on its way again.',
   SENT: 'It arrived after all.',
 });
+describe(WebhookStatus, 'WebhookStatus', 'Whether a webhook is on.', {
+  ENABLED: 'It is sent events.',
+  DISABLED: 'It is sent nothing, and keeps its place in the log.',
+});
+describe(WebhookDeliveryKind, 'WebhookDeliveryKind', 'What is sent to a webhook.', {
+  EVENT: 'An event of the mesh.',
+  PING: 'A message that tells nothing, to try the receiver.',
+});
+describe(WebhookDeliveryStatus, 'WebhookDeliveryStatus', 'Where a delivery is.', {
+  PENDING: 'It is tried, or waits for its next try.',
+  SUCCEEDED: 'The receiver answered 2xx.',
+  FAILED: 'It is not tried any more; it can be sent once more.',
+});
 describe(
   MeshEventType,
   'MeshEventType',
@@ -308,4 +324,7 @@ export {
   SchemaSource,
   TableFormat,
   TokenScope,
+  WebhookDeliveryKind,
+  WebhookDeliveryStatus,
+  WebhookStatus,
 };

@@ -30,6 +30,7 @@ import { callerOf, createRateLimit, pointsOf } from './rates.js';
 import type { StreamSession } from './subscription.js';
 import { readTrustedDocuments } from './trusted-documents.js';
 import { createViewers, type Viewers } from './viewer.js';
+import { webhookSettings } from './webhooks.js';
 import { serveWebSockets } from './websocket.js';
 import { assertRecent, startWork, type Work } from './work.js';
 
@@ -190,6 +191,7 @@ function createRequests({ config, database, tail, viewers, ownTokens, committed 
   const admitRequest = createRateLimit();
   const admitStream = createRateLimit();
   const admitStranger = createRateLimit();
+  const webhooks = webhookSettings(config)?.rules;
   const policies = createPolicyEngine();
   const providers = createProviders(config.mesh.region);
   const callsOf: CallsOf = (account, kind, item, action) => providers[kind].calls(account, item as never, action);
@@ -217,6 +219,7 @@ function createRequests({ config, database, tail, viewers, ownTokens, committed 
       machineIssuers,
       committed,
       policies,
+      webhooks,
       callsOf,
     };
     return {

@@ -44,6 +44,16 @@ export const classifications = z
 export const proxies = list.pipe(
   z.array(z.string().refine(isNetwork, 'must be IP addresses or networks such as 10.0.0.0/8, separated by commas')),
 );
+/** Keys of at least 32 bytes, in base64, separated by commas. */
+export const webhookKeys = list.pipe(
+  z.array(
+    z
+      .string()
+      .regex(/^[A-Za-z0-9+/]+={0,2}$/, 'must be base64')
+      .transform((text) => Buffer.from(text, 'base64'))
+      .refine((key) => key.length >= 32, 'must have 32 bytes or more each'),
+  ),
+);
 /** Whole numbers of days, separated by commas. */
 export const days = list.pipe(
   z.array(

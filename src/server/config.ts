@@ -15,6 +15,7 @@ import {
   origins,
   postgresUrl,
   proxies,
+  webhookKeys,
   wholeNumber,
 } from './config-value.js';
 import type { logLevels } from './log.js';
@@ -66,6 +67,10 @@ export interface Config {
     /** Whether to assume the governance role; else the credentials found are its own already. */
     assumeGovernanceRole: boolean;
   };
+  /** The keys that webhooks' secrets are derived from, the one in force first; none: there are no webhooks. */
+  webhookKeys: Buffer[];
+  /** Networks that webhooks may reach although they are not public. */
+  webhookNetworks: string[];
   driftPeriodSeconds: number;
   /** How many days before its end a grant's end is announced. */
   reminderDays: number[];
@@ -160,6 +165,16 @@ const variables = {
     .refine(isLoopback, 'must be on loopback: it is for the sandbox')
     .optional()
     .describe('Where the sandbox answers in place of AWS. Never set it for real AWS.'),
+  MESHGATE_WEBHOOK_KEYS: webhookKeys
+    .default([])
+    .describe(
+      "Keys that webhooks' secrets are derived from: base64 of 32 bytes or more (`openssl rand -base64 32`), separated by commas; the first makes new secrets, all of them sign. Without one there are no webhooks.",
+    ),
+  MESHGATE_WEBHOOK_NETWORKS: proxies
+    .default([])
+    .describe(
+      'Addresses or networks (10.2.0.0/16) that webhooks may reach although they are not public, separated by commas; loopback among them also without TLS.',
+    ),
   MESHGATE_DRIFT_PERIOD: duration
     .default(900)
     .describe('How often each AWS object is looked at again (ISO 8601 duration).'),
@@ -254,6 +269,8 @@ export function readConfig(source: Environment = process.env): Config {
       credentials: null,
       assumeGovernanceRole: value.MESHGATE_ASSUME_GOVERNANCE_ROLE,
     },
+    webhookKeys: value.MESHGATE_WEBHOOK_KEYS,
+    webhookNetworks: value.MESHGATE_WEBHOOK_NETWORKS,
     driftPeriodSeconds: value.MESHGATE_DRIFT_PERIOD,
     reminderDays: value.MESHGATE_REMINDER_DAYS,
     logLevel: value.MESHGATE_LOG_LEVEL,

@@ -6,6 +6,7 @@ import type { Listener } from '../events/listen.js';
 import { startLoop } from '../events/loop.js';
 import { startPublisher } from '../events/publisher.js';
 import type { PutEvents } from '../events/put-events.js';
+import { startWebhookSender } from '../events/webhook-sender.js';
 import { aboutResource } from '../governance/about-resource.js';
 import type { Context } from '../governance/context.js';
 import { declareDomains } from '../governance/declare-domains.js';
@@ -16,6 +17,7 @@ import { followUp } from '../governance/follow-up.js';
 import { remindOfEnds } from '../governance/remind.js';
 import { settled, unsettledOwners } from '../governance/settled.js';
 import { actAsSystem, forgetIdempotencyKeys } from '../governance/transaction.js';
+import { turnOffWebhook } from '../governance/webhook-delivery.js';
 import { endLeases, type LaneKey } from '../provisioning/lane.js';
 import type { Aws } from '../provisioning/provider.js';
 import { DEFAULT_TIMES, startReconciler } from '../provisioning/reconcile.js';
@@ -25,6 +27,7 @@ import type { Database } from './database.js';
 import type { ReadinessCheck } from './health.js';
 import type { Jobs } from './jobs.js';
 import type { Log } from './log.js';
+import { tellWebhook, webhookSettings } from './webhooks.js';
 
 /** What the worker's part is built from. `committed` is told of lanes that its own transactions changed. */
 export interface WorkOptions {
@@ -45,6 +48,7 @@ export interface Work {
   stop(): Promise<void>;
 }
 
+const WEBHOOK_TIMEOUT_MS = 15_000;
 const lanesAtOnce = 8;
 const expireEvery = 1_000;
 const followUpEvery = 1_000;
@@ -88,6 +92,14 @@ export async function startWork(options: WorkOptions): Promise<Work> {
   const put = putAsGovernance(aws, config);
   const bus = mesh.centralBusName;
   const publisher = startPublisher({ pool: database.pool, listener, put, bus, log });
+  const webhooks = webhookSettings(config);
+  const sender =
+    webhooks &&
+    startWebhookSender({
+      ...{ pool: database.pool, listener, log, secrets: webhooks.secrets, tell: tellWebhook },
+      limits: { allowed: webhooks.allowed, timeoutMs: WEBHOOK_TIMEOUT_MS },
+      disable: (id, reason) => turnOffWebhook({ db, mesh, committed }, { id, reason }),
+    });
   const anchors = startAnchors({ pool: database.pool, put, bus, log });
   const system = { db, mesh, committed };
   const clock = startLoop({
@@ -154,6 +166,7 @@ export async function startWork(options: WorkOptions): Promise<Work> {
         tidying.stop(),
         publisher.stop(),
         anchors.stop(),
+        sender?.stop(),
         reconciler.stop(),
       ]);
     },

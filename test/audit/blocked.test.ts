@@ -86,7 +86,22 @@ beforeAll(async () => {
   const madeToken = { name: 'createPersonalAccessToken', input: { name: 'old', scopes: ['ACCESS_READ'] } };
   const token = await carriedOut(madeToken, 'secret personalAccessToken { id }');
   shown.push(String(token.secret));
+  const [hook, changed, gone, off] = [
+    await webhook('hook'),
+    await webhook('changed'),
+    await webhook('gone'),
+    await webhook('off'),
+  ];
+  await idOf('disableWebhook', { webhook: off, reason: 'Moves' }, 'webhook');
   examples = {
+    registerWebhook: { input: { ...webhookInput, name: 'new' } },
+    updateWebhook: { input: { webhook: changed, name: 'changed-too' } },
+    rotateWebhookSecret: { input: { webhook: hook } },
+    pingWebhook: { input: { webhook: hook } },
+    redeliverWebhook: { input: { webhookDelivery: await failedDelivery(hook) } },
+    enableWebhook: { input: { webhook: off } },
+    disableWebhook: { input: { webhook: changed, reason: 'Moves' } },
+    removeWebhook: { input: { webhook: gone } },
     registerDomain: { input: domainInput },
     updateDomain: { input: { domain: ids.logistics, description: 'Moves things' } },
     addDomainMember: { input: { domain: ids.logistics, subject: 'new.one', role: 'MEMBER' } },
@@ -141,7 +156,7 @@ async function outcomeOf(name: string): Promise<string> {
 async function tables(): Promise<Record<string, string>> {
   const { rows } = await owner.query<{ name: string }>(
     `SELECT relname AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
-       AND relname NOT IN ('Lane', 'EventCursor')`,
+       AND relname NOT IN ('Lane', 'EventCursor', 'WebhookProgress')`,
   );
   const kept: Record<string, string> = {};
   for (const { name } of rows) {
@@ -388,4 +403,23 @@ async function prepareByHand(product: string): Promise<string> {
     [account, id],
   );
   return Buffer.from(`ForeignGrant:${rows[0]?.id}`).toString('base64url');
+}
+
+const webhookInput = { url: 'http://127.0.0.1:9999/', filter: { types: ['TOKEN_REVOKED'] } };
+
+async function webhook(name: string): Promise<string> {
+  const made = await carriedOut({ name: 'registerWebhook', input: { ...webhookInput, name } }, 'secret webhook { id }');
+  shown.push(String(made.secret));
+  return (made.webhook as { id: string }).id;
+}
+
+/** The first event of the log, as one that a webhook did not take. */
+async function failedDelivery(hook: string): Promise<string> {
+  const [, webhookId] = Buffer.from(hook, 'base64url').toString().split(':');
+  const { rows } = await owner.query<{ id: string }>(
+    `INSERT INTO "WebhookDelivery" ("id", "webhookId", "messageId", "seq", "eventType", "subjectId", "status", "nextAttemptAt")
+     SELECT gen_random_uuid(), $1, "id", "seq", "type", "subjectId", 'FAILED', NULL FROM "Event" ORDER BY "seq" LIMIT 1 RETURNING "id"`,
+    [webhookId],
+  );
+  return Buffer.from(`WebhookDelivery:${rows[0]?.id}`).toString('base64url');
 }

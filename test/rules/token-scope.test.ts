@@ -39,6 +39,7 @@ const GOOD_FOR: Record<TokenScope, Action[]> = {
     'domain:read-service-accounts',
     'policy:draft',
     'deputy:end',
+    'webhook:read',
   ],
   RESOURCE_READ: ['resource:read'],
   RESOURCE_WRITE: ['resource:retry', 'resource:take-over', 'resource:acknowledge-drift'],
@@ -70,13 +71,14 @@ describe('a token', () => {
       'token:create',
       'token:read',
       'token:revoke',
+      'webhook:change',
     ]);
   });
 
   test('without scopes is good for nothing, and reads nothing', () => {
     expect(ACTIONS.filter((action) => tokenAllows(viewer(new Set()), action))).toEqual([]);
     expect(subjectsRead(viewer(new Set()))).toEqual([]);
-    expect(subjectsRead(viewer(null))).toHaveLength(10);
+    expect(subjectsRead(viewer(null))).toHaveLength(11);
   });
 
   test('never makes its holder wider than he is', () => {

@@ -88,6 +88,8 @@ function configOf(databaseUrl: string, sandboxUrl: string, environment: Record<s
     MESHGATE_EVENT_TARGET_ROLE_ARN: role('meshgate-events'),
     MESHGATE_MANAGE_SETTINGS: 'true',
     MESHGATE_AWS_ENDPOINT: sandboxUrl,
+    MESHGATE_WEBHOOK_KEYS: Buffer.alloc(32, 7).toString('base64'),
+    MESHGATE_WEBHOOK_NETWORKS: '127.0.0.1',
     MESHGATE_PRODUCTION: 'false',
     ...environment,
   });

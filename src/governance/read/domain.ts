@@ -9,6 +9,7 @@ import { progress, resourceList } from './resource.js';
 import { type Column, plain, raw, type Shape, type Sql, sql } from './select.js';
 import { serviceAccountShape } from './service-account.js';
 import { everybody, isMember, memberIds, owns } from './visible.js';
+import { webhookList } from './webhook.js';
 
 /** Columns that only members of the domain and admins get; null for others. */
 function forMembers(...names: string[]): Record<string, Column> {
@@ -84,6 +85,11 @@ export const domainShape: Shape = {
     eventRoutes: {
       kind: 'connection',
       list: () => eventRouteList,
+      where: (t, r) => sql`${r}."domainId" = ${t}."id"`,
+    },
+    webhooks: {
+      kind: 'connection',
+      list: () => webhookList,
       where: (t, r) => sql`${r}."domainId" = ${t}."id"`,
     },
     policies: {

@@ -14,6 +14,7 @@ import { resourceShape } from './resource.js';
 import { plain, raw, type Shape, type Sql, sql } from './select.js';
 import { serviceAccountShape } from './service-account.js';
 import { seesEvent } from './visible.js';
+import { webhookShape } from './webhook.js';
 
 /** Every object that `node` finds. */
 export const nodeShapes = (): Shape[] => [
@@ -36,6 +37,7 @@ const subjectShapes = (): Shape[] => [
   serviceAccountShape,
   personalAccessTokenShape,
   publisherShape,
+  webhookShape,
 ];
 
 export const eventShape: Shape = {

@@ -32,6 +32,11 @@ export function seesServiceAccount(t: Sql, viewer: Viewer): Sql {
   return sql`(${t}."subject" = ${viewer.subject} OR ${among(sql`${t}."domainId"`, owned)})`;
 }
 
+/** Where a domain's events go is for those who steer it; where the mesh's go, for admins. */
+export function seesWebhook(t: Sql, viewer: Viewer): Sql {
+  return viewer.admin ? sql`true` : among(sql`${t}."domainId"`, governedIds(viewer));
+}
+
 /** A token is its holder's affair. */
 export function seesToken(t: Sql, viewer: Viewer): Sql {
   return viewer.admin ? sql`true` : sql`${t}."subject" = ${viewer.subject}`;

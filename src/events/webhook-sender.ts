@@ -1,0 +1,122 @@
+import type { Pool, PoolClient } from 'pg';
+import { type CursorLock, takeCursor } from './cursor-lock.js';
+import type { Listener } from './listen.js';
+import { type Log, type Loop, startLoop } from './loop.js';
+import { within10Seconds } from './read.js';
+import { forgetDeliveries, makeDeliveries, readLeastPosition, type Tell } from './webhook-deliveries.js';
+import { type DisableReason, type LaneOptions, runLane, WEBHOOK_TIMES, type WebhookTimes } from './webhook-lane.js';
+import { type PostLimits, post } from './webhook-post.js';
+import type { WebhookSecrets } from './webhook-secret.js';
+
+const READER = 'webhooks';
+const POLL_MS = 250;
+const FORGET_EVERY_MS = 3_600_000;
+/** Webhooks that are served at once: those that fail have places of their own, so that they take none from the others. */
+const LANES = { well: 100, failing: 50 };
+
+export interface WebhookSenderOptions {
+  pool: Pool;
+  listener: Listener;
+  log: Log;
+  secrets: WebhookSecrets;
+  limits: PostLimits;
+  tell: Tell;
+  /** Turns a webhook off and says so in the log. */
+  disable: (webhookId: string, reason: DisableReason) => Promise<void>;
+  times?: WebhookTimes;
+}
+
+/**
+ * Sends the log to webhooks, at least once, with the event's id: one process of the installation at a time. Each webhook has its own place in
+ * the log and its own deliveries, so that none waits for another.
+ */
+export function startWebhookSender(options: WebhookSenderOptions): Loop {
+  const { pool, listener, log, secrets, limits, tell, disable, times = WEBHOOK_TIMES } = options;
+  const lanes = new Map<string, { failing: boolean; ended: Promise<void> }>();
+  let held: { cursor: CursorLock; lost: AbortController } | undefined;
+  let forgotAt = 0;
+
+  async function sendOn(signal: AbortSignal): Promise<boolean> {
+    const cursor = held?.cursor ?? (await takeCursor(pool, READER));
+    if (cursor === undefined) return false;
+    if (held === undefined) {
+      takeTurns(cursor.connection);
+      held = { cursor, lost: new AbortController() };
+    }
+    try {
+      const { connection } = cursor;
+      const { more, missed } = await makeDeliveries(connection, tell);
+      for (const id of missed) await disable(id, 'MISSED_EVENTS');
+      await openLanes(held, signal);
+      const least = await readLeastPosition(connection);
+      if (least !== cursor.seq) await cursor.advance(least);
+      if (Date.now() - forgotAt > FORGET_EVERY_MS && !(await forgetDeliveries(connection))) forgotAt = Date.now();
+      return more;
+    } catch (error) {
+      await giveUp();
+      throw error;
+    }
+  }
+
+  async function openLanes({ cursor, lost }: NonNullable<typeof held>, signal: AbortSignal): Promise<void> {
+    const send: LaneOptions['send'] = (message) => post(message, limits);
+    const lane: LaneOptions = { connection: cursor.connection, secrets, tell, send, disable, times };
+    for (const { id, failing } of await readWaiting(cursor)) {
+      const taken = [...lanes.values()].filter((one) => one.failing === failing).length;
+      if (lanes.has(id) || taken >= (failing ? LANES.failing : LANES.well)) continue;
+      const ended = runLane(lane, id, AbortSignal.any([lost.signal, signal]))
+        .catch((err: unknown) => log.warn({ err, webhook: id }, 'deliveries to a webhook broke off and will go on'))
+        .finally(() => lanes.delete(id));
+      lanes.set(id, { failing, ended });
+    }
+  }
+
+  async function giveUp(): Promise<void> {
+    const { cursor, lost } = held ?? {};
+    held = undefined;
+    lost?.abort();
+    // What is under way is noted, where that is still possible, before another process may begin.
+    await Promise.all([...lanes.values()].map(({ ended }) => ended));
+    cursor?.release();
+  }
+
+  const loop = startLoop({ name: 'webhooks', log, idleMs: POLL_MS, run: sendOn });
+  const forget = listener.onWake(loop.poke);
+  return {
+    poke: loop.poke,
+    get lastRunAt() {
+      return loop.lastRunAt;
+    },
+    async stop() {
+      forget();
+      await loop.stop();
+      await giveUp();
+    },
+  };
+}
+
+/** Many lanes use the one connection, and it takes one query at a time. It is never given back to the pool, so that it may stay so. */
+function takeTurns(connection: PoolClient): void {
+  const query = connection.query.bind(connection) as (...given: unknown[]) => Promise<unknown>;
+  let last: Promise<unknown> = Promise.resolve();
+  const inTurn = (...given: unknown[]): Promise<unknown> => {
+    const next = last.then(() => query(...given));
+    last = next.catch(() => undefined);
+    return next;
+  };
+  Object.assign(connection, { query: inTurn });
+}
+
+/** Webhooks for which something is due. */
+async function readWaiting({ connection }: CursorLock): Promise<{ id: string; failing: boolean }[]> {
+  const { rows } = await connection.query<{ id: string; failing: boolean }>(
+    within10Seconds({
+      name: 'webhooks_waiting',
+      text: `SELECT w."id", p."failures" > 0 AS "failing" FROM "Webhook" w JOIN "WebhookProgress" p ON p."webhookId" = w."id"
+        WHERE w."removedAt" IS NULL AND EXISTS (SELECT FROM "WebhookDelivery" d WHERE d."webhookId" = w."id" AND d."status" = 'PENDING'
+          AND d."nextAttemptAt" <= now() AND (d."kind" = 'PING' OR (w."status" = 'ENABLED' AND coalesce(p."pausedUntil" <= now(), true))))
+        ORDER BY random()`,
+    }),
+  );
+  return rows;
+}

@@ -1,0 +1,181 @@
+import type { Domain, Prisma, Webhook } from '../generated/prisma/client.js';
+import { announceWebhook } from './announce.js';
+import { assertCan, assertTokenAllows, can, type Subjects } from './authorization.js';
+import type { Context } from './context.js';
+import { conflict, notFound, wrongState } from './error.js';
+import type { WithSecret } from './personal-access-token.js';
+import { lockDomain } from './rows.js';
+import { newRowId } from './secret.js';
+import { mutate, type Tx } from './transaction.js';
+import { read } from './validation.js';
+import {
+  type DisableWebhookInput,
+  disableInput,
+  type RegisterWebhookInput,
+  type RotateWebhookSecretInput,
+  readRegistration,
+  readUpdate,
+  rotateInput,
+  rulesOf,
+  type UpdateWebhookInput,
+  type WebhookInput,
+  webhookInput,
+} from './webhook.input.js';
+
+/** A webhook with the domain whose it is. */
+export type WebhookRow = Webhook & { domain: Domain | null };
+export type WebhookIds = { webhookId: string };
+
+const MOST_WEBHOOKS = 20;
+
+const webhookSubject = (domainId: string | null): Subjects['Webhook'] => ({ type: 'Webhook', domainId });
+
+/** Registers a receiver of the events of a domain, or of the whole mesh, from now on; its secret is shown once. */
+export async function registerWebhook(ctx: Context, input: RegisterWebhookInput): Promise<WithSecret<WebhookIds>> {
+  assertTokenAllows(ctx.viewer, 'webhook:change');
+  const given = readRegistration(ctx, input);
+  const mutation = { mutation: 'registerWebhook', idempotencyKey: input.idempotencyKey, input };
+  let secret: string | null = null;
+  const ids = await mutate(ctx, mutation, async (tx) => {
+    const domain = await lockOwner(tx, given.domain);
+    assertCan(ctx.viewer, 'webhook:change', webhookSubject(domain?.id ?? null));
+    await refuseTooMany(tx, domain);
+    const { name, url, filter } = given;
+    const id = newRowId();
+    const data = { id, domainId: domain?.id ?? null, name, url, filter: filter as Prisma.InputJsonObject };
+    const webhook = await tx.webhook.create({ data: { ...data, createdBy: ctx.viewer.subject } });
+    await tx.$executeRaw`INSERT INTO "WebhookProgress" ("webhookId", "position") SELECT ${id}::uuid, "seq" FROM "EventHead"`;
+    secret = rulesOf(ctx.webhooks).secretOf({ webhookId: id, version: 1 });
+    await announceWebhook(tx, ctx, { type: 'WebhookRegistered', webhook: { ...webhook, domain }, data: {} });
+    return { ids: { webhookId: id } };
+  });
+  return { ...ids, secret, replayed: secret === null };
+}
+
+/** Registrations for one owner come one after the other. */
+async function lockOwner(tx: Tx, domainId: string | null): Promise<Domain | null> {
+  if (domainId !== null) return lockDomain(tx, domainId);
+  await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtext('webhooks of the mesh'))`;
+  return null;
+}
+
+async function refuseTooMany(tx: Tx, domain: Domain | null): Promise<void> {
+  const count = await tx.webhook.count({ where: { domainId: domain?.id ?? null, removedAt: null } });
+  if (count < MOST_WEBHOOKS) return;
+  throw conflict(
+    `${domain?.name ?? 'The mesh'} has ${MOST_WEBHOOKS} webhooks already: remove one, or let one receive more.`,
+  );
+}
+
+/** Changes name, URL or filter, from the next delivery on. */
+export async function updateWebhook(ctx: Context, input: UpdateWebhookInput): Promise<WebhookIds> {
+  const { webhook: id, change } = readUpdate(ctx, input);
+  return onWebhook(ctx, { mutation: 'updateWebhook', id, input }, async (tx, before) => {
+    const same = (key: string) =>
+      JSON.stringify(before[key as keyof Webhook]) === JSON.stringify(change[key as keyof typeof change]);
+    const changed = Object.keys(change).filter((key) => !same(key));
+    if (changed.length === 0) return;
+    const webhook = await tx.webhook.update({ where: { id }, data: change as Prisma.WebhookUpdateInput });
+    if (changed.includes('url')) await beginAnew(tx, id);
+    await announceWebhook(tx, ctx, {
+      type: 'WebhookUpdated',
+      webhook: { ...webhook, domain: before.domain },
+      data: { changed },
+    });
+  });
+}
+
+/** What failed before says nothing of what comes. */
+export async function beginAnew(tx: Tx, webhookId: string): Promise<void> {
+  const data = { failures: 0, failingSince: null, pausedUntil: null };
+  await tx.webhookProgress.update({ where: { webhookId }, data });
+}
+
+/** Removes a webhook for good: what was not delivered is not delivered any more. */
+export async function removeWebhook(ctx: Context, input: WebhookInput): Promise<WebhookIds> {
+  const { webhook: id } = read(webhookInput, input);
+  return onWebhook(ctx, { mutation: 'removeWebhook', id, input, removed: true }, async (tx, webhook) => {
+    if (webhook.removedAt !== null) return;
+    await tx.webhook.update({ where: { id }, data: { removedAt: new Date(), removedBy: ctx.viewer.subject } });
+    await dropWaiting(tx, id);
+    await announceWebhook(tx, ctx, { type: 'WebhookRemoved', webhook, data: {} });
+  });
+}
+
+/** Nothing that waits is sent. */
+export async function dropWaiting(tx: Tx, webhookId: string): Promise<void> {
+  await tx.webhookDelivery.updateMany({
+    where: { webhookId, status: 'PENDING' },
+    data: { status: 'FAILED', nextAttemptAt: null },
+  });
+}
+
+/** Gives a webhook a new secret; the one before signs too until it ends. The one before that ends at once. */
+export async function rotateWebhookSecret(
+  ctx: Context,
+  input: RotateWebhookSecretInput,
+): Promise<WithSecret<WebhookIds>> {
+  const { webhook: id, previousEndsAt } = read(rotateInput, input);
+  let secret: string | null = null;
+  const ids = await onWebhook(ctx, { mutation: 'rotateWebhookSecret', id, input }, async (tx, webhook) => {
+    const version = webhook.secretVersion + 1;
+    await tx.webhook.update({
+      where: { id },
+      data: { secretVersion: version, previousSecretEndsAt: previousEndsAt },
+    });
+    secret = rulesOf(ctx.webhooks).secretOf({ webhookId: id, version });
+    const data = { previousEndsAt: previousEndsAt.toISOString() };
+    await announceWebhook(tx, ctx, { type: 'WebhookSecretRotated', webhook, data });
+  });
+  return { ...ids, secret, replayed: secret === null };
+}
+
+/** Turns a webhook off: it keeps its place in the log. */
+export async function disableWebhook(ctx: Context, input: DisableWebhookInput): Promise<WebhookIds> {
+  const { webhook: id, reason } = read(disableInput, input);
+  return onWebhook(ctx, { mutation: 'disableWebhook', id, input }, async (tx, webhook) => {
+    if (webhook.status === 'DISABLED') return;
+    await tx.webhook.update({
+      where: { id },
+      data: { status: 'DISABLED', disabledReason: reason, disabledAt: new Date() },
+    });
+    await announceWebhook(tx, ctx, { type: 'WebhookDisabled', webhook, data: { reason } });
+  });
+}
+
+interface Change {
+  mutation: string;
+  id: string;
+  input: { idempotencyKey?: string | null | undefined };
+  /** Also one that was removed. */
+  removed?: boolean;
+}
+
+/** Carries out an action on one webhook, which is locked and may be changed by the viewer. */
+export async function onWebhook(
+  ctx: Context,
+  { mutation, id, input, removed = false }: Change,
+  action: (tx: Tx, webhook: WebhookRow) => Promise<void>,
+): Promise<WebhookIds> {
+  assertTokenAllows(ctx.viewer, 'webhook:change');
+  return mutate(ctx, { mutation, idempotencyKey: input.idempotencyKey, input }, async (tx) => {
+    const webhook = await lockWebhook(ctx, tx, { id });
+    if (webhook.removedAt !== null && !removed)
+      throw wrongState('REMOVED', `${webhook.name} was removed: register another webhook.`);
+    await action(tx, webhook);
+    return { ids: { webhookId: id } };
+  });
+}
+
+/** Locks a webhook that the viewer may change. Whoever may not see it learns nothing of it. */
+export async function lockWebhook(
+  ctx: Context,
+  tx: Tx,
+  { id, asked = 'The webhook' }: { id: string; asked?: string },
+): Promise<WebhookRow> {
+  await tx.$queryRaw`SELECT 1 FROM "Webhook" WHERE "id" = ${id}::uuid FOR NO KEY UPDATE`;
+  const webhook = await tx.webhook.findUnique({ where: { id }, include: { domain: true } });
+  if (webhook === null || !can(ctx.viewer, 'webhook:read', webhookSubject(webhook.domainId))) throw notFound(asked);
+  assertCan(ctx.viewer, 'webhook:change', webhookSubject(webhook.domainId));
+  return webhook;
+}

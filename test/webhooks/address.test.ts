@@ -1,0 +1,178 @@
+import type { LookupAddress } from 'node:dns';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { addressProblem, parseNetworks, urlProblem } from '../../src/events/webhook-address.js';
+import { type PostLimits, post } from '../../src/events/webhook-post.js';
+import { receiverOfTest } from '../testkit/receiver.js';
+
+const NONE = parseNetworks([]);
+const LOOPBACK = parseNetworks(['127.0.0.0/8', '::1']);
+
+describe('an address that is not public is refused', () => {
+  test.each([
+    ...[
+      '127.0.0.1',
+      '127.255.255.254',
+      '0.0.0.0',
+      '0.1.2.3',
+      '10.0.0.1',
+      '172.16.0.1',
+      '172.31.255.255',
+      '192.168.1.1',
+    ],
+    ...['169.254.169.254', '100.64.0.1', '100.127.255.255', '192.0.0.8', '192.0.2.1', '198.18.0.1', '198.51.100.1'],
+    ...['203.0.113.1', '224.0.0.1', '239.255.255.255', '240.0.0.1', '255.255.255.255', '192.88.99.1'],
+    ...['::', '::1', '::ffff:127.0.0.1', '::ffff:10.0.0.1', '::ffff:a9fe:a9fe', '::127.0.0.1', '::ffff:0:127.0.0.1'],
+    ...['64:ff9b::127.0.0.1', '64:ff9b::a00:1', '64:ff9b:1::a00:1', '2002:7f00:1::', '2001::1', '2001:db8::1'],
+    ...['fc00::1', 'fd12:3456::1', 'fe80::1', 'fec0::1', 'ff02::1', '100::1', '3fff::1', '5f00::1', '4000::1'],
+    ...['no address', '', '1.2.3'],
+  ])('%s', (address) => {
+    expect(addressProblem(address, NONE)).toMatch(/^is not/);
+  });
+
+  test('whatever private IPv4 it is, and however IPv6 says it', () => {
+    const octet = fc.integer({ min: 0, max: 255 });
+    const privates = fc.oneof(
+      fc.tuple(fc.constantFrom(0, 10, 127), octet, octet, octet),
+      fc.tuple(fc.constant(172), fc.integer({ min: 16, max: 31 }), octet, octet),
+      fc.tuple(fc.constant(192), fc.constant(168), octet, octet),
+      fc.tuple(fc.constant(169), fc.constant(254), octet, octet),
+      fc.tuple(fc.constant(100), fc.integer({ min: 64, max: 127 }), octet, octet),
+      fc.tuple(fc.integer({ min: 224, max: 255 }), octet, octet, octet),
+    );
+    fc.assert(
+      fc.property(privates, ([a, b, c, d]) => {
+        const hex = [a * 256 + b, c * 256 + d].map((part) => part.toString(16)).join(':');
+        for (const text of [`${a}.${b}.${c}.${d}`, `::ffff:${hex}`, `64:ff9b::${hex}`, `::${hex}`, `2002:${hex}::1`])
+          expect(addressProblem(text, NONE), text).not.toBeNull();
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+test('a public address is taken, and one that the configuration allows', () => {
+  for (const address of ['1.1.1.1', '8.8.8.8', '::ffff:1.1.1.1', '2606:4700::1111', '2a00:1450::1'])
+    expect(addressProblem(address, NONE), address).toBeNull();
+  expect(addressProblem('10.2.3.4', parseNetworks(['10.2.0.0/16']))).toBeNull();
+  expect(addressProblem('::ffff:10.2.3.4', parseNetworks(['10.2.0.0/16']))).toBeNull();
+  expect(addressProblem('10.3.3.4', parseNetworks(['10.2.0.0/16']))).not.toBeNull();
+  expect(addressProblem('127.0.0.1', LOOPBACK, { plain: true })).toBeNull();
+});
+
+test('without TLS nothing but this machine is reached, and only where it is allowed', () => {
+  expect(addressProblem('127.0.0.1', NONE, { plain: true })).not.toBeNull();
+  expect(addressProblem('1.1.1.1', LOOPBACK, { plain: true })).not.toBeNull();
+  expect(addressProblem('10.2.3.4', parseNetworks(['10.0.0.0/8']), { plain: true })).not.toBeNull();
+});
+
+test.each([
+  ['http://crm.example/', 'must be an https URL'],
+  ['http://127.0.0.1/', 'must have the port'],
+  ['http://10.0.0.1:8080/', 'is not of this machine'],
+  ['ftp://crm.example/', 'must be an https URL'],
+  ['file:///etc/passwd', 'must be an https URL'],
+  ['crm.example', 'must be an https URL'],
+  ['https://ada:secret@crm.example/', 'user name or password'],
+  ['https://crm.example/#part', 'fragment'],
+  ['https://crm.example:22/', 'port'],
+  ['https://127.0.0.1.:8443/', null],
+  ['https://0x7f000001/', null],
+  ['https://2130706433/', null],
+  ['https://[::ffff:169.254.169.254]/', 'is not public'],
+  ['https://[fd00::1]/', 'is not public'],
+  [`https://crm.example/${'x'.repeat(2_048)}`, 'longer'],
+])('the URL %s is refused', (url, why) => {
+  expect(urlProblem(url, why === null ? NONE : LOOPBACK)).toMatch(why ?? 'is not public');
+});
+
+test('an https URL by name is taken, with a path and a query', () => {
+  expect(urlProblem('https://crm.example/hooks?tenant=1', NONE)).toBeNull();
+  expect(urlProblem('https://crm.example:8443/', NONE)).toBeNull();
+});
+
+describe('a connection', () => {
+  const message = { headers: {}, body: '{"type":"Ping"}' };
+  /** A resolver that answers these, one after another. */
+  const resolving = (...answers: string[][]): PostLimits['resolve'] =>
+    ((_name: string, _options: object, callback: (error: null, found: LookupAddress[]) => void) => {
+      const addresses = answers.length > 1 ? answers.shift() : answers[0];
+      callback(
+        null,
+        (addresses ?? []).map((address) => ({ address, family: address.includes(':') ? 6 : 4 })),
+      );
+    }) as never;
+  const limits = (resolve: PostLimits['resolve'], allowed = NONE): PostLimits =>
+    ({ allowed, timeoutMs: 2_000, resolve }) as PostLimits;
+
+  test('to a name that leads to a private address is not made, though another of its addresses is public', async () => {
+    const outcome = await post({ ...message, url: 'https://crm.example/' }, limits(resolving(['1.1.1.1', '10.0.0.1'])));
+    expect(outcome).toEqual({
+      statusCode: null,
+      error: 'The name leads to an address that is not public (private).',
+      retryAfterMs: null,
+    });
+  });
+
+  test('is judged each time anew: a name that was public a moment ago leads nowhere else', async () => {
+    const rebinding = resolving(['192.0.2.1'], ['127.0.0.1']);
+    const outcomes = [];
+    for (const _ of [1, 2]) outcomes.push(await post({ ...message, url: 'https://crm.example/' }, limits(rebinding)));
+    expect(outcomes.map(({ error }) => error)).toEqual([
+      'The name leads to an address that is not public (reserved).',
+      'The name leads to an address that is not public (loopback).',
+    ]);
+  });
+
+  test('to an address in the URL itself is judged too, though no name is resolved', async () => {
+    const { url, received } = await receiverOfTest();
+    expect(await post({ ...message, url }, limits(undefined))).toMatchObject({ statusCode: null });
+    expect(received).toEqual([]);
+    expect(await post({ ...message, url }, limits(undefined, LOOPBACK))).toMatchObject({
+      statusCode: 204,
+      error: null,
+    });
+  });
+
+  test('follows no redirect', async () => {
+    const [first, second] = [await receiverOfTest(), await receiverOfTest()];
+    first.answer(() => (response) => response.writeHead(307, { location: second.url }).end());
+    expect(await post({ ...message, url: first.url }, limits(undefined, LOOPBACK))).toMatchObject({
+      statusCode: 307,
+      error: expect.stringContaining('Redirects are not followed'),
+    });
+    expect(second.received).toEqual([]);
+  });
+
+  test('ends in time where the receiver is silent, or answers without end', async () => {
+    const receiver = await receiverOfTest();
+    receiver.answer(() => () => undefined);
+    const began = Date.now();
+    expect(await post({ ...message, url: receiver.url }, { allowed: LOOPBACK, timeoutMs: 300 })).toEqual({
+      statusCode: null,
+      error: 'No answer in time.',
+      retryAfterMs: null,
+    });
+    receiver.answer(() => (response) => {
+      const more = setInterval(() => response.write('x'.repeat(8_192)), 5);
+      response.on('close', () => clearInterval(more));
+    });
+    expect(await post({ ...message, url: receiver.url }, { allowed: LOOPBACK, timeoutMs: 2_000 })).toMatchObject({
+      statusCode: 200,
+    });
+    receiver.answer(() => (response) => response.writeHead(200, { 'x-long': 'x'.repeat(20_000) }).end());
+    expect(await post({ ...message, url: receiver.url }, { allowed: LOOPBACK, timeoutMs: 2_000 })).toMatchObject({
+      statusCode: null,
+      error: 'HPE_HEADER_OVERFLOW',
+    });
+    expect(Date.now() - began).toBeLessThan(10_000);
+  });
+
+  test('that fails is told without what the system says of the network', async () => {
+    expect(await post({ ...message, url: 'http://127.0.0.1:9999/' }, { allowed: LOOPBACK, timeoutMs: 2_000 })).toEqual({
+      statusCode: null,
+      error: 'ECONNREFUSED',
+      retryAfterMs: null,
+    });
+  });
+});
