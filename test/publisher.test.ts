@@ -92,7 +92,8 @@ const state = async () => {
 const untilAllSent = () =>
   until('all is sent', async () => {
     const { rows } = await owner.query<{ busy: boolean }>(
-      `SELECT EXISTS (SELECT FROM "EventPending") OR EXISTS (SELECT FROM "Resource" WHERE "status" NOT IN ('READY', 'REMOVED')) AS busy`,
+      `SELECT EXISTS (SELECT FROM "EventPending") OR EXISTS (SELECT FROM "Resource" WHERE "status" NOT IN ('READY', 'REMOVED'))
+         OR EXISTS (SELECT FROM "Domain" WHERE "status" <> 'READY') AS busy`,
     );
     return !rows[0]?.busy && (await state()).eventsBehind === 0 ? true : undefined;
   });

@@ -44,16 +44,28 @@ const QUERIES: Record<string, string> = {
     '{ resources(first: 100) { totalCount nodes { kind key status dependsOn { key } claims { released owner { id } } } } }',
   auditTrail:
     '{ auditTrail(first: 100, filter: { subjectType: "AccessGrant" }) { totalCount nodes { sequence action hash actor { subject tokenId address } about { id name } before after } } }',
+  testEventPattern:
+    'query ($domain: ID!, $pattern: JSON!) { testEventPattern(domain: $domain, pattern: $pattern, first: 10) { examined events { id type subject { id } } } }',
   events:
     '{ events(first: 100) { totalCount nodes { sequence type domain { name } subject { id ... on DataProduct { path } ... on AccessGrant { status dataProduct { path } } } } } }',
 };
 
+/** What only admins ask. */
+const ADMINS_QUERIES: Record<string, string> = {
+  publisher: '{ publisher { paused eventsBehind secondsBehind oldestUnsentAt deadLetterCount } }',
+  deadLetters: '{ deadLetters(first: 10) { totalCount nodes { sequence code event { id type subject { id } } } } }',
+};
+
+let logistics: string;
 let shipments: { id: string; contract: { id: string; document: string } };
 let imported: string;
 
 beforeAll(async () => {
-  const found = '{ dataProduct(by: { path: "logistics/shipments" }) { id contract { id document } } }';
-  shipments = (await ask('ada.admin', found)).dataProduct as typeof shipments;
+  const found =
+    '{ dataProduct(by: { path: "logistics/shipments" }) { id contract { id document } } domain(by: { name: "logistics" }) { id } }';
+  const { dataProduct, domain } = await ask('ada.admin', found);
+  shipments = dataProduct as typeof shipments;
+  logistics = (domain as { id: string }).id;
   const { importDataContract } = await ask(
     'lena.fischer',
     'mutation ($input: ImportDataContractInput!) { importDataContract(input: $input) { ... on ImportDataContractPayload { dataContract { id } } ... on UserError { message } } }',
@@ -67,14 +79,17 @@ beforeAll(async () => {
   imported = (importDataContract as { dataContract: { id: string } }).dataContract.id;
 });
 
-/** Statements of a query that takes more than one: both contracts, and the grants that read what changed. */
-const MORE: Record<string, number> = { diffDataContracts: 3 };
+/** Statements of a query that takes more than one: both contracts, and the grants that read what changed; the past, and what matches of it. */
+const MORE: Record<string, number> = { diffDataContracts: 3, testEventPattern: 2 };
 
 /** Asks as somebody and answers the request's statements, those that read memberships apart. */
 async function costOf(subject: string, name: string): Promise<{ own: number; memberships: number }> {
   let data: Record<string, unknown> = {};
-  const query = QUERIES[name] ?? '';
-  const known: Record<string, string> = { product: shipments.id, from: shipments.contract.id, to: imported };
+  const query = QUERIES[name] ?? ADMINS_QUERIES[name] ?? '';
+  const known: Record<string, unknown> = {
+    ...{ product: shipments.id, from: shipments.contract.id, to: imported, domain: logistics },
+    pattern: { 'detail-type': [{ prefix: 'D' }] },
+  };
   const variables = Object.fromEntries(Object.entries(known).filter(([variable]) => query.includes(`$${variable}:`)));
   const ran = await statements.of(async () => {
     data = await ask(subject, query, variables);
@@ -92,6 +107,10 @@ describe('every query is one SQL statement, and one for the memberships where th
     expect(member.memberships).toBeLessThanOrEqual(1);
     // The admin sees everything; but he belongs to no domain that his `viewer` would have to read.
     expect((await costOf('ada.admin', name)).own).toBe(name === 'viewer' ? 0 : own);
+  });
+
+  test.each(Object.keys(ADMINS_QUERIES))('%s, which only admins ask', async (name) => {
+    expect((await costOf('ada.admin', name)).own).toBe(1);
   });
 
   test('memberships are read for whoever was not seen lately, and then known', async () => {

@@ -3,13 +3,12 @@ import { readPattern } from '../events/event-pattern.js';
 import { matchesPattern } from '../events/event-pattern-match.js';
 import { EVENT_COLUMNS, type EventRow, toLogEvent } from '../events/read.js';
 import type { LogEvent } from '../events/types.js';
-import { type Domain, Prisma } from '../generated/prisma/client.js';
+import { Prisma } from '../generated/prisma/client.js';
 import { assertCan } from './authorization.js';
 import type { Context } from './context.js';
 import { effectivePattern } from './desired-event-route.js';
-import { invalid } from './error.js';
+import { invalid, notFound } from './error.js';
 import { checkPattern } from './event-route.input.js';
-import { domainSubject, readDomain } from './rows.js';
 import { readsEventsOf } from './token-scope.js';
 
 /** How many numbers of the log one call looks at. */
@@ -30,11 +29,10 @@ export async function testEventPattern(
   { domain: domainId, pattern }: { domain: string; pattern: unknown },
   page: { first: number; after?: string | null | undefined },
 ): Promise<PatternTest> {
-  const domain = await readDomain(ctx.db, domainId);
-  assertCan(ctx.viewer, 'domain:change-routes', domainSubject(domain));
+  assertCan(ctx.viewer, 'domain:change-routes', { type: 'Domain', id: domainId });
+  const { domain, events, lowest, first } = await readPast(ctx, domainId, beforeOf(page.after));
   checkPattern(ctx.mesh, domain, pattern as Record<string, unknown>);
   const wanted = readPattern(effectivePattern(ctx.mesh, domain, pattern));
-  const { events, lowest, first } = await readPast(ctx, domain, beforeOf(page.after));
   const found: LogEvent[] = [];
   let examined = 0;
   let last = lowest;
@@ -57,21 +55,25 @@ function beforeOf(after: string | null | undefined): bigint | null {
   return BigInt(after);
 }
 
-/** The domain's events among the numbers below `before`, newest first; `lowest` is where the look ended. */
-async function readPast({ db }: Context, domain: Domain, before: bigint | null) {
-  const [bounds] = await db.$queryRaw<{ head: bigint; first: bigint | null }[]>`
-    SELECT (SELECT "seq" FROM "EventHead") AS head, (SELECT min("seq") FROM "Event") AS first`;
-  const { head, first } = bounds as { head: bigint; first: bigint | null };
-  const end = before !== null && before <= head ? before : head + 1n;
-  const lowest = end > BigInt(LOOKED_AT) ? end - BigInt(LOOKED_AT) : 1n;
-  const rows = await db.$queryRaw<EventRow[]>`
-    SELECT ${Prisma.raw(EVENT_COLUMNS)} FROM "Event" WHERE "seq" < ${end} AND "seq" >= ${lowest}
-      AND ("audiencePublic" OR ${domain.id}::uuid = ANY ("audienceDomains")) ORDER BY "seq" DESC`;
-  return { events: rows.map(toLogEvent), lowest, first };
+type Past = Partial<EventRow> & { domainName: string; lowest: bigint; first: bigint | null };
+
+/** The domain's events among the numbers below `before`, newest first; `lowest` is where the look ended. One statement. */
+async function readPast({ db }: Context, domainId: string, before: bigint | null) {
+  const rows = await db.$queryRaw<Past[]>`
+    WITH look AS (SELECT d."id", d."name", (SELECT min("seq") FROM "Event") AS "first",
+        least(coalesce(${before}::bigint, h."seq" + 1), h."seq" + 1) AS "end" FROM "EventHead" h, "Domain" d WHERE d."id" = ${domainId}::uuid)
+    SELECT look."name" AS "domainName", look."first", greatest(look."end" - ${LOOKED_AT}::bigint, 1) AS "lowest", e.*
+    FROM look LEFT JOIN LATERAL (SELECT ${Prisma.raw(EVENT_COLUMNS)} FROM "Event" WHERE "seq" < look."end" AND "seq" >= look."end" - ${LOOKED_AT}::bigint
+      AND ("audiencePublic" OR look."id" = ANY ("audienceDomains"))) e ON true ORDER BY e."seq" DESC`;
+  const [row] = rows;
+  if (row === undefined) throw notFound('The domain');
+  const { domainName: name, lowest, first } = row;
+  const events = rows.filter((one): one is Past & EventRow => one.seq !== null).map(toLogEvent);
+  return { domain: { id: domainId, name }, events, lowest, first };
 }
 
 /** The event as it stands on the central bus (EventBridge user guide, event structure). */
-function envelopeOf({ mesh }: Context, domain: Domain, event: LogEvent): Record<string, unknown> {
+function envelopeOf({ mesh }: Context, domain: { id: string; name: string }, event: LogEvent): Record<string, unknown> {
   const { source, detailType, resources, time, detail } = toEntry(event, {
     bus: mesh.centralBusName,
     names: new Map([[domain.id, domain.name]]),
