@@ -197,10 +197,12 @@ async function main(): Promise<void> {
   const { values: options } = parseArgs({
     options: {
       quick: { type: 'boolean', default: false },
+      subscribers: { type: 'string' },
       json: { type: 'string', default: '.bench/streams.json' },
     },
   });
-  const sizes = options.quick ? QUICK : FULL;
+  const sizes = { ...(options.quick ? QUICK : FULL) };
+  if (options.subscribers) sizes.subscribers = options.subscribers.split(',').map(Number);
   tell('starting Postgres, sandbox, API and the peers');
   const stage = await openStage();
   const figures: Figure[] = [];
