@@ -50,6 +50,8 @@ export interface ChannelOwner {
   fail(channel: Channel, error: Error): void;
 }
 
+/** Bytes of results that are delivered at a time, so that no connection has to hold more of them; at least one result. */
+export const PORTION = 16_384;
 /** Results that are delivered at a time. */
 const BATCH = 64;
 
@@ -143,9 +145,10 @@ async function deliver(owner: ChannelOwner, channel: Channel): Promise<void> {
     await undefined;
     while (channel.delivered < endOf(channel) && channel.members.size > 0) {
       const from = channel.delivered;
-      const batch = channel.events.slice(from - channel.first, from - channel.first + BATCH);
-      const results = await renderAll(owner, channel, batch);
+      const next = channel.events.slice(from - channel.first, from - channel.first + BATCH);
+      const results = await renderPortion(owner, channel, next);
       if (channel.delivered !== from) continue;
+      const batch = next.slice(0, results.length);
       channel.delivered = from + batch.length;
       const given = { batch, results, reach: reachesOf(channel, batch) };
       for (const member of channel.upToDate) {
@@ -160,9 +163,16 @@ async function deliver(owner: ChannelOwner, channel: Channel): Promise<void> {
   }
 }
 
-async function renderAll(owner: ChannelOwner, channel: Channel, batch: readonly LogEvent[]): Promise<Rendered[]> {
+/** The results of the first events, up to a portion. */
+async function renderPortion(owner: ChannelOwner, channel: Channel, batch: readonly LogEvent[]): Promise<Rendered[]> {
   const results: Rendered[] = [];
-  for (const event of batch) results.push(await renderIn(owner, channel, event));
+  let bytes = 0;
+  for (const event of batch) {
+    const rendered = await renderIn(owner, channel, event);
+    results.push(rendered);
+    bytes += rendered.json.length;
+    if (bytes >= PORTION) break;
+  }
   return results;
 }
 
@@ -236,8 +246,9 @@ async function catchUp(owner: ChannelOwner, member: Member, moves: number): Prom
   try {
     while (stays() && member.next < channel.delivered) {
       const start = member.next - channel.first;
-      const batch = channel.events.slice(start, Math.min(start + BATCH, channel.delivered - channel.first));
-      const results = await renderAll(owner, channel, batch);
+      const next = channel.events.slice(start, Math.min(start + BATCH, channel.delivered - channel.first));
+      const results = await renderPortion(owner, channel, next);
+      const batch = next.slice(0, results.length);
       if (!stays() || !give(owner, member, { batch, results, reach: reachesOf(channel, batch) })) return;
     }
     if (!stays()) return;

@@ -7,6 +7,7 @@ import {
   type Member,
   offer,
   openChannel,
+  PORTION,
   reachesOf,
   reachIn,
   renderIn,
@@ -118,22 +119,27 @@ export function openFanOut(history: History): FanOut {
 
   /** False: he takes nothing more for now. */
   async function replayPage(member: Member, channel: Channel, stays: () => boolean): Promise<boolean> {
-    const events = await history.after(member.cursor);
-    const wanted = events.filter((event) => stays() && reachIn(channel, event) !== 'NOBODY');
+    const wanted: LogEvent[] = [];
     const results: Rendered[] = [];
-    for (const event of wanted) {
+    let bytes = 0;
+    let cursor = member.cursor;
+    for (const event of await history.after(cursor)) {
       if (!stays()) return true;
+      cursor = event.seq;
+      if (reachIn(channel, event) === 'NOBODY') continue;
       const rendered = renderIn(owner, channel, event);
       results.push(rendered instanceof Promise ? await rendered : rendered);
+      wanted.push(event);
+      bytes += results.at(-1)!.json.length;
+      if (bytes >= PORTION) break;
     }
     if (!stays()) return true;
     if (!isOfClass(member)) {
       move(member);
       return true;
     }
-    const given = { batch: wanted, results, reach: reachesOf(channel, wanted) };
-    const mine = resultsFor(member, given);
-    member.cursor = events.at(-1)!.seq;
+    const mine = resultsFor(member, { batch: wanted, results, reach: reachesOf(channel, wanted) });
+    member.cursor = cursor;
     return send(member, mine);
   }
 
