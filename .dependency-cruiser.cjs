@@ -36,7 +36,7 @@ module.exports = {
     only('governance', [
       LIBRARIES,
       '^src/generated/',
-      '^src/events/(append|entries|event-pattern|event-pattern-match|read|types)',
+      '^src/events/(append|entries|event-pattern|event-pattern-match|inbox-queue|read|types)',
       '^src/provisioning/(declare|drift|foreign-grants|group|headroom|kinds|lake-resource|lane|plan|provider|quotas|record|resource|reckon)',
     ]),
     notLibraries('governance', `${GRAPHQL}|${AWS_SDK}`, 'GraphQL and AWS'),
@@ -45,7 +45,7 @@ module.exports = {
     only('aws', [
       LIBRARIES,
       '^src/provisioning/(group|provider|kinds|lake-resource|quotas|resource)',
-      '^src/events/put-events',
+      '^src/events/(inbox-queue|put-events)',
     ]),
     notLibraries('aws', GRAPHQL, 'GraphQL'),
     only('events', [LIBRARIES, '^src/generated/']),

@@ -23,6 +23,10 @@ const PREFIXES: Record<string, string> = {
 /** GetCallerIdentity is allowed to everybody (STS API reference). */
 const FREE = new Set(['sts:GetCallerIdentity']);
 
+/** A batch needs the action of one (SQS API permissions). */
+const actionOf = (operation: string): string =>
+  operation === 'sqs:DeleteMessageBatch' ? 'sqs:DeleteMessage' : operation;
+
 /** The actions that the page lists, and for which role. */
 function listed(): Map<string, Set<string>> {
   const actions = new Map<string, Set<string>>();
@@ -45,7 +49,9 @@ function sendable(): string[] {
     const text = readFileSync(join(SOURCE, file), 'utf8');
     return [...text.matchAll(/import \{([^}]*)\} from '@aws-sdk\/client-([a-z-]+)'/g)].flatMap(
       ([, names = '', client = '']) =>
-        [...names.matchAll(/\b(\w+)Command\b/g)].map(([, operation]) => `${PREFIXES[client] ?? client}:${operation}`),
+        [...names.matchAll(/\b(\w+)Command\b/g)].map(([, operation]) =>
+          actionOf(`${PREFIXES[client] ?? client}:${operation}`),
+        ),
     );
   });
   return [...new Set(found)].filter((action) => !FREE.has(action)).sort();
@@ -72,7 +78,7 @@ test('what a mesh of several domains calls in each account is listed for the rol
   const called = new Set(
     own.map(
       ({ account, service, operation }) =>
-        `${account === GOVERNANCE_ACCOUNT ? 'governance' : 'domain'} ${service}:${operation}`,
+        `${account === GOVERNANCE_ACCOUNT ? 'governance' : 'domain'} ${actionOf(`${service}:${operation}`)}`,
     ),
   );
   const missing = [...called].filter((one) => {

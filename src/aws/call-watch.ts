@@ -37,7 +37,7 @@ interface Stack {
   ): void;
 }
 
-const READS = /^(Get|List|Describe)/;
+const READS = /^(Get|List|Describe|Receive)/;
 const EXPIRED = /^(ExpiredToken|UnrecognizedClient|InvalidClientTokenId|RequestExpired)/;
 
 /** Makes a client ask for leave before each call and log what came of it, outside of everything that the SDK does. */

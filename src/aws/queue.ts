@@ -31,6 +31,7 @@ const READ: QueueAttributeName[] = [
   'SqsManagedSseEnabled',
   'KmsMasterKeyId',
   'Policy',
+  'RedrivePolicy',
   'ApproximateNumberOfMessages',
   'ApproximateNumberOfMessagesNotVisible',
   'ApproximateNumberOfMessagesDelayed',
@@ -89,8 +90,10 @@ async function observe(session: AwsSession, spec: Spec, arn: string): Promise<Ob
   const retentionSeconds = Number(held.MessageRetentionPeriod);
   const encryption = encryptionOf(held);
   const stale = spec.senders.length === 0 && policy.Statement.some(({ Sid }) => Sid === SENDERS);
-  return compared({ arn, retentionSeconds, encryption, statements: policy.Statement }, [
+  const redrive = redriveOf(held);
+  return compared({ arn, retentionSeconds, encryption, redrive: redrive ?? null, statements: policy.Statement }, [
     ...differs('retentionSeconds', retentionSeconds, spec.retentionSeconds),
+    ...(spec.redrive ? differs('redrive', redrive, spec.redrive) : []),
     ...differs('encryption', encryption, 'SSE-SQS'),
     ...differingStatements(policy, statementsOf(spec, arn)),
     ...(stale ? [`statement ${SENDERS} is not wanted`] : []),
@@ -100,6 +103,13 @@ async function observe(session: AwsSession, spec: Spec, arn: string): Promise<Ob
 function encryptionOf({ SqsManagedSseEnabled: managed, KmsMasterKeyId: key }: Attributes): string {
   if (key) return `SSE-KMS with ${key}`;
   return managed === 'true' ? 'SSE-SQS' : 'none';
+}
+
+/** SQS gives the number as a text or a number, as it was set. */
+function redriveOf({ RedrivePolicy: text }: Attributes): Spec['redrive'] {
+  if (!text) return undefined;
+  const held = JSON.parse(text) as { deadLetterTargetArn: string; maxReceiveCount: string | number };
+  return { deadLetterArn: held.deadLetterTargetArn, maxReceives: Number(held.maxReceiveCount) };
 }
 
 async function urlOf({ sqs }: AwsSession, { name }: Spec): Promise<string> {
@@ -129,8 +139,14 @@ function attributesOf(spec: Spec, arn: string, policy: PolicyDocument): Attribut
   return {
     MessageRetentionPeriod: String(spec.retentionSeconds),
     SqsManagedSseEnabled: 'true',
+    ...(spec.redrive ? { RedrivePolicy: redrivePolicy(spec.redrive) } : {}),
     Policy: written.Statement.length === 0 ? '' : JSON.stringify(written),
   };
+}
+
+/** As SQS takes it (SQS API reference, SetQueueAttributes). */
+function redrivePolicy({ deadLetterArn, maxReceives }: NonNullable<Spec['redrive']>): string {
+  return JSON.stringify({ deadLetterTargetArn: deadLetterArn, maxReceiveCount: String(maxReceives) });
 }
 
 /** EventBridge sends as the service, told by the rule (EventBridge user guide, "Using dead-letter queues to process undelivered events"). */

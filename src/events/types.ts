@@ -13,6 +13,31 @@ export const EVENT_TYPES = {
     says: 'Somebody may decide requests for an owner or steward, for a while.',
   },
   DeputyEnded: { subject: 'Domain', version: 1, says: 'Somebody decides for an owner or steward no more.' },
+  DomainEventReceived: {
+    subject: 'Domain',
+    version: 1,
+    says: 'A domain told of something that happened in its own business.',
+  },
+  QuarantinedEventReleased: {
+    subject: 'QuarantinedEvent',
+    version: 1,
+    says: 'Somebody had an event taken that had come in and was held.',
+  },
+  QuarantinedEventDiscarded: {
+    subject: 'QuarantinedEvent',
+    version: 1,
+    says: 'Somebody decided that an event that had come in and was held is of no use.',
+  },
+  QualityEvaluated: {
+    subject: 'DataProduct',
+    version: 1,
+    says: "AWS Glue Data Quality evaluated a product's table.",
+  },
+  HealthReported: {
+    subject: 'DataProduct',
+    version: 1,
+    says: "The workflow of a product's domain said how it went with a table.",
+  },
   DataProductRegistered: { subject: 'DataProduct', version: 1, says: 'A draft product was registered.' },
   DataProductUpdated: {
     subject: 'DataProduct',
@@ -144,7 +169,8 @@ export type SubjectType =
   | 'ServiceAccount'
   | 'PersonalAccessToken'
   | 'Publisher'
-  | 'Webhook';
+  | 'Webhook'
+  | 'QuarantinedEvent';
 
 /** AccessRevoked -> ACCESS_REVOKED. */
 export function upperCase(type: string): string {

@@ -5,6 +5,7 @@ import type {
   Domain,
   PersonalAccessToken,
   Policy,
+  QuarantinedEvent,
   ServiceAccount,
   Webhook,
 } from '../generated/prisma/client.js';
@@ -55,7 +56,7 @@ export async function announceDomain(
 }
 
 interface ProductNews {
-  type: TypesOf<'DataProduct'> | 'SchemaChanged' | 'ContractViolated';
+  type: TypesOf<'DataProduct'> | 'SchemaChanged' | 'ContractViolated' | 'QualityEvaluated' | 'HealthReported';
   product: ProductRow;
   /** Whether it is (or was until now) part of the published catalogue, which everybody sees; else the domain's members alone hear it. */
   published: boolean;
@@ -272,6 +273,36 @@ export async function announceWebhook(tx: Tx, author: Author, { type, webhook, d
     audience: { public: false, domains: domainId === null ? [] : [domainId], subjects: [] },
     ...authorship(author),
     data: { receiver: new URL(url).host, ...data },
+  });
+}
+
+interface QuarantineNews {
+  event: Pick<QuarantinedEvent, 'id' | 'account' | 'source' | 'detailType' | 'reason' | 'status'>;
+  /** The domain of the account that sent it. */
+  domain: Pick<Domain, 'id' | 'name'> | null;
+  comment: string | null;
+}
+
+/** What was decided about a held event; what it says stays with it. */
+export async function announceQuarantine(
+  tx: Tx,
+  author: Author,
+  { event, domain, comment }: QuarantineNews,
+): Promise<void> {
+  const { id, account, source, detailType, reason } = event;
+  await append(tx, {
+    type: event.status === 'RELEASED' ? 'QuarantinedEventReleased' : 'QuarantinedEventDiscarded',
+    subject: {
+      type: 'QuarantinedEvent',
+      id: globalId('QuarantinedEvent', id),
+      name: detailType,
+      domain: domain?.name ?? null,
+    },
+    subjectId: id,
+    domainId: domain?.id ?? null,
+    audience: { public: false, domains: domain ? [domain.id] : [], subjects: [author.actor.subject] },
+    ...authorship(author),
+    data: { account, source, detailType, reason, comment },
   });
 }
 

@@ -25,6 +25,8 @@ import { refusalOf, tokenAllows } from './token-scope.js';
  * | EventRoute                 | members of its domain, admins                                                         |
  * | Publisher, DeadLetter      | admins                                                                                |
  * | Webhook                    | owners and stewards of its domain, admins; of the whole mesh: admins                   |
+ * | DomainEventType            | members of its domain and admins; of which the whole mesh hears, everybody signed in  |
+ * | QuarantinedEvent           | owners and stewards of the domain of its account, admins                              |
  *
  * A token of Meshgate's narrows all of this to its scopes (token-scope.ts): what it is not good for is not seen, and not done.
  */
@@ -43,6 +45,8 @@ export interface Subjects {
   Webhook: { type: 'Webhook'; domainId: string | null };
   /** A personal access token: of whom. */
   Token: { type: 'Token'; subject: string };
+  /** An event that came in and is held; null: from an account of no domain. */
+  QuarantinedEvent: { type: 'QuarantinedEvent'; domainId: string | null };
 }
 
 type Rule<S extends keyof Subjects> = { on: S; may: (viewer: Viewer, subject: Subjects[S]) => boolean };
@@ -99,6 +103,10 @@ const steersWebhook = rule(
   'Webhook',
   (viewer, { domainId }) => viewer.admin || (domainId !== null && steers(viewer, domainId)),
 );
+const steersQuarantine = rule(
+  'QuarantinedEvent',
+  (viewer, { domainId }) => viewer.admin || (domainId !== null && steers(viewer, domainId)),
+);
 
 const RULES = {
   'domain:register': rule('Mesh', (viewer) => viewer.admin),
@@ -114,6 +122,10 @@ const RULES = {
   'domain:change-routes': rule('Domain', (viewer, { id }) => steers(viewer, id)),
   'domain:read-service-accounts': rule('Domain', (viewer, { id }) => owns(viewer, id)),
   'domain:change-service-accounts': rule('Domain', (viewer, { id }) => owns(viewer, id)),
+  /** Of which events it tells the mesh, and what they look like. */
+  'domain:change-event-types': rule('Domain', (viewer, { id }) => steers(viewer, id)),
+  /** The word of a domain's business; its service accounts are members. */
+  'domain:publish-event': rule('Domain', (viewer, { id }) => belongs(viewer, id)),
   'data-product:register': rule('Domain', (viewer, { id }) => steers(viewer, id)),
   'data-product:read': rule(
     'DataProduct',
@@ -183,6 +195,9 @@ const RULES = {
   /** Also for a grant that no claim explains, on the object that it is on. */
   'resource:acknowledge-drift': decidesResource,
   /** Machines have service accounts: a personal token is a person's. */
+  'quarantined-event:read': steersQuarantine,
+  /** Releases or discards it. */
+  'quarantined-event:resolve': steersQuarantine,
   'token:create': rule('Mesh', ({ signIn }) => signIn.kind === 'PERSON'),
   'token:read': rule('Token', ownToken),
   'token:revoke': rule('Token', ownToken),
@@ -211,6 +226,7 @@ const SEEING = {
   Resource: 'resource:read',
   Deputy: 'deputy:read',
   Token: 'token:read',
+  QuarantinedEvent: 'quarantined-event:read',
 } as const satisfies Record<keyof Subjects, Action | null>;
 
 /**
@@ -270,6 +286,7 @@ export function domainActions(viewer: Viewer, domainId: string): Action[] {
     Resource: { type: 'Resource', domainIds: [domainId], deciderIds: [domainId] },
     Policy: { type: 'Policy', domainId },
     Webhook: { type: 'Webhook', domainId },
+    QuarantinedEvent: { type: 'QuarantinedEvent', domainId },
   };
   return ACTIONS.filter((action) => {
     const subject = subjects[RULES[action].on];
@@ -290,6 +307,7 @@ const NAMES: Record<keyof Subjects, string> = {
   Resource: 'The resource',
   Deputy: 'The deputy',
   Token: 'The token',
+  QuarantinedEvent: 'The event',
 };
 
 const DOMAIN_STEERS = "only owners and stewards of the product's domain and platform admins may.";
@@ -311,6 +329,9 @@ export const REFUSALS: Record<Action, string> = {
     'You may not see the service accounts of this domain: only its owners and platform admins may.',
   'domain:change-service-accounts':
     'You may not change the service accounts of this domain: only its owners and platform admins may.',
+  'domain:change-event-types':
+    'You may not change of which events this domain tells: only its owners and stewards and platform admins may.',
+  'domain:publish-event': 'You may not tell events of this domain: only its members and platform admins may.',
   'data-product:register':
     'You may not register products here: only owners and stewards of the domain and platform admins may.',
   'data-product:read': 'You may not see this data product.',
@@ -357,6 +378,9 @@ export const REFUSALS: Record<Action, string> = {
     'You may not have it taken over: only owners and stewards of the domain that it is decided by, and platform admins, may; what several domains share is for admins.',
   'resource:acknowledge-drift':
     'You may not accept this difference: only owners and stewards of the domain that it is decided by, and platform admins, may; what several domains share is for admins.',
+  'quarantined-event:read': 'You may not see this event.',
+  'quarantined-event:resolve':
+    'You may not release or discard this event: only owners and stewards of the domain that sent it and platform admins may.',
   'token:create': 'Personal access tokens are for people: a machine gets a service account.',
   'token:read': 'You may not see this token.',
   'token:revoke': 'You may not revoke this token: only its holder and platform admins may.',

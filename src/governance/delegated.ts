@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { AccessMode } from '../generated/prisma/client.js';
 import { resourceId } from '../provisioning/resource.js';
 import { announceProduct } from './announce.js';
 import { assertCan } from './authorization.js';
@@ -44,7 +45,7 @@ async function tell(ctx: ActingContext, tx: Tx, id: string): Promise<boolean> {
   const until = before?.told ?? { [previousAccessMode ?? accessMode]: before?.tables ?? [] };
   const awaited: ProvisioningReport = {
     ...{ status: 'AWAITED', message: null, tables: names, told: { ...until, [accessMode]: names } },
-    ...{ reportedBy: null, reportedAt: null },
+    ...{ reportedBy: null, reportedAt: null, answers: answersKept(before, accessMode) },
   };
   await tx.dataProduct.update({ where: { id }, data: { provisioningReport: awaited } });
   const data = { before: { provisioning: before }, after: { provisioning: awaited } };
@@ -56,6 +57,15 @@ async function tell(ctx: ActingContext, tx: Tx, id: string): Promise<boolean> {
     data: { ...data, createResourceLinks },
   });
   return true;
+}
+
+/** Who has said of the whole product that it went well need not say it again of the tables of then. */
+function answersKept(before: ProvisioningReport | null, mode: AccessMode): NonNullable<ProvisioningReport['answers']> {
+  const answers = before?.answers ?? {};
+  if (before?.status !== 'SUCCEEDED') return answers;
+  const said = { status: 'SUCCEEDED' as const, message: null, at: before.reportedAt ?? '', id: '' };
+  const tables = before.told?.[mode] ?? [];
+  return { ...answers, [mode]: { ...Object.fromEntries(tables.map((table) => [table, said])), ...answers[mode] } };
 }
 
 const reportInput = z.object({

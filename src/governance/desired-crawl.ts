@@ -13,6 +13,7 @@ import {
   inAccount,
   localDatabase,
 } from './desired-grants.js';
+import { CRAWLER_PREFIX } from './names.js';
 import type { ProductWithTables, TableRow } from './rows.js';
 
 const CRAWL: PermissionMap = { SELECT: 'ALL_COLUMNS', INSERT: 'ALL_COLUMNS', ALTER: 'ALL_COLUMNS' };
@@ -65,5 +66,5 @@ export function crawlRunOf(
 
 /** A table's crawler: names are up to 255 characters, and a product, its domain and a table together have fewer. */
 function crawlerName({ name, domain }: Pick<ProductWithTables, 'name' | 'domain'>, table: string): string {
-  return `meshgate-${domain.name}-${name}-${table}`;
+  return `${CRAWLER_PREFIX}${domain.name}-${name}-${table}`;
 }

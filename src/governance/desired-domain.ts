@@ -17,6 +17,7 @@ import {
   LOB,
   locationOf,
 } from './desired-grants.js';
+import { desiredGlueNews, desiredInbox } from './desired-inbox.js';
 import {
   busArn,
   centralDatabase,
@@ -104,6 +105,7 @@ function governanceOf(mesh: Mesh, domain: Domain, routes: readonly EventRoute[])
       deniedSources: [WORKFLOW_SOURCE, 'meshgate'],
     }),
     ...centralRules(mesh, domain, routes),
+    ...desiredInbox(mesh),
   ];
 }
 
@@ -193,5 +195,6 @@ function accountOf(mesh: Mesh, domain: Domain): DesiredResource[] {
         },
       ],
     }),
+    ...desiredGlueNews(mesh, domain),
   ];
 }

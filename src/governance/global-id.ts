@@ -9,7 +9,8 @@ export type NodeType =
   | 'DeadLetter'
   | 'EventRoute'
   | 'Deputy'
-  | 'WebhookDelivery';
+  | 'WebhookDelivery'
+  | 'DomainEventType';
 
 /** The one publisher of an installation: it has no row of its own. */
 export const PUBLISHER_ID = '00000000-0000-7000-8000-0000000000eb';
@@ -55,6 +56,8 @@ const NODE_TYPES: Record<NodeType, true> = {
   Deputy: true,
   Webhook: true,
   WebhookDelivery: true,
+  DomainEventType: true,
+  QuarantinedEvent: true,
 };
 
 function isNodeType(text: string): text is NodeType {

@@ -9,6 +9,8 @@ type DomainName = { name: string; awsAccountId: string };
 
 /** The database in each domain's account that holds the links to what it may read. */
 export const LOCAL_DATABASE = 'data_products';
+/** The bus that every account has, and on which AWS's services tell what happened. */
+export const DEFAULT_EVENT_BUS = 'default';
 /** The domain's own bus, unless it names another. */
 export const DEFAULT_BUS = 'meshgate';
 /** Glue names are at most 255 characters. */
@@ -69,9 +71,9 @@ export function busArn(mesh: Mesh, account: string, bus: string): string {
   return `arn:${partition(mesh)}:events:${mesh.region}:${account}:event-bus/${bus}`;
 }
 
-/** A rule on the central bus; the default bus has no part in the ARNs of its rules. */
-export function centralRuleArn(mesh: Mesh, rule: string): string {
-  const path = mesh.centralBusName === 'default' ? rule : `${mesh.centralBusName}/${rule}`;
+/** A rule on a bus of the governance account, the central one unless another is named; the default bus has no part in the ARNs of its rules. */
+export function centralRuleArn(mesh: Mesh, rule: string, bus = mesh.centralBusName): string {
+  const path = bus === DEFAULT_EVENT_BUS ? rule : `${bus}/${rule}`;
   return `arn:${partition(mesh)}:events:${mesh.region}:${mesh.governanceAccount}:rule/${path}`;
 }
 
@@ -84,6 +86,12 @@ export function routeRuleName(route: { id: string }): string {
 export function undeliveredQueueName(domain: { name: string }): string {
   return `meshgate-undelivered-${domain.name}`;
 }
+
+/** The queue in the governance account that brings in what the accounts of the mesh tell, and the one for what it could not take. */
+export const INBOX_QUEUE = 'meshgate-inbox';
+export const INBOX_UNDELIVERED_QUEUE = 'meshgate-inbox-undelivered';
+/** Begins the name of every crawler of Meshgate's. */
+export const CRAWLER_PREFIX = 'meshgate-';
 
 export function queueArn(mesh: Mesh, account: string, queue: string): string {
   return `arn:${partition(mesh)}:sqs:${mesh.region}:${account}:${queue}`;

@@ -21,6 +21,8 @@ const SCOPE_OF: Record<Action, NeededScope> = {
   'domain:change-routes': 'DOMAIN_WRITE',
   'domain:read-service-accounts': 'DOMAIN_WRITE',
   'domain:change-service-accounts': INTERACTIVE,
+  'domain:change-event-types': 'DOMAIN_WRITE',
+  'domain:publish-event': 'DOMAIN_WRITE',
   'data-product:register': 'PRODUCT_WRITE',
   'data-product:read': 'CATALOGUE_READ',
   'data-product:explain': 'ACCESS_READ',
@@ -57,6 +59,8 @@ const SCOPE_OF: Record<Action, NeededScope> = {
   'resource:retry': 'RESOURCE_WRITE',
   'resource:take-over': 'RESOURCE_WRITE',
   'resource:acknowledge-drift': 'RESOURCE_WRITE',
+  'quarantined-event:read': 'DOMAIN_WRITE',
+  'quarantined-event:resolve': 'DOMAIN_WRITE',
   'token:create': INTERACTIVE,
   'token:read': INTERACTIVE,
   'token:revoke': INTERACTIVE,
@@ -75,6 +79,7 @@ const SCOPE_OF_SUBJECT: Record<SubjectType, NeededScope> = {
   PersonalAccessToken: INTERACTIVE,
   Webhook: 'DOMAIN_WRITE',
   Publisher: INTERACTIVE,
+  QuarantinedEvent: 'DOMAIN_WRITE',
 };
 
 /** Whether the viewer's token is good for events about such a subject. */

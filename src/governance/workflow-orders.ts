@@ -16,6 +16,17 @@ export interface WorkflowOrder {
   detail: Record<string, unknown>;
 }
 
+/** What a domain's workflow answered about one table. */
+const workflowAnswer = z.object({
+  status: z.enum(['SUCCEEDED', 'FAILED']),
+  message: z.string().nullable(),
+  /** When it was sent, and by which event. */
+  at: z.string(),
+  id: z.string(),
+});
+export type WorkflowAnswer = z.output<typeof workflowAnswer>;
+const answersByTable = z.record(z.string(), workflowAnswer);
+
 /** What a domain reported last, and the tables that it was told of. */
 const report = z.object({
   status: z.enum(['AWAITED', 'SUCCEEDED', 'FAILED']),
@@ -23,6 +34,8 @@ const report = z.object({
   tables: z.array(z.string()),
   /** By access mode: where a mode is told of again after a change, its links are there. */
   told: z.object({ NRAC: z.array(z.string()).optional(), LF_TBAC: z.array(z.string()).optional() }).optional(),
+  /** What its workflow answered, by access mode and table. */
+  answers: z.object({ NRAC: answersByTable.optional(), LF_TBAC: answersByTable.optional() }).optional(),
   reportedBy: z.string().nullable(),
   reportedAt: z.string().nullable(),
 });

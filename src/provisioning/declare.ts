@@ -1,5 +1,6 @@
 import { Prisma } from '../generated/prisma/client.js';
 import { BEING_REPAIRED } from './drift.js';
+import type { Kind } from './kinds.js';
 import type { LaneKey } from './lane.js';
 import {
   type Action,
@@ -83,6 +84,17 @@ export async function retryResource(tx: Tx, id: string, { takeOver = false } = {
     WHERE "id" = ${id} AND "status" <> 'REMOVED'
     RETURNING "account", "region"`;
   return lane ?? null;
+}
+
+/** Has an object that is not there yet looked at now rather than when its time comes. Returns the lanes to wake. */
+export function observeSoon(
+  tx: Tx,
+  { kind, account, key }: { kind: Kind; account: string; key: string },
+): Promise<LaneKey[]> {
+  return tx.$queryRaw<LaneKey[]>`
+    UPDATE "Resource" SET "nextAttemptAt" = now(), "updatedAt" = now()
+    WHERE "kind" = ${kind} AND "account" = ${account} AND "key" = ${key} AND "status" NOT IN ('READY', 'REMOVED', 'FAILED')
+    RETURNING "account", "region"`;
 }
 
 /** Makes everything due that failed or is stuck in an account, its tries forgotten, as the way into it changed. Returns the lanes. */

@@ -63,6 +63,8 @@ function shared(at: At, owner: At, resource: LfResource, principal?: string): Re
   }
 }
 
+const isQueue = (arn: string): boolean => /^arn:[^:]+:sqs:/.test(arn);
+
 /** The queue of an ARN: arn:partition:sqs:region:account:name. */
 function queueOf(arn: string): ResourceIdentity {
   const [, , , region = '', account = '', name = ''] = arn.split(':');
@@ -120,12 +122,13 @@ const dependencies: { [K in Kind]: (at: At, spec: SpecOf<K>) => ResourceIdentity
   QualityRuleset: (at, spec) => [on('GlueTable', at, `${spec.database}/${spec.table}`)],
   EventBus: () => [],
   BusPermission: (at, spec) => [on('EventBus', at, spec.bus)],
-  // A rule that stands before the queue of its undelivered events would lose the first of them.
+  // A rule that stands before the queue that it sends to, or that of its undelivered events, would lose the first of them.
   EventRule: (at, spec) => [
     on('EventBus', at, spec.bus),
-    ...spec.targets.flatMap(({ deadLetterArn }) => (deadLetterArn ? [queueOf(deadLetterArn)] : [])),
+    ...spec.targets.flatMap(({ arn, deadLetterArn }) => [arn, deadLetterArn ?? ''].filter(isQueue).map(queueOf)),
   ],
-  Queue: () => [],
+  // SQS refuses a redrive to a queue that is not there.
+  Queue: (_at, { redrive }) => (redrive ? [queueOf(redrive.deadLetterArn)] : []),
 };
 
 /** The identities a resource stands on. One that has no row does not block: not every mesh declares every kind. */

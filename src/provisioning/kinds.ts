@@ -141,6 +141,8 @@ const specs = {
     retentionSeconds: z.number().int(),
     /** ARNs of the rules from which EventBridge may send to it. */
     senders: z.array(z.string()),
+    /** Where a message goes that was received so often and never deleted; without it, it comes again until its retention is over. */
+    redrive: z.object({ deadLetterArn: z.string(), maxReceives: z.number().int().min(1).max(1_000) }).optional(),
   }),
 } as const;
 

@@ -26,11 +26,15 @@ const merges: { [K in Kind]?: Merge<K> } = {
     const deniedSources = same(unite(a.deniedSources, []), unite(b.deniedSources, []));
     return { ...a, deniedSources, principalAccounts: unite(a.principalAccounts, b.principalAccounts) };
   },
-  Queue: (a, b) => ({
-    ...a,
-    retentionSeconds: same(a.retentionSeconds, b.retentionSeconds),
-    senders: unite(a.senders, b.senders),
-  }),
+  Queue: (a, b) => {
+    const redrive = same(a.redrive ?? null, b.redrive ?? null);
+    return {
+      ...a,
+      retentionSeconds: same(a.retentionSeconds, b.retentionSeconds),
+      senders: unite(a.senders, b.senders),
+      ...(redrive ? { redrive } : {}),
+    };
+  },
   CatalogPolicy: (a, b) => ({ statements: uniteStatements(a.statements, b.statements) }),
 };
 

@@ -18,6 +18,8 @@ const NAMES: Record<string, string> = {
   Deputy: 'The deputy',
   Webhook: 'The webhook',
   WebhookDelivery: 'The delivery',
+  DomainEventType: 'The event type',
+  QuarantinedEvent: 'The event',
 };
 
 /** The row id that a global id of this type names; NOT_FOUND for anything else, like for what is not there. */

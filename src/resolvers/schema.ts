@@ -11,6 +11,7 @@ import { DataContractResolver } from './data-contract.js';
 import { DataProductResolver } from './data-product.js';
 import { DeputyResolver } from './deputy.js';
 import { DomainResolver } from './domain.js';
+import { DomainEventResolver } from './domain-event.js';
 import { EventResolver } from './event.js';
 import { EventPatternTestResolver, EventRouteResolver } from './event-route.js';
 import { ForeignGrantResolver } from './foreign-grant.js';
@@ -26,6 +27,7 @@ import {
 } from './plan.js';
 import { PolicyResolver, TrialChangeResolver } from './policy.js';
 import { DeadLetterResolver, PublisherResolver, RedriveEventsPayloadResolver } from './publisher.js';
+import { QuarantinedEventResolver } from './quarantined-event.js';
 import { ResourceResolver } from './resource.js';
 import { ServiceAccountResolver, ServiceAccountSecretResolver } from './service-account.js';
 import { ViewerResolver } from './viewer.js';
@@ -56,6 +58,7 @@ export async function buildSchema(): Promise<GraphQLSchema> {
       DataProductResolver,
       DeputyResolver,
       DomainResolver,
+      DomainEventResolver,
       EventResolver,
       EventRouteResolver,
       EventPatternTestResolver,
@@ -69,6 +72,7 @@ export async function buildSchema(): Promise<GraphQLSchema> {
       PolicyOutcomeResolver,
       TagChangeResolver,
       PolicyResolver,
+      QuarantinedEventResolver,
       TrialChangeResolver,
       PublisherResolver,
       RedriveEventsPayloadResolver,

@@ -19,6 +19,7 @@ import { ISSUER, type Issuer, type TokenRequest } from './issuer.js';
 import { LAKE_ENDPOINTS } from './lake-endpoints.js';
 import type { LineLog } from './line-log.js';
 import { AwsError } from './service.js';
+import { tellAsService } from './service-events.js';
 import type { Storage } from './storage.js';
 import { STORAGE_ENDPOINTS } from './storage-endpoints.js';
 
@@ -39,6 +40,7 @@ const ENDPOINTS: Record<string, Endpoint<Control>> = {
   'GET /deliveries': readDeliveries,
   'GET /state': (control, { query }) => ok(stateOf(control.state, query.get('account') ?? undefined)),
   'POST /drift': applyDrift,
+  'POST /service-events': tellServiceEvents,
   'GET /accounts': ({ accounts }) => ok(accounts.list()),
   'POST /accounts': addAccounts,
   'GET /organization': ({ world }) => ok({ ramSharing: world.organization.ramSharing }),
@@ -99,6 +101,20 @@ function driftCall({ world, region }: Control, item: unknown, index: number) {
     parameters: object(parameters),
     outOfBand: true,
   };
+}
+
+/** Events that services of AWS tell and that nothing in the sandbox leads to, such as results of data quality. */
+async function tellServiceEvents({ world, region }: Control, request: ControlRequest): Promise<ControlAnswer> {
+  const body = json(request);
+  if (!Array.isArray(body)) throw new BadRequest('a list of { account, source, detailType, detail } is expected');
+  for (const item of body) {
+    const { account, source, detailType, detail } = object(item);
+    if (typeof account !== 'string' || !world.knowsAccount(account)) throw new BadRequest('unknown account');
+    if (typeof source !== 'string' || !source.startsWith('aws.')) throw new BadRequest('source begins with aws.');
+    if (typeof detailType !== 'string') throw new BadRequest('detailType is a text');
+    await tellAsService(world, { account, region, source, detailType, detail: object(detail) });
+  }
+  return ok({ told: body.length });
 }
 
 function addAccounts({ accounts }: Control, request: ControlRequest): ControlAnswer {

@@ -4,6 +4,7 @@ import { type CrawlOrder, crawl } from './crawlers-run.js';
 import { defined, entityNotFound, invalidInput, pageOf, requireMembers } from './lf-input.js';
 import { regionalService } from './regional.js';
 import { AwsError, type Call, type Service, type World } from './service.js';
+import { tellAsService } from './service-events.js';
 import { sandboxSettings } from './settings.js';
 import { type Storage, StorageError } from './storage.js';
 
@@ -119,6 +120,7 @@ function startCrawler(world: World, record: CrawlerRecord, storage: Storage): un
   const { crawlMs } = sandboxSettings(world);
   const startedAt = world.now().getTime();
   save(world, { ...record, run: { id: world.id(), startedAt, endsAt: startedAt + crawlMs, stopping: false } });
+  tellState(world, record, { state: 'Started', message: 'Crawler Started', startTime: world.now().toISOString() });
   // The effect comes by itself; where the sandbox was stopped before, at the next look at the crawler.
   setTimeout(() => settle(world, storage, keyOf(record)), crawlMs + EARLY_MS).unref();
   return {};
@@ -153,6 +155,23 @@ function settle(world: World, storage: Storage, key: string): void {
     runtimesMs: [...record.runtimesMs, run.endsAt - run.startedAt].slice(-KEPT_RUNTIMES),
     tablesUpdated: updated,
   });
+  const completionDate = world.now().toISOString();
+  if (told.Status === 'SUCCEEDED') {
+    const counts = { tablesCreated: '0', tablesUpdated: String(updated), tablesDeleted: '0' };
+    tellState(world, record, { state: 'Succeeded', message: 'Crawler Succeeded', completionDate, ...counts });
+  }
+  if (told.Status === 'FAILED') {
+    const errorMessage = told.ErrorMessage ?? '';
+    tellState(world, record, { state: 'Failed', message: 'Crawler Failed', completionDate, errorMessage });
+  }
+}
+
+/** "Glue Crawler State Change" (AWS Glue developer guide, "Automating AWS Glue with EventBridge"). The run does not wait for who hears it. */
+function tellState(world: World, { account, region, Name }: CrawlerRecord, state: Record<string, string>): void {
+  const detail = { accountId: account, crawlerName: Name, ...state };
+  tellAsService(world, {
+    ...{ account, region, source: 'aws.glue', detailType: 'Glue Crawler State Change', detail },
+  }).catch(() => undefined);
 }
 
 function outcomeOf(

@@ -114,6 +114,36 @@ export class ProvisioningReport {
   reportedAt!: string | null;
 }
 
+@ObjectType({ description: 'The newest result of AWS Glue Data Quality for a table.' })
+export class QualityResult {
+  @Field(() => String, { description: "The table's name." })
+  table!: string;
+
+  @Field(() => Float, {
+    nullable: true,
+    description: 'From 0 to 1: how much of its rules held; null where the evaluation failed.',
+  })
+  score!: number | null;
+
+  @Field(() => String, { description: 'How the evaluation went, as AWS says: SUCCEEDED, FAILED.' })
+  state!: string;
+
+  @Field(() => String, { description: "AWS's id of the result, for GetDataQualityResult." })
+  resultId!: string;
+
+  @Field(() => Int, { description: 'How many rules held.' })
+  rulesSucceeded!: number;
+
+  @Field(() => Int, { description: 'How many did not.' })
+  rulesFailed!: number;
+
+  @Field(() => Int, { description: 'How many were not evaluated.' })
+  rulesSkipped!: number;
+
+  @Field(() => DateTime, { description: 'When.' })
+  evaluatedAt!: string;
+}
+
 @ObjectType({ implements: Node, description: 'Tables that a domain offers to others under one name and one promise.' })
 export class DataProduct extends Node {
   @Field(() => String, { description: 'Slug, unique within its domain.' })
@@ -187,6 +217,15 @@ export class DataProduct extends Node {
 
   @Field(() => Float, { description: 'Changes of its schema a month, since the first version.' })
   schemaChangesPerMonth!: number;
+
+  @Field(() => Float, {
+    nullable: true,
+    description: "From 0 to 1: the mean of its tables' newest data quality scores; null where none was evaluated.",
+  })
+  qualityScore!: number | null;
+
+  @Field(() => [QualityResult], { description: 'The newest data quality result of each table; the first 1,000.' })
+  qualityResults!: QualityResult[];
 
   @Field(() => Progress, { description: "How far the product's AWS objects are." })
   progress!: Progress;

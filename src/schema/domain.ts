@@ -1,5 +1,6 @@
 import { Field, Int, ObjectType } from 'type-graphql';
 import { Deputy } from './deputy.js';
+import { DomainEventType } from './domain-event-type.js';
 import {
   AccountRevocation,
   DomainRole,
@@ -167,6 +168,11 @@ export class Domain extends Node {
 
   @Field(() => [ServiceAccount], { description: 'Its service accounts, the first 1,000; empty unless you own it.' })
   serviceAccounts!: ServiceAccount[];
+
+  @Field(() => [DomainEventType], {
+    description: 'Of which events it tells the mesh, the first 200; those that you may hear.',
+  })
+  eventTypes!: DomainEventType[];
 }
 
 export const DomainConnection = connectionType('Domain', () => Domain);

@@ -16,6 +16,7 @@ import {
   DomainStatus,
   DriftPolicy,
   EscalationStep,
+  EventVisibility,
   ForeignGrantPolicy,
   ForeignGrantStatus,
   GrantTarget,
@@ -23,6 +24,8 @@ import {
   PolicyScope,
   PolicyVersionStatus,
   ProvisioningMode,
+  QuarantineReason,
+  QuarantineStatus,
   ResourceStatus,
   SchemaSource,
   TableFormat,
@@ -255,6 +258,26 @@ describe(EscalationStep, 'EscalationStep', 'Who is asked as a request waits too 
   OWNERS: "The owners of the product's domain.",
   ADMINS: 'Platform admins.',
 });
+describe(EventVisibility, 'EventVisibility', "Who hears a domain's events of a type.", {
+  DOMAIN: 'Members of the domain.',
+  MESH: 'Everybody signed in.',
+});
+describe(QuarantineReason, 'QuarantineReason', 'Why an event that came in was not taken.', {
+  NOT_JSON: 'It is not JSON.',
+  NOT_AN_EVENT: 'It lacks what every event of EventBridge has.',
+  TOO_LARGE: 'Its detail is larger than 64 KB.',
+  NOT_STORABLE: 'It holds characters or depths that cannot be stored.',
+  FORGED_SOURCE: 'It claims a source that only Meshgate may use.',
+  UNKNOWN_ACCOUNT: 'It comes from an account of no domain.',
+  UNKNOWN_TYPE: "It is of a detail-type that the sender's domain did not register.",
+  INVALID_DETAIL: 'Its detail is not as its type demands.',
+  NOT_ITS_OWN: "It names what is not the sender's.",
+});
+describe(QuarantineStatus, 'QuarantineStatus', 'What became of an event that was not taken.', {
+  HELD: 'It waits for a decision.',
+  RELEASED: 'It was judged anew and taken.',
+  DISCARDED: 'It is of no use.',
+});
 describe(AccessPathKind, 'AccessPathKind', 'How a principal reaches data.', {
   NAMED: 'By a grant on the table by name, to the principal himself.',
   TAG: 'By a grant on an expression of LF-tags, passed on by his account.',
@@ -313,6 +336,7 @@ export {
   DomainStatus,
   DriftPolicy,
   EscalationStep,
+  EventVisibility,
   ForeignGrantPolicy,
   ForeignGrantStatus,
   GrantTarget,
@@ -320,6 +344,8 @@ export {
   PolicyScope,
   PolicyVersionStatus,
   ProvisioningMode,
+  QuarantineReason,
+  QuarantineStatus,
   ResourceStatus,
   SchemaSource,
   TableFormat,

@@ -1,13 +1,15 @@
-import { type ClassType, Field, ObjectType } from 'type-graphql';
+import { type ClassType, Field, ID, ObjectType } from 'type-graphql';
 import { AccessGrant } from './access-grant.js';
 import { AccessRequest } from './access-request.js';
 import { DataContract } from './data-contract.js';
 import { DataProduct } from './data-product.js';
 import { Deputy } from './deputy.js';
 import { Domain } from './domain.js';
+import { DomainEventType } from './domain-event-type.js';
 import { resultType } from './error.js';
 import { EventRoute } from './event-route.js';
 import { Policy } from './policy.js';
+import { QuarantinedEvent } from './quarantined-event.js';
 import { ForeignGrant, Resource } from './resource.js';
 
 const OBJECTS = {
@@ -19,6 +21,8 @@ const OBJECTS = {
   accessGrant: [AccessGrant, 'The grant.'],
   eventRoute: [EventRoute, 'The route.'],
   policy: [Policy, 'The policy.'],
+  domainEventType: [DomainEventType, 'The type of events.'],
+  quarantinedEvent: [QuarantinedEvent, 'The event.'],
   resource: [Resource, 'The AWS object.'],
   foreignGrant: [ForeignGrant, 'The grant that nothing in the mesh asked for.'],
 } as const;
@@ -104,3 +108,30 @@ export const AcknowledgeDriftResult = result(
   'resource',
   'foreignGrant',
 );
+
+export const RegisterDomainEventTypeResult = result(
+  'RegisterDomainEventType',
+  'The type of events, as it is now.',
+  'domainEventType',
+);
+export const RemoveDomainEventTypeResult = result('RemoveDomainEventType', 'The type that ended.', 'domainEventType');
+export const ReleaseQuarantinedEventResult = result(
+  'ReleaseQuarantinedEvent',
+  'The event that was taken.',
+  'quarantinedEvent',
+);
+export const DiscardQuarantinedEventResult = result(
+  'DiscardQuarantinedEvent',
+  'The event that is of no use.',
+  'quarantinedEvent',
+);
+
+@ObjectType({ description: 'The event is in the log; subscribers get it as soon as it is numbered.' })
+export class PublishDomainEventPayload {
+  @Field(() => Domain, { nullable: true, description: 'Whose event.' })
+  domain!: Domain | null;
+
+  @Field(() => ID, { description: 'The `id` that it has in streams.' })
+  eventId!: string;
+}
+export const PublishDomainEventResult = resultType('PublishDomainEventResult', PublishDomainEventPayload);

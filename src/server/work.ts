@@ -1,7 +1,9 @@
 import { createAws } from '../aws/clients.js';
 import { createPutEvents } from '../aws/event-bridge.js';
+import { createInboxQueue } from '../aws/inbox-queue.js';
 import type { AwsSession } from '../aws/session.js';
 import { startAnchors } from '../events/anchor.js';
+import { startInbox } from '../events/inbox.js';
 import type { Listener } from '../events/listen.js';
 import { startLoop } from '../events/loop.js';
 import { startPublisher } from '../events/publisher.js';
@@ -14,6 +16,9 @@ import { driftPolicies, foreignGrants } from '../governance/drift.js';
 import { followUpWaiting } from '../governance/escalation.js';
 import { expireDueGrants } from '../governance/expire.js';
 import { followUp } from '../governance/follow-up.js';
+import { INBOX_QUEUE } from '../governance/names.js';
+import { forgetReceivedEvents } from '../governance/quarantine.js';
+import { takeMessage } from '../governance/received-event.js';
 import { remindOfEnds } from '../governance/remind.js';
 import { settled, unsettledOwners } from '../governance/settled.js';
 import { actAsSystem, forgetIdempotencyKeys } from '../governance/transaction.js';
@@ -89,7 +94,8 @@ export async function startWork(options: WorkOptions): Promise<Work> {
     times: { driftPeriodMs: config.driftPeriodSeconds * 1_000 },
     concurrency: lanesAtOnce,
   });
-  const put = putAsGovernance(aws, config);
+  const openGovernance = governanceSessions(aws, config);
+  const put = putAsGovernance(openGovernance);
   const bus = mesh.centralBusName;
   const publisher = startPublisher({ pool: database.pool, listener, put, bus, log });
   const webhooks = webhookSettings(config);
@@ -141,13 +147,24 @@ export async function startWork(options: WorkOptions): Promise<Work> {
     },
   });
   const tidying = startLoop({
-    name: 'idempotency keys',
+    name: 'what is kept for a time',
     log,
     idleMs: tidyEvery,
     run: async () => {
       await forgetIdempotencyKeys(db);
+      await forgetReceivedEvents(db);
       return false;
     },
+  });
+  const inbox = startInbox({
+    queue: createInboxQueue({
+      queue: INBOX_QUEUE,
+      hiddenSeconds: Math.ceil((3 * DEFAULT_TIMES.leaseMs) / 1_000),
+      client: async () => (await openGovernance('meshgate-inbox')).sqs,
+    }),
+    take: (message) => takeMessage(system, message),
+    ready: () => database.pool.query('SELECT 1'),
+    log,
   });
   await jobs.runLanes(async (lane) => reconciler.wake([lane]), lanesAtOnce);
   return {
@@ -167,6 +184,7 @@ export async function startWork(options: WorkOptions): Promise<Work> {
         publisher.stop(),
         anchors.stop(),
         sender?.stop(),
+        inbox.stop(),
         reconciler.stop(),
       ]);
     },
@@ -191,24 +209,21 @@ async function roleOf(
   return domain && { arn: domain.roleArn, externalId: domain.externalId };
 }
 
-/** PutEvents with the governance account's credentials, found at the first event and again where they could not be had. */
-function putAsGovernance(aws: Aws<AwsSession>, { mesh }: Config): PutEvents {
-  let put: Promise<PutEvents> | undefined;
-  const open = async (): Promise<PutEvents> => {
-    const session = await aws.open({
-      account: mesh.governanceAccount,
-      region: mesh.region,
-      role: null,
-      sessionName: 'meshgate-publisher',
-      beforeCall: async () => undefined,
-    });
-    return createPutEvents(session.eventBridge);
+/** Opens sessions with the governance account's credentials, one for each name; asked for again where they could not be had. */
+function governanceSessions(aws: Aws<AwsSession>, { mesh }: Config): (sessionName: string) => Promise<AwsSession> {
+  const opened = new Map<string, Promise<AwsSession>>();
+  return (sessionName) => {
+    const known = opened.get(sessionName);
+    if (known) return known;
+    const lane = { account: mesh.governanceAccount, region: mesh.region, role: null, sessionName };
+    const session = aws.open({ ...lane, beforeCall: async () => undefined });
+    opened.set(sessionName, session);
+    session.catch(() => opened.delete(sessionName));
+    return session;
   };
-  return async (entries) => {
-    put ??= open().catch((error: unknown) => {
-      put = undefined;
-      throw error;
-    });
-    return (await put)(entries);
-  };
+}
+
+/** PutEvents with the governance account's credentials. */
+function putAsGovernance(open: (sessionName: string) => Promise<AwsSession>): PutEvents {
+  return async (entries) => createPutEvents((await open('meshgate-publisher')).eventBridge)(entries);
 }

@@ -80,6 +80,14 @@ beforeAll(async () => {
     'deputy',
     STEWARD,
   );
+  const eventType = (detailType: string) =>
+    idOf(
+      'registerDomainEventType',
+      { domain: ids.logistics, detailType, schema: { type: 'object' } },
+      'domainEventType',
+    );
+  await eventType('ParcelSent');
+  const removedType = await eventType('ParcelMade');
   const drafted = await idOf('createPolicy', { ...policyInput, name: 'drafted' }, 'policy');
   const active = await idOf('createPolicy', { ...policyInput, name: 'active' }, 'policy');
   await idOf('activatePolicy', { policy: active, version: 1 }, 'policy');
@@ -118,6 +126,11 @@ beforeAll(async () => {
     rotateServiceAccountSecret: { input: { serviceAccount: rotated.id } },
     revokeServiceAccountSecret: { input: { secret: rotated.secretId } },
     removeServiceAccount: { input: { serviceAccount: removed.id } },
+    registerDomainEventType: { input: { domain: ids.logistics, detailType: 'ParcelLost', schema: { type: 'object' } } },
+    removeDomainEventType: { input: { domainEventType: removedType } },
+    publishDomainEvent: { input: { domain: ids.logistics, detailType: 'ParcelSent', detail: { parcel: 'P-1' } } },
+    releaseQuarantinedEvent: { input: { quarantinedEvent: await heldEvent('ParcelSent') } },
+    discardQuarantinedEvent: { input: { quarantinedEvent: await heldEvent('ParcelUnheard') } },
     registerDataProduct: { input: productInput(ids.logistics, 'pallets') },
     updateDataProduct: { input: { dataProduct: draft, description: 'What came back' } },
     publishDataProduct: { input: { dataProduct: draft } },
@@ -366,6 +379,17 @@ const productInput = (domain: string, name: string) => ({
     },
   ],
 });
+
+/** An event of logistics' that is held, as if its type had not been there when it came. Answers its id. */
+async function heldEvent(detailType: string): Promise<string> {
+  const event = { id: detailType, account: '333344445555', source: 'tests', time: '2026-03-01T10:00:00Z', detail: {} };
+  const { rows } = await owner.query<{ id: string }>(
+    `INSERT INTO "QuarantinedEvent" ("id", "key", "account", "eventId", "detailType", "reason", "explanation", "body", "bytes")
+     VALUES (gen_random_uuid(), $1, '333344445555', $1, $1, 'UNKNOWN_TYPE', 'Not registered', $2, octet_length($2)) RETURNING "id"::text`,
+    [detailType, JSON.stringify({ ...event, 'detail-type': detailType })],
+  );
+  return Buffer.from(`QuarantinedEvent:${rows[0]?.id}`).toString('base64url');
+}
 
 const rowId = (id: string): string => Buffer.from(id, 'base64url').toString().split(':')[1] ?? '';
 

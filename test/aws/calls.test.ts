@@ -235,6 +235,12 @@ const CASES: Case[] = [
     { name: 'planned', retentionSeconds: 1_209_600, senders: [ruleArn('one')] },
     { name: 'planned', retentionSeconds: 86_400, senders: [ruleArn('two'), ruleArn('one')] },
   ),
+  caseOf(
+    'Queue',
+    G,
+    { name: 'tried', retentionSeconds: 1_209_600, senders: [], redrive: { deadLetterArn: queueArn, maxReceives: 20 } },
+    { name: 'tried', retentionSeconds: 1_209_600, senders: [], redrive: { deadLetterArn: queueArn, maxReceives: 5 } },
+  ),
 ];
 
 /** What only AWS knows: the version that an update must meet. Of a queue's address its own part is known. */

@@ -529,6 +529,20 @@ describe('queues', () => {
     return Attributes?.Policy;
   };
 
+  test('sends what nobody deletes to another queue, and leaves a redrive alone that it was not asked for', async () => {
+    await queues.apply(spec('beyond'));
+    const redrive = { deadLetterArn: `arn:aws:sqs:${REGION}:${G}:beyond`, maxReceives: 20 };
+    await queues.apply({ ...spec('tried'), redrive });
+    expect(await queues.observe({ ...spec('tried'), redrive })).toMatchObject({
+      state: 'AGREES',
+      observed: { redrive },
+    });
+    expect(await queues.observe({ ...spec('tried'), redrive: { ...redrive, maxReceives: 5 } })).toMatchObject({
+      state: 'DIFFERS',
+    });
+    expect(await queues.observe(spec('tried'))).toMatchObject({ state: 'AGREES' });
+  });
+
   test('a statement of others stays when ours comes, changes and goes', async () => {
     await queues.apply(spec('shared'));
     expect(await policyOf('shared')).toBeUndefined();

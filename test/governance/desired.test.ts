@@ -91,6 +91,28 @@ function lines(resources: DesiredResource[]): string[] {
 const kinds = (resources: DesiredResource[]) =>
   resources.map(({ account, kind, key }) => `${account === G ? 'G' : account === P ? 'P' : 'C'} ${kind} ${key}`);
 
+test('the rules of the inbox let in what other accounts tell, and of the own account what Glue says of data quality', () => {
+  const rules = desiredDomain(MESH, domain).filter(({ key }) => /inbox|quality|crawls/.test(key));
+  const target = `arn:aws:sqs:eu-central-1:${G}:meshgate-inbox`;
+  expect(rules.map(({ key, spec }) => [key, 'pattern' in spec ? spec.pattern : spec])).toEqual([
+    ['meshgate-inbox-undelivered', expect.objectContaining({ senders: expect.any(Array) })],
+    [
+      'meshgate-inbox',
+      expect.objectContaining({ redrive: { deadLetterArn: `${target}-undelivered`, maxReceives: 20 } }),
+    ],
+    ['central-mesh-bus/inbox', { account: [{ 'anything-but': [G] }] }],
+    ['default/meshgate-quality', expect.objectContaining({ account: [G], source: ['aws.glue-dataquality'] })],
+    ['default/meshgate-crawls', expect.objectContaining({ account: [P], source: ['aws.glue'] })],
+    ['default/meshgate-quality', expect.objectContaining({ account: [P], source: ['aws.glue-dataquality'] })],
+  ]);
+  const inbox = rules.find(({ key }) => key === 'central-mesh-bus/inbox');
+  expect(dependenciesOf(inbox as DesiredResource).map(({ kind, key }) => `${kind} ${key}`)).toEqual([
+    'EventBus central-mesh-bus',
+    'Queue meshgate-inbox',
+    'Queue meshgate-inbox-undelivered',
+  ]);
+});
+
 test('a domain needs settings, location, databases, tags and events in G, and settings, bus and local database in its own account', () => {
   const desired = desiredDomain(MESH, domain);
   expect(kinds(desired)).toEqual([
@@ -106,6 +128,10 @@ test('a domain needs settings, location, databases, tags and events in G, and se
     'G BusPermission central-mesh-bus/domains',
     'G Queue meshgate-undelivered-customer-care',
     'G EventRule central-mesh-bus/domain-customer-care',
+    'G Queue meshgate-inbox-undelivered',
+    'G Queue meshgate-inbox',
+    'G EventRule central-mesh-bus/inbox',
+    'G EventRule default/meshgate-quality',
     'G LfTag lob',
     `G LfTagAttachment database ${G}/customer_care_tbac#lob`,
     `G LfGrant ${P} on tag ${G}/lob=customer-care`,
@@ -121,6 +147,8 @@ test('a domain needs settings, location, databases, tags and events in G, and se
     'P EventBus meshgate',
     'P BusPermission meshgate/meshgate',
     'P EventRule meshgate/meshgate-to-central',
+    'P EventRule default/meshgate-crawls',
+    'P EventRule default/meshgate-quality',
   ]);
   const text = lines(desired);
   expect(text).toContain(
@@ -433,11 +461,10 @@ test('nothing is called in the account of a domain that provisions for itself', 
   });
 });
 
-test('a rule waits for the queue of what its target does not take, in whichever account that is', () => {
+test('a rule waits for the queue that it sends to, and that of what its target does not take', () => {
   const rules = desiredDomain(MESH, domain).filter(({ kind }) => kind === 'EventRule');
   const queues = rules.map((rule) => dependenciesOf(rule).filter(({ kind }) => kind === 'Queue'));
-  expect(queues).toEqual([
-    [{ kind: 'Queue', account: G, region: 'eu-central-1', key: 'meshgate-undelivered-customer-care' }],
-    [],
-  ]);
+  const queue = (key: string) => ({ kind: 'Queue', account: G, region: 'eu-central-1', key });
+  const inbox = [queue('meshgate-inbox'), queue('meshgate-inbox-undelivered')];
+  expect(queues).toEqual([[queue('meshgate-undelivered-customer-care')], inbox, inbox, [], [], []]);
 });

@@ -34,12 +34,16 @@ const GOOD_FOR: Record<TokenScope, Action[]> = {
   DOMAIN_WRITE: [
     'domain:change-members',
     'domain:update',
+    'domain:change-event-types',
+    'domain:publish-event',
     'domain:read-setup',
     'domain:change-routes',
     'domain:read-service-accounts',
     'policy:draft',
     'deputy:end',
     'webhook:read',
+    'quarantined-event:read',
+    'quarantined-event:resolve',
   ],
   RESOURCE_READ: ['resource:read'],
   RESOURCE_WRITE: ['resource:retry', 'resource:take-over', 'resource:acknowledge-drift'],
@@ -78,7 +82,7 @@ describe('a token', () => {
   test('without scopes is good for nothing, and reads nothing', () => {
     expect(ACTIONS.filter((action) => tokenAllows(viewer(new Set()), action))).toEqual([]);
     expect(subjectsRead(viewer(new Set()))).toEqual([]);
-    expect(subjectsRead(viewer(null))).toHaveLength(11);
+    expect(subjectsRead(viewer(null))).toHaveLength(12);
   });
 
   test('never makes its holder wider than he is', () => {

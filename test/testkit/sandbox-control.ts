@@ -34,7 +34,7 @@ export interface SandboxControl {
   }): Promise<boolean>;
   /** The log of calls after the one of this number. */
   calls(after?: number): Promise<LoggedCall[]>;
-  /** What is called while `work` runs. */
+  /** What is called while `work` runs; that the worker waits for messages of its inbox, whatever happens, is left out. */
   callsDuring(work: () => Promise<unknown>): Promise<LoggedCall[]>;
   deliveries(account: string): Promise<Delivery[]>;
   addFaults(...faults: Record<string, unknown>[]): Promise<void>;
@@ -45,6 +45,8 @@ export interface SandboxControl {
   changeSettings(settings: Partial<SandboxSettings>): Promise<void>;
   /** Whether RAM shares within the organization need nobody to accept them. */
   shareInOrganization(ramSharing: boolean): Promise<void>;
+  /** What a service of AWS tells on the default bus of an account. */
+  tellAsService(account: string, event: { source: string; detailType: string; detail: object }): Promise<void>;
   /** One call as an administrator of the account; answers its output. */
   asAdministrator<Output>(account: string, operation: `${string}:${string}`, parameters: object): Promise<Output>;
 }
@@ -67,7 +69,7 @@ export function sandboxControl(url: string): SandboxControl {
     callsDuring: async (work) => {
       const before = (await calls()).at(-1)?.n;
       await work();
-      return calls(before);
+      return (await calls(before)).filter(({ operation }) => operation !== 'ReceiveMessage');
     },
     deliveries: (account) => ask(`/deliveries?account=${account}`),
     addFaults: async (...faults) => void (await ask('/faults', { body: faults })),
@@ -76,6 +78,7 @@ export function sandboxControl(url: string): SandboxControl {
     addAccounts: async (...accounts) => void (await ask('/accounts', { body: accounts })),
     changeSettings: async (settings) => void (await ask('/settings', { body: settings })),
     shareInOrganization: async (ramSharing) => void (await ask('/organization', { body: { ramSharing } })),
+    tellAsService: async (account, event) => void (await ask('/service-events', { body: [{ account, ...event }] })),
     asAdministrator: async <Output>(account: string, name: string, parameters: object) => {
       const [service, operation] = name.split(':');
       const calls = [{ service, operation, account, parameters }];

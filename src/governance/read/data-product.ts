@@ -51,6 +51,18 @@ const schemaVersion: Shape = {
   visible: everybody,
 };
 
+const qualityResult: Shape = {
+  type: 'QualityResult',
+  from: raw('"QualityResult"'),
+  always: [],
+  columns: {
+    ...plain('table', 'score', 'state', 'resultId', 'rulesSucceeded', 'rulesFailed', 'rulesSkipped', 'evaluatedAt'),
+  },
+  relations: {},
+  scope: 'CATALOGUE_READ',
+  visible: everybody,
+};
+
 export const dataProductShape: Shape = {
   type: 'DataProduct',
   from: raw('"DataProduct"'),
@@ -63,6 +75,8 @@ export const dataProductShape: Shape = {
     schemaChangesPerMonth: (t) => sql`(SELECT round(greatest(count(*) - 1, 0) /
       greatest(extract(epoch FROM now() - min(v."createdAt")) / 2629800.0, 1.0), 2)::float8
       FROM "SchemaVersion" v WHERE v."productId" = ${t}."id")`,
+    qualityScore: (t) => sql`(SELECT avg(q."score") FROM "QualityResult" q JOIN "ProductTable" x
+      ON x."productId" = q."productId" AND x."name" = q."table" WHERE q."productId" = ${t}."id")`,
     progress: progress('DATA_PRODUCT'),
   },
   relations: {
@@ -86,6 +100,13 @@ export const dataProductShape: Shape = {
       shape: () => productTable,
       where: (t, r) => sql`${r}."productId" = ${t}."id"`,
       order: (r) => sql`${r}."position"`,
+    },
+    qualityResults: {
+      kind: 'many',
+      limit: 1000,
+      shape: () => qualityResult,
+      where: (t, r) => sql`${r}."productId" = ${t}."id"`,
+      order: (r) => sql`${r}."table"`,
     },
     schemaVersions: {
       kind: 'many',

@@ -2,6 +2,7 @@ import type { Viewer } from '../context.js';
 import type { ConnectionList, Order } from './connection.js';
 import { dataProductList } from './data-product.js';
 import { deputyShape, isNotOver } from './deputy.js';
+import { domainEventTypeShape } from './domain-event-type.js';
 import { eventRouteList } from './event-route.js';
 import { health } from './health.js';
 import { policyList } from './policy.js';
@@ -76,6 +77,13 @@ export const domainShape: Shape = {
       shape: () => serviceAccountShape,
       where: (t, r) => sql`${r}."domainId" = ${t}."id" AND ${r}."removedAt" IS NULL`,
       order: (r) => sql`${r}."name"`,
+    },
+    eventTypes: {
+      kind: 'many',
+      limit: 200,
+      shape: () => domainEventTypeShape,
+      where: (t, r) => sql`${r}."domainId" = ${t}."id" AND ${r}."removedAt" IS NULL`,
+      order: (r) => sql`${r}."detailType"`,
     },
     dataProducts: {
       kind: 'connection',

@@ -5,11 +5,13 @@ import { dataContractShape } from './data-contract.js';
 import { dataProductShape } from './data-product.js';
 import { deputyShape } from './deputy.js';
 import { domainShape } from './domain.js';
+import { domainEventTypeShape } from './domain-event-type.js';
 import { eventRouteShape } from './event-route.js';
 import { foreignGrantShape } from './foreign-grant.js';
 import { personalAccessTokenShape } from './personal-access-token.js';
 import { policyShape } from './policy.js';
 import { deadLetterShape, publisherShape } from './publisher.js';
+import { quarantinedEventShape } from './quarantined-event.js';
 import { resourceShape } from './resource.js';
 import { plain, raw, type Shape, type Sql, sql } from './select.js';
 import { serviceAccountShape } from './service-account.js';
@@ -23,6 +25,7 @@ export const nodeShapes = (): Shape[] => [
   deadLetterShape,
   eventRouteShape,
   deputyShape,
+  domainEventTypeShape,
 ];
 
 /** Every object that an event can be about. */
@@ -38,6 +41,7 @@ const subjectShapes = (): Shape[] => [
   personalAccessTokenShape,
   publisherShape,
   webhookShape,
+  quarantinedEventShape,
 ];
 
 export const eventShape: Shape = {

@@ -120,6 +120,18 @@ function forDeputies(t: Sql, viewer: Viewer): Sql {
     AND ${t}."domainId" = ANY(${t}."audienceDomains"))`;
 }
 
+/** Who may hear its events: the domain's members, or everybody signed in. */
+export function seesEventType(t: Sql, viewer: Viewer): Sql {
+  if (viewer.admin) return sql`true`;
+  return sql`(${t}."visibility" = 'MESH' OR ${among(sql`${t}."domainId"`, memberIds(viewer))})`;
+}
+
+/** The account alone says whose it is. */
+export function seesQuarantined(t: Sql, viewer: Viewer): Sql {
+  if (viewer.admin) return sql`true`;
+  return sql`EXISTS (SELECT 1 FROM "Domain" d WHERE d."awsAccountId" = ${t}."account" AND ${among(sql`d."id"`, governedIds(viewer))})`;
+}
+
 /** Those who may change a policy: of the whole mesh, admins; of a domain, who steers it. */
 export function steersPolicy(t: Sql, viewer: Viewer): Sql {
   return viewer.admin ? sql`true` : among(sql`${t}."domainId"`, governedIds(viewer));

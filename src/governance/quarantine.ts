@@ -1,0 +1,43 @@
+import type { PrismaClient, QuarantineReason } from '../generated/prisma/client.js';
+import type { Tx } from './transaction.js';
+
+/** What one account can have held: what it sends beyond stays in the queue, and in the end in the one for undelivered messages. */
+const MOST_HELD = 1_000;
+const MOST_HELD_BYTES = 64 * 1_024 * 1_024;
+
+/** There is no room for another held event of the account. */
+export class QuarantineFull extends Error {}
+
+/** An event to be held, with what could be read of it. */
+interface Held {
+  key: string;
+  body: string;
+  account: string | null;
+  eventId: string | null;
+  source: string | null;
+  detailType: string | null;
+  reason: QuarantineReason;
+  explanation: string;
+}
+
+/** Holds an event with the reason. Throws QuarantineFull where its account has as many held as it may. */
+export async function hold(tx: Tx, { body, ...event }: Held): Promise<void> {
+  const [held] = await tx.$queryRaw<{ count: number; bytes: number }[]>`
+    SELECT count(*)::int AS "count", coalesce(sum("bytes"), 0)::float8 AS "bytes" FROM "QuarantinedEvent"
+    WHERE "account" IS NOT DISTINCT FROM ${event.account} AND "status" = 'HELD'`;
+  const bytes = Buffer.byteLength(body);
+  if ((held?.count ?? 0) >= MOST_HELD || (held?.bytes ?? 0) + bytes > MOST_HELD_BYTES) throw new QuarantineFull();
+  await tx.quarantinedEvent.create({ data: { ...event, body, bytes }, select: { id: true } });
+}
+
+/** What came in is known for so long: longer than any queue keeps a message. The database refuses to forget sooner. */
+const KEPT_DAYS = 30;
+
+/** Forgets which events came in, and those that were held, after a month. Returns how many rows. */
+export async function forgetReceivedEvents(db: PrismaClient): Promise<number> {
+  const known =
+    await db.$executeRaw`DELETE FROM "ReceivedEvent" WHERE "receivedAt" < now() - ${KEPT_DAYS} * interval '1 day'`;
+  const held =
+    await db.$executeRaw`DELETE FROM "QuarantinedEvent" WHERE "receivedAt" < now() - ${KEPT_DAYS} * interval '1 day'`;
+  return known + held;
+}
