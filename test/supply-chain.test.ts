@@ -92,6 +92,7 @@ describe('what runs in production', () => {
       '0BSD',
       'BlueOak-1.0.0',
       'CC0-1.0',
+      'Unlicense',
     ]);
     const others = runtime.filter(
       ({ license = 'none' }) =>

@@ -49,6 +49,9 @@ const seededMarker = 'demo-seeded';
 /** Postgres's passwords: the file that tells a data folder of Meshgate's from any other. */
 const credentialsFile = 'postgres-credentials.json';
 
+/** What webhooks' secrets are derived from. */
+const webhookKeyFile = 'webhook-key';
+
 const dataFolders = ['postgres', 'sandbox'];
 
 /** Runs everything in this process: Postgres, the sandbox AWS, migrations, server and worker, demo. Resolves when all is up. */
@@ -210,7 +213,7 @@ interface Local {
 
 /** Made once for a data folder: webhooks' secrets hang on it. */
 function webhookKey(dataDir: string): string {
-  const path = join(dataDir, 'webhook-key');
+  const path = join(dataDir, webhookKeyFile);
   if (!existsSync(path)) writeFileSync(path, `${randomBytes(32).toString('base64')}\n`, { mode: 0o600 });
   return readFileSync(path, 'utf8').trim();
 }
@@ -280,7 +283,7 @@ function demoUsers({ issuer }: Sandbox, demo: boolean): Promise<ReadyUser[]> {
 async function emptyFolder(dataDir: string): Promise<void> {
   await stopPostgres(dataDir);
   // The credentials last: with them a start over that was broken off is known as Meshgate's.
-  for (const name of [seededMarker, ...dataFolders, credentialsFile]) {
+  for (const name of [seededMarker, webhookKeyFile, ...dataFolders, credentialsFile]) {
     rmSync(join(dataDir, name), { recursive: true, force: true });
   }
 }
