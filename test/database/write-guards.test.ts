@@ -1,4 +1,4 @@
-import type { PoolClient } from 'pg';
+import pg, { type PoolClient } from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { revokeAccess } from '../../src/governance/access-grant.js';
 import { requestAccess } from '../../src/governance/access-request.js';
@@ -6,6 +6,7 @@ import { accessInput, openMesh, seedDomain, seedGrant, seedProduct, type TestMes
 
 /** Sales gives, finance takes, and the people of hr have nothing to do with it. */
 let mesh: TestMesh;
+let owner: pg.Client;
 let pending: string;
 let granted: { accessRequestId: string; accessGrantId: string };
 let domains: Record<'sales' | 'finance' | 'hr', string>;
@@ -13,6 +14,8 @@ let products: Record<'sales' | 'hr', string>;
 
 beforeAll(async () => {
   mesh = await openMesh();
+  owner = new pg.Client({ connectionString: mesh.ownerUrl });
+  await owner.connect();
   const sales = await seedDomain(mesh, 'sales', 1);
   const finance = await seedDomain(mesh, 'finance', 2);
   const hr = await seedDomain(mesh, 'hr', 3);
@@ -23,7 +26,10 @@ beforeAll(async () => {
   granted = await seedGrant(mesh, { requester: 'finance-member', decider: 'sales-steward', input });
   pending = (await requestAccess(await mesh.as('finance-member'), input)).accessRequestId;
 });
-afterAll(() => mesh.close());
+afterAll(async () => {
+  await owner.end();
+  await mesh.close();
+});
 
 /** Runs SQL as the server does for somebody whom no rule of governance has judged, and takes it back. Answers the rows it wrote, or the refusal. */
 async function write(who: string | null, sql: string, values: unknown[] = []): Promise<number | string> {
@@ -199,6 +205,149 @@ describe('what was asked for cannot be exchanged', () => {
         /what a request or a grant is for does not change/,
       );
     }
+  });
+});
+
+describe('a deputy writes what he decides for another, and nothing else', () => {
+  const names = ['for-steward', 'to-come', 'over', 'ended', 'for-member', 'machine'];
+  beforeAll(async () => {
+    const db = mesh.database.prisma;
+    for (const [deputy, standsInFor, from, until, ended] of [
+      ['for-steward', 'sales-steward', -1, 1, false],
+      ['to-come', 'sales-steward', 1, 2, false],
+      ['over', 'sales-steward', -2, -1, false],
+      ['ended', 'sales-steward', -1, 1, true],
+      ['for-member', 'sales-member', -1, 1, false],
+      ['machine', 'sales-steward', -1, 1, false],
+    ] as const) {
+      await owner.query(
+        `INSERT INTO "Deputy" ("id", "domainId", "standsInFor", "deputy", "from", "until", "endedAt", "endedBy")
+         VALUES (gen_random_uuid(), $1, $2, $3, now() + $4 * interval '1 day', now() + $5 * interval '1 day',
+           CASE WHEN $6 THEN now() END, CASE WHEN $6 THEN 'x' END)`,
+        [domains.sales, standsInFor, deputy, from, until, ended],
+      );
+    }
+    const account = { domainId: domains.hr, name: 'machine', subject: 'machine', issuer: 'https://machines.test' };
+    await db.serviceAccount.create({ data: { ...account, issuerSubject: 'machine', createdBy: 'hr-owner' } });
+  });
+
+  const decidedFor = (status: string, person: string): [string, unknown[]] => [
+    `UPDATE "AccessRequest" SET "status" = '${status}', "decidedBy" = $2, "decidedFor" = '${person}', "decidedAt" = now() WHERE "id" = $1`,
+    [],
+  ];
+  const approval = (who: string, approvedFor: string | null): [string, unknown[]] => [
+    `INSERT INTO "AccessApproval" ("id", "requestId", "requestedBy", "approvedBy", "approvedFor", "role")
+     VALUES (gen_random_uuid(), $1, 'finance-member', $2, $3, 'STEWARD')`,
+    [pending, who, approvedFor],
+  ];
+
+  test.each(names)('%s', async (who) => {
+    const may = who === 'for-steward' ? 1 : REFUSED;
+    const person = who === 'for-member' ? 'sales-member' : 'sales-steward';
+    for (const status of ['APPROVED', 'REJECTED']) {
+      const [sql] = decidedFor(status, person);
+      expect(await write(who, sql, [pending, who])).toEqual(may);
+      expect(await write(who, decide(status), [pending, who])).toEqual(REFUSED);
+      expect(await write(who, decidedFor(status, 'sales-owner')[0], [pending, who])).toEqual(REFUSED);
+    }
+    expect(await write(who, ...approval(who, person))).toEqual(may);
+    expect(await write(who, ...approval(who, null))).toEqual(REFUSED);
+    expect(await write(who, ...approval(who, 'sales-owner'))).toEqual(REFUSED);
+    expect(await write(who, ...grant(pending))).toEqual(REFUSED);
+    for (const change of [`"status" = 'REVOKING', "endsAs" = 'REVOKED'`, `"expiresAt" = now() + interval '1 day'`]) {
+      const sql = `UPDATE "AccessGrant" SET ${change} WHERE "id" = $1`;
+      expect(await write(who, sql, [granted.accessGrantId])).toEqual(REFUSED);
+    }
+    const policy = `INSERT INTO "Policy" ("id", "scope", "domainId", "name", "description", "createdBy")
+      VALUES (gen_random_uuid(), 'DOMAIN', $1, 'mine', 'x', 'x')`;
+    expect(await write(who, policy, [domains.sales])).toEqual(REFUSED);
+  });
+
+  test('makes the grant of what he approved, and of nothing else', async () => {
+    const client = await mesh.database.pool.connect();
+    try {
+      await client.query('BEGIN');
+      await client.query(
+        `SELECT set_config('meshgate.subject', 'for-steward', true), set_config('meshgate.authority', 'MEMBER', true)`,
+      );
+      await client.query(decidedFor('APPROVED', 'sales-steward')[0], [pending, 'for-steward']);
+      for (const [who, may] of [
+        ['hr-owner', false],
+        ['over', false],
+        ['for-steward', true],
+      ] as const) {
+        await client.query('SAVEPOINT one');
+        await client.query(`SELECT set_config('meshgate.subject', $1, true)`, [who]);
+        const made = await client.query(...grant(pending)).catch((error: Error) => error.message);
+        expect(typeof made === 'string' ? made : made.rowCount, who).toEqual(may ? 1 : REFUSED);
+        await client.query('ROLLBACK TO one');
+      }
+    } finally {
+      await client.query('ROLLBACK');
+      client.release();
+    }
+  });
+
+  test('nobody stands behind two approvals, nor decides for who asked', async () => {
+    const client = await mesh.database.pool.connect();
+    const as = (who: string) =>
+      client.query(
+        `SELECT set_config('meshgate.subject', $1, true), set_config('meshgate.authority', 'MEMBER', true)`,
+        [who],
+      );
+    const outcome = async (work: Promise<unknown>) =>
+      work.then(
+        () => null,
+        (error: Error) => error.message,
+      );
+    try {
+      for (const [first, second] of [
+        [
+          ['for-steward', 'sales-steward'],
+          ['sales-steward', null],
+        ],
+        [
+          ['sales-steward', null],
+          ['for-steward', 'sales-steward'],
+        ],
+      ] as const) {
+        await client.query('BEGIN');
+        await as(first[0]);
+        expect(await outcome(client.query(...approval(first[0], first[1])))).toBeNull();
+        await as(second[0]);
+        expect(await outcome(client.query(...approval(second[0], second[1])))).toMatch(
+          /somebody and his deputy approve once/,
+        );
+        await client.query('ROLLBACK');
+      }
+    } finally {
+      client.release();
+    }
+    await expect(write('meshgate', decidedFor('APPROVED', 'finance-member')[0], [pending, 'x'])).rejects.toThrow(
+      /AccessRequest_decided_for/,
+    );
+  });
+
+  test('is named by whom he stands in for alone, who decides himself, and ends once', async () => {
+    const name = (standsInFor: string, deputy = 'new'): [string, unknown[]] => [
+      `INSERT INTO "Deputy" ("id", "domainId", "standsInFor", "deputy", "from", "until")
+       VALUES (gen_random_uuid(), $1, $2, $3, now(), now() + interval '1 day')`,
+      [domains.sales, standsInFor, deputy],
+    ];
+    for (const who of WHO) {
+      const may = ['sales-owner', 'sales-steward'].includes(who) ? 1 : REFUSED;
+      expect(await write(who, ...name(who)), who).toEqual(may);
+      if (who !== 'sales-owner') expect(await write(who, ...name('sales-owner')), who).toEqual(REFUSED);
+    }
+    expect(await write('sales-owner', ...name('sales-owner', 'machine'))).toEqual(REFUSED);
+    const end = `UPDATE "Deputy" SET "endedAt" = now(), "endedBy" = $2 WHERE "deputy" = $1`;
+    for (const who of [...WHO, 'for-steward']) {
+      const may = ['admin', 'sales-owner', 'sales-steward', 'for-steward'].includes(who) ? 1 : REFUSED;
+      expect(await write(who, end, ['for-steward', who]), who).toEqual(may);
+    }
+    expect(await write('sales-owner', end, ['ended', 'sales-owner'])).toMatch(/does not begin again/);
+    const longer = `UPDATE "Deputy" SET "until" = now() + interval '9 days' WHERE "deputy" = 'over'`;
+    expect(await write('sales-steward', longer)).toMatch(/permission denied/);
   });
 });
 
