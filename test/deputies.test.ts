@@ -150,9 +150,12 @@ test('a stream carries what the domain hears of requests while it lasts, and not
   const stream = openEventStream({ graphql: product.graphql, token, after: null });
   streams.push(stream);
   const requests = () => stream.heard.filter(({ type }) => type === 'ACCESS_REQUESTED').length;
-  await sleep(300);
+  const witness = openEventStream({ graphql: product.graphql, token: await product.tokenOf(STEWARD), after: null });
+  streams.push(witness);
+  await sleep(500);
   await job.request({ principals: [reader('too-early')] });
-  await named(4_000);
+  await witness.hear(({ type }) => type === 'ACCESS_REQUESTED');
+  await named(10_000);
   await stream.hear(({ type }) => type === 'DEPUTY_NAMED');
   expect(requests()).toBe(0);
   await job.request({ principals: [reader('in-time')] });

@@ -133,17 +133,8 @@ async function giveApproval(
   if (decided.outcome !== 'AUTO_APPROVED') refuseIneligible(judged, approver);
   const { subject: approvedBy, role, admin: asAdmin } = approver;
   const decidedFor = approver.standsInFor?.subject;
-  const people = [approvedBy, ...(decidedFor === undefined ? [] : [decidedFor])];
-  const known = await tx.accessApproval.findFirst({
-    where: { requestId: request.id, OR: [{ approvedBy: { in: people } }, { approvedFor: { in: people } }] },
-  });
-  if (known !== null && decided.outcome === 'NEEDS_APPROVAL') {
-    throw wrongState(
-      request.status,
-      `${approvedAlready(known, approvedBy)}; it needs ${approvalsText(decided.required)}.`,
-    );
-  }
-  if (known === null) {
+  const isNew = await refuseSecond(tx, { request, decided, approvedBy, decidedFor });
+  if (isNew) {
     const { requestedBy, id: requestId } = request;
     const given = { approvedBy, approvedFor: decidedFor ?? null, role, asAdmin, comment, expiresAt };
     await tx.accessApproval.create({ data: { requestId, requestedBy, ...given } });
@@ -152,7 +143,31 @@ async function giveApproval(
   return { decided, until, decidedFor };
 }
 
-/** Somebody and his deputy are one: whichever of them came first. */
+interface Second {
+  request: RequestRow;
+  decided: Decision;
+  approvedBy: string;
+  decidedFor: string | undefined;
+}
+
+/**
+ * Somebody and his deputy approve once, whichever of them comes first. Where the same one's approval stands and is enough by now, it is
+ * carried out: false, as there is nothing to write down.
+ */
+async function refuseSecond(tx: Tx, { request, decided, approvedBy, decidedFor }: Second): Promise<boolean> {
+  const people = [approvedBy, ...(decidedFor === undefined ? [] : [decidedFor])];
+  const known = await tx.accessApproval.findMany({
+    where: { requestId: request.id, OR: [{ approvedBy: { in: people } }, { approvedFor: { in: people } }] },
+  });
+  const another = known.find((one) => (one.approvedFor ?? one.approvedBy) !== (decidedFor ?? approvedBy));
+  const refused = another ?? (decided.outcome === 'NEEDS_APPROVAL' ? known[0] : undefined);
+  if (refused !== undefined) {
+    const needed = decided.required.length > 0 ? `; it needs ${approvalsText(decided.required)}` : '';
+    throw wrongState(request.status, `${approvedAlready(refused, approvedBy)}${needed}.`);
+  }
+  return known.length === 0;
+}
+
 function approvedAlready({ approvedBy, approvedFor }: Pick<AccessApproval, 'approvedBy' | 'approvedFor'>, by: string) {
   const who = approvedBy === by ? 'You have' : `${approvedBy} has`;
   const inPlace = approvedFor === null ? '' : ` for ${approvedFor === by ? 'you' : approvedFor}`;

@@ -112,6 +112,14 @@ describe('while it lasts, a deputy', () => {
     const { accessRequestId } = await extendAccess(await mesh.as('sales-second'), extension);
     expect(await refusal(approve('finance-member', accessRequestId))).toMatchObject({ code: 'FORBIDDEN' });
     expect(await refusal(reject('finance-member', accessRequestId))).toMatchObject({ code: 'FORBIDDEN' });
+    // For another he does.
+    await named(STEWARD, 'finance-member');
+    const inPlace = { accessRequest: accessRequestId, onBehalfOf: OWNER };
+    expect(await refusal(rejectAccessRequest(await mesh.as('finance-member'), inPlace))).toMatchObject({
+      code: 'FORBIDDEN',
+    });
+    await reject('finance-member', accessRequestId);
+    expect(await requestOf(accessRequestId)).toMatchObject({ status: 'REJECTED', decidedFor: STEWARD });
   });
 
   test('may what the other may at that moment, and nothing where that one has no role any more', async () => {
@@ -156,6 +164,18 @@ describe('somebody and his deputy', () => {
     expect((await requestOf(second)).approvals).toHaveLength(1);
     await approve(STEWARD, first);
     expect(await requestOf(first)).toMatchObject({ status: 'APPROVED' });
+  });
+
+  test('are not two by the change of place: who approved for another has given his word', async () => {
+    await named(OWNER, STEWARD);
+    await addDomainMember(await mesh.admin(), { domain: sales, subject: 'second', role: 'OWNER' });
+    const id = await ask('RESTRICTED');
+    await approve(STEWARD, id, OWNER);
+    await approve('second', id);
+    expect(await refusal(approve(STEWARD, id, STEWARD))).toMatchObject({
+      ...{ code: 'STATE', message: 'You have approved it for sales-owner already.' },
+    });
+    expect((await requestOf(id)).status).toBe('PENDING');
   });
 
   test('are one also where he stands in for two: he approves for one of them', async () => {
