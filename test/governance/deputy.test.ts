@@ -9,6 +9,7 @@ import { revokeAccess } from '../../src/governance/access-grant.js';
 import { rejectAccessRequest, requestAccess } from '../../src/governance/access-request.js';
 import { endDeputy, endLapsedDeputies, nameDeputy } from '../../src/governance/deputy.js';
 import { addDomainMember, removeDomainMember } from '../../src/governance/domain.js';
+import { activatePolicy, createPolicy, deactivatePolicy } from '../../src/governance/policy.js';
 import { registerServiceAccount } from '../../src/governance/service-account.js';
 import { atScale } from '../faults/scale.js';
 import { accessInput, MESH, openMesh, refusal, seedDomain, seedProduct, type TestMesh } from './mesh.js';
@@ -176,6 +177,23 @@ describe('somebody and his deputy', () => {
       ...{ code: 'STATE', message: 'You have approved it for sales-owner already.' },
     });
     expect((await requestOf(id)).status).toBe('PENDING');
+  });
+
+  test('are not two owners where a policy wants two', async () => {
+    const ctx = await mesh.as(OWNER);
+    const source = `forbid (principal, action == Action::"approve", resource in Domain::"sales") unless { context.approvals.owners >= 2 };`;
+    const { policyId } = await createPolicy(ctx, { domain: sales, name: 'two', description: 'Two owners', source });
+    await activatePolicy(ctx, { policy: policyId, version: 1 });
+    await addDomainMember(await mesh.admin(), { domain: sales, subject: 'second', role: 'OWNER' });
+    await named(OWNER, 'dora');
+    const [first, second] = [await ask(), await ask()];
+    await approve(OWNER, first);
+    expect(await refusal(approve('dora', first))).toMatchObject({ code: 'STATE' });
+    await approve('dora', second);
+    expect(await refusal(approve(OWNER, second))).toMatchObject({ code: 'STATE' });
+    await approve('second', second);
+    expect((await requestOf(second)).status).toBe('APPROVED');
+    await deactivatePolicy(ctx, { policy: policyId });
   });
 
   test('are one also where he stands in for two: he approves for one of them', async () => {
