@@ -393,7 +393,7 @@ describe('results of data quality', () => {
 
   test('come from the catalogue’s account and from the domain’s, and give the product its score', async () => {
     await tell(GOVERNANCE_ACCOUNT, evaluation());
-    await tell(flows.alpha.account, evaluation({ score: 0.25 }, { tableName: 'items' }));
+    await tell(flows.alpha.account, evaluation({ score: 0.25, resultID: 'dqresult-1' }, { tableName: 'items' }));
     await until('both tables have a score', async () =>
       (await readQuality())?.qualityResults.length === 2 ? true : undefined,
     );
@@ -407,7 +407,7 @@ describe('results of data quality', () => {
     await tell(
       flows.alpha.account,
       evaluation(
-        { score: 1 },
+        { score: 1, resultID: 'dqresult-2' },
         { catalogId: flows.alpha.account, databaseName: 'data_products', tableName: 'alpha__sales__items' },
       ),
     );
@@ -457,34 +457,3 @@ describe('results of data quality', () => {
     expect(states[0]).toMatchObject({ qualityResults: [{ resultId: 'r-4-4' }, { resultId: 'r-5-5' }] });
   });
 });
-
-test('a crawler that ended is looked at as soon as AWS Glue says so', async () => {
-  await owner.query(
-    `UPDATE "Domain" SET "crawlerRoleArn" = 'arn:aws:iam::' || "awsAccountId" || ':role/crawler' WHERE "name" = 'alpha'`,
-  );
-  await sandbox.changeSettings({ crawlMs: 1_500 });
-  const crawled = await flows.register({ name: 'crawled', tables: [files] }, { crawl: true });
-  const run = () =>
-    owner.query<{ status: string; soon: boolean }>(
-      `SELECT "status", "nextAttemptAt" < now() + interval '5 minutes' AS "soon" FROM "Resource"
-       WHERE "kind" = 'CrawlerRun' AND "key" = 'meshgate-alpha-crawled-files'`,
-    );
-  await until('the crawler runs', async () => ((await run()).rows[0]?.status === 'APPLYING' ? true : undefined));
-  await until('it is waited for', async () => {
-    // As if the next look were far away.
-    const { rowCount } = await owner.query(
-      `UPDATE "Resource" SET "nextAttemptAt" = now() + interval '1 hour'
-       WHERE "kind" = 'CrawlerRun' AND "key" = 'meshgate-alpha-crawled-files' AND "status" NOT IN ('READY') AND "lastError" IS NOT NULL`,
-    );
-    return rowCount === 1 ? true : undefined;
-  });
-  await flows.published(crawled);
-  await sandbox.changeSettings({ crawlMs: 200 });
-}, 60_000);
-
-const files = {
-  name: 'files',
-  location: 's3://alpha-lake/data/crawled/files/',
-  format: 'CSV' as const,
-  columns: [{ name: 'id', type: 'string' }],
-};
