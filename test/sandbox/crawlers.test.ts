@@ -40,6 +40,11 @@ async function put(key: string, body: string | Uint8Array, bucket = 'lake'): Pro
   expect(response.status).toBe(200);
 }
 
+interface Heard {
+  kind: string;
+  event: { source: string; 'detail-type': string; account: string; detail: { crawlerName?: string; state?: string } };
+}
+
 let unique = 0;
 
 /** A table of its own in `sales`, with what a crawler's role needs on it. */
@@ -86,6 +91,18 @@ async function schemaOf(Name: string): Promise<{ columns: string[]; keys: string
 }
 
 describe('a run', () => {
+  test('is told of on the default bus of its account, as it begins and as it ends', async () => {
+    const name = await tableOf();
+    await create(`told-${name}`, [name]);
+    await run(`told-${name}`);
+    const heard = async () =>
+      ((await control(sandbox, `/deliveries?account=${G}&bus=default`)) as Heard[])
+        .filter(({ kind, event }) => kind === 'arrival' && event.detail.crawlerName === `told-${name}`)
+        .map(({ event }) => [event.source, event['detail-type'], event.account, event.detail.state]);
+    const of = (state: string) => ['aws.glue', 'Glue Crawler State Change', G, state];
+    await until(heard).toEqual([of('Started'), of('Succeeded')]);
+  });
+
   test('fills the table from CSV with header and types, as a new version, and tells of itself', async () => {
     const name = await tableOf();
     await put(`${name}/part-0.csv`, 'id,amount,paid,bought at\n1,2.50,true,2026-01-01\n2,3,false,2026-01-02\n');
