@@ -238,8 +238,18 @@ const CASES: Case[] = [
   caseOf(
     'Queue',
     G,
-    { name: 'tried', retentionSeconds: 1_209_600, senders: [], redrive: { deadLetterArn: queueArn, maxReceives: 20 } },
-    { name: 'tried', retentionSeconds: 1_209_600, senders: [], redrive: { deadLetterArn: queueArn, maxReceives: 5 } },
+    {
+      name: 'tried',
+      retentionSeconds: 1_209_600,
+      senders: [ruleArn('one')],
+      redrive: { deadLetterArn: queueArn, maxReceives: 20 },
+    },
+    {
+      name: 'tried',
+      retentionSeconds: 1_209_600,
+      senders: [ruleArn('one')],
+      redrive: { deadLetterArn: queueArn, maxReceives: 5 },
+    },
   ),
 ];
 

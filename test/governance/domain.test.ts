@@ -273,7 +273,7 @@ test('a domain of before the queues for undelivered events gets one, and its rul
   const { pool, prisma } = mesh.database;
   await pool.query(
     `WITH gone AS (DELETE FROM "ResourceClaim" c USING "Resource" r
-       WHERE r."id" = c."resourceId" AND c."ownerId" = $1 AND r."kind" = 'Queue' RETURNING r."id")
+       WHERE r."id" = c."resourceId" AND c."ownerId" = $1 AND r."key" = 'meshgate-undelivered-early' RETURNING r."id")
      DELETE FROM "Resource" WHERE "id" IN (SELECT "id" FROM gone)`,
     [id],
   );
