@@ -133,6 +133,7 @@ test('a webhook of a domain is told what its members may hear, one of the mesh e
     someEvent({ type: 'DomainReady' }),
   ]);
   await Promise.all([allTold(own, 3), allTold(mesh, 5), allTold(filtered, 1)]);
+  expect((await deliveries(own)).map(({ status }) => status)).toEqual(['SUCCEEDED', 'SUCCEEDED', 'SUCCEEDED']);
   expect(receivers.map(({ received }) => seqs(received).sort())).toEqual([[1, 4, 5], [1, 2, 3, 4, 5], [5]]);
 });
 
