@@ -27,7 +27,7 @@ module.exports = {
       from: { pathNot: '^src/governance/read/' },
       to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
     },
-    only('schema', [LIBRARIES, '^src/generated/', '^src/events/types'], 'What clients see, without logic.'),
+    only('schema', [LIBRARIES, '^src/generated/', '^src/events/(fields|types)'], 'What clients see, without logic.'),
     notLibraries(
       'schema',
       '^node_modules/(?!(graphql|graphql-scalars|type-graphql)/)',
@@ -36,7 +36,7 @@ module.exports = {
     only('governance', [
       LIBRARIES,
       '^src/generated/',
-      '^src/events/(append|entries|event-pattern|event-pattern-match|inbox-queue|read|types)',
+      '^src/events/(append|entries|event-pattern|event-pattern-match|fields|inbox-queue|read|types)',
       '^src/provisioning/(declare|drift|foreign-grants|group|headroom|kinds|lake-resource|lane|plan|provider|quotas|record|resource|reckon)',
     ]),
     notLibraries('governance', `${GRAPHQL}|${AWS_SDK}`, 'GraphQL and AWS'),

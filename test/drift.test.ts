@@ -212,7 +212,7 @@ test('a domain of which changes are only told: what was revoked by hand degrades
   expect(await reads()).toBe(false);
   await look();
   const told = (await eventsOf('RESOURCE_DRIFTED')).filter(({ key }) => key === given.key);
-  expect(told).toMatchObject([{ policy: 'REPORT', differences: ['it is missing'], after: null }]);
+  expect(told).toMatchObject([{ driftPolicy: 'REPORT', differences: ['it is missing'], after: null }]);
   expect(told[0]?.before).toHaveProperty('permissions');
   expect((await steward(Unhealthy)).resources.nodes).toContainEqual({ id: given.id, kind: 'LfGrant' });
 

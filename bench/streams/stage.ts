@@ -111,9 +111,9 @@ function eventFor(domains: string[]): NewEvent {
     actor: SYSTEM_ACTOR,
     correlationId: crypto.randomUUID(),
     data: {
-      name: 'orders',
-      tags: ['orders', 'shop'],
-      description: 'Every order placed in the shops and the app, with its lines.',
+      ...{ dataProduct: `product:${subjectId}`, tags: ['orders', 'shop'], classification: 'INTERNAL' },
+      before: { description: 'Every order placed in the shops.' },
+      after: { description: 'Every order placed in the shops and the app, with its lines.' },
     },
   };
 }
@@ -128,9 +128,9 @@ const EVENT = {
   correlationId: crypto.randomUUID(),
   actor: { kind: 'SYSTEM', subject: 'meshgate', name: 'Meshgate' },
   data: {
-    name: 'orders',
-    tags: ['orders', 'shop'],
-    description: 'Every order placed in the shops and the app, with its lines.',
+    ...{ dataProduct: `product:${crypto.randomUUID()}`, tags: ['orders', 'shop'], classification: 'INTERNAL' },
+    before: { description: 'Every order placed in the shops.' },
+    after: { description: 'Every order placed in the shops and the app, with its lines.' },
   },
 };
 

@@ -1,12 +1,15 @@
 import canonicalize from 'canonicalize';
 import type { Prisma } from '../generated/prisma/client.js';
 import { bounded } from './bounded.js';
-import { type Actor, type Audience, EVENT_TYPES, type EventSubject, type EventType } from './types.js';
+import { withoutRowFilters } from './row-filters.js';
+import { type Actor, type Audience, EVENT_TYPES, type EventData, type EventSubject, type EventType } from './types.js';
 import { uuidv7 } from './uuid.js';
 
-/** What a business transaction says happened. Call after the subject's row is locked: the position drawn here keeps its order. */
-export interface NewEvent {
-  type: EventType;
+/** What a business transaction says happened, and its data as its type defines it (events/definitions). */
+export type NewEvent = { [T in EventType]: EventHead & { type: T; data: EventData<T> } }[EventType];
+
+/** What every event says. Append after the subject's row is locked: the position drawn then keeps its order. */
+export interface EventHead {
   subject: EventSubject;
   subjectId: string;
   domainId: string | null;
@@ -15,7 +18,6 @@ export interface NewEvent {
   actor: Actor;
   correlationId: string;
   causationId?: string | null;
-  data: Record<string, unknown>;
 }
 
 /** Appends one event in the caller's transaction and returns its id. Data beyond what one event may carry is cut. The sequencer numbers it after the commit. */
@@ -52,7 +54,7 @@ function pendingRow(event: NewEvent) {
     correlationId: event.correlationId,
     causationId: event.causationId ?? null,
     occurredAt: occurredAt.toISOString(),
-    data: bounded(event.data) as Prisma.InputJsonObject,
+    data: bounded(withoutRowFilters(event.data)) as Prisma.InputJsonObject,
   };
   return {
     id,

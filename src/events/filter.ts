@@ -1,4 +1,5 @@
-import type { EventType, LogEvent } from './types.js';
+import type { Classification } from '../generated/prisma/enums.js';
+import { classificationsFrom, type EventType, type LogEvent } from './types.js';
 
 /**
  * What a reader of the log asks for. Every part that is given must hold; a part left out holds always; an empty list never.
@@ -7,6 +8,9 @@ import type { EventType, LogEvent } from './types.js';
  *   domains       "domainId" = ANY ($domains)
  *   dataProducts  "productId" = ANY ($dataProducts)
  *   tags          "data" -> 'tags' ?| $tags            (a product's tags as they were then)
+ *   minimumClassification
+ *                 "data" ->> 'classification' = ANY ($classifications) OR "data" -> 'before' ->> 'classification' = ANY ($classifications)
+ *                 (as the product was then, or until then: who watches over what is confidential hears also that it no longer is)
  *   mine          "actor" ->> 'subject' = $subject OR $subject = ANY ("audienceSubjects")
  */
 export interface MeshEventFilter {
@@ -16,6 +20,7 @@ export interface MeshEventFilter {
   /** uuids. */
   dataProducts?: readonly string[] | null | undefined;
   tags?: readonly string[] | null | undefined;
+  minimumClassification?: Classification | null | undefined;
   /** Only what the viewer did himself, or what was addressed to him. */
   mine?: boolean | null | undefined;
 }
@@ -35,11 +40,13 @@ export function matches(filter: MeshEventFilter, subject: string): (event: LogEv
   const domains = setOf(filter.domains);
   const products = setOf(filter.dataProducts);
   const tags = setOf<unknown>(filter.tags);
+  const classified = setOf<unknown>(filter.minimumClassification && classificationsFrom(filter.minimumClassification));
   return (event) =>
     (!types || types.has(event.type)) &&
     (!domains || (event.domainId !== null && domains.has(event.domainId))) &&
     (!products || (event.productId !== null && products.has(event.productId))) &&
     (!tags || tagsOf(event).some((tag) => tags.has(tag))) &&
+    (!classified || classificationsOf(event).some((one) => classified.has(one))) &&
     (!filter.mine || event.actor.subject === subject || event.audience.subjects.includes(subject));
 }
 
@@ -80,6 +87,10 @@ function isForDeputy(
 
 function setOf<T>(list: readonly T[] | null | undefined): ReadonlySet<T> | undefined {
   return list ? new Set(list) : undefined;
+}
+
+function classificationsOf({ data: { classification, before } }: LogEvent): unknown[] {
+  return [classification, (before as { classification?: unknown } | null | undefined)?.classification];
 }
 
 function tagsOf(event: LogEvent): unknown[] {

@@ -158,7 +158,8 @@ async function askForEnd(
     type: 'AccessRequested',
     access: { ...row, product: grant.product, consumerDomain: grant.consumerDomain },
     data: {
-      ...{ requestedBy: row.requestedBy, principals, permissions, tables, columns, purpose: row.purpose },
+      ...{ requestedBy: row.requestedBy, principals, permissions, tables, columns, accessMode, grantTo },
+      ...{ purpose: row.purpose, namedPurpose, rowFiltered: rowFilter !== null },
       ...decisionNews(decided),
       expiresAt: until,
       extends: globalId('AccessGrant', grant.id),

@@ -1,4 +1,4 @@
-import { type AccessGrantStatus, Prisma, type PrismaClient } from '../generated/prisma/client.js';
+import { type AccessGrantStatus, type Classification, Prisma, type PrismaClient } from '../generated/prisma/client.js';
 import type { Kind, SpecOf } from '../provisioning/kinds.js';
 import { leavingInAccount } from './account-revocation.js';
 import type { Context, Mesh } from './context.js';
@@ -14,7 +14,7 @@ export interface ExplainedProduct {
   domainId: string;
   domain: string;
   domainAccount: string;
-  classification: string;
+  classification: Classification;
   tables: { name: string; columns: string[] }[];
 }
 

@@ -67,8 +67,9 @@ function askedNews(row: Prisma.AccessRequestGetPayload<object>, decided: Decisio
   const { requestedBy, principals, permissions, tables, columns, rowFilter, accessMode, grantTo } = row;
   const { purpose, namedPurpose, expiresAt, status } = row;
   return {
-    ...{ requestedBy, principals, permissions, tables, columns, rowFilter, accessMode, grantTo },
+    ...{ requestedBy, principals, permissions, tables, columns, accessMode, grantTo },
     ...{ purpose, namedPurpose, expiresAt },
+    rowFiltered: rowFilter !== null,
     ...decisionNews(decided),
     after: { status },
   };

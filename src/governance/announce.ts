@@ -1,5 +1,5 @@
-import { append } from '../events/append.js';
-import type { Actor, Audience, EventType } from '../events/types.js';
+import { append, type NewEvent } from '../events/append.js';
+import type { Actor, Audience, EVENT_TYPES, EventData, EventType } from '../events/types.js';
 import type {
   DataContract,
   Domain,
@@ -23,14 +23,18 @@ export interface Author {
 
 type Data = Record<string, unknown>;
 type TypesOf<Noun extends string> = Extract<EventType, `${Noun}${string}`>;
+/** One of these types with its data, but for the fields that the announcement adds by itself. */
+type News<T extends EventType, Added extends string = never> = {
+  [K in T]: { type: K; data: Omit<EventData<K>, Added> };
+}[T];
 
-interface DomainNews {
-  type: TypesOf<'Domain' | 'Deputy'>;
+type OfProduct = keyof ReturnType<typeof ofProduct>;
+
+type DomainNews = News<TypesOf<'Domain' | 'Deputy'>> & {
   domain: Domain;
   /** Membership is the domain's own affair; `subjects` are those it touches. Without them everybody signed in hears it. */
   subjects?: string[];
-  data: Data;
-}
+};
 
 export async function announceDomain(
   tx: Tx,
@@ -52,16 +56,17 @@ export async function announceDomain(
     audience,
     ...authorship(author),
     data,
-  });
+  } as NewEvent);
 }
 
-interface ProductNews {
-  type: TypesOf<'DataProduct'> | 'SchemaChanged' | 'ContractViolated' | 'QualityEvaluated' | 'HealthReported';
+type ProductNews = News<
+  TypesOf<'DataProduct'> | 'SchemaChanged' | 'ContractViolated' | 'QualityEvaluated' | 'HealthReported',
+  OfProduct
+> & {
   product: ProductRow;
   /** Whether it is (or was until now) part of the published catalogue, which everybody sees; else the domain's members alone hear it. */
   published: boolean;
-  data: Data;
-}
+};
 
 export async function announceProduct(
   tx: Tx,
@@ -81,17 +86,15 @@ export async function announceProduct(
     productId: product.id,
     audience: productAudience(product, published),
     ...authorship(author),
-    data: { tags: tagsOf(product, data), ...data },
-  });
+    data: { ...ofProduct(product, data), ...data },
+  } as NewEvent);
 }
 
-interface ContractNews {
-  type: TypesOf<'DataContract'>;
+type ContractNews = News<TypesOf<'DataContract'>, OfProduct | 'odcsId' | 'contractVersion'> & {
   contract: Pick<DataContract, 'id' | 'version' | 'odcsId'>;
   product: ProductRow;
   published: boolean;
-  data?: Data;
-}
+};
 
 export async function announceContract(tx: Tx, author: Author, news: ContractNews): Promise<void> {
   const { type, contract, product, published } = news;
@@ -109,30 +112,34 @@ export async function announceContract(tx: Tx, author: Author, news: ContractNew
     audience: productAudience(product, published),
     ...authorship(author),
     data: {
-      tags: product.tags,
-      dataProduct: globalId('DataProduct', product.id),
+      ...ofProduct(product),
       odcsId: contract.odcsId,
-      version: contract.version,
+      contractVersion: contract.version,
       ...news.data,
     },
-  });
+  } as NewEvent);
 }
 
-interface AccessNews {
-  type: TypesOf<'Access'>;
-  /** A request or a grant: the one that the event is about. */
-  access: RequestRow | GrantRow;
-  /** Those whom it is addressed to, in place of both domains. */
-  addressed?: string[];
-  data: Data;
-}
+type OfAccess = OfProduct | 'accessRequest' | 'consumerDomain';
+type AboutGrant = {
+  [T in TypesOf<'Access'>]: (typeof EVENT_TYPES)[T]['subject'] extends 'AccessGrant' ? T : never;
+}[TypesOf<'Access'>];
+/** With the request or the grant that the event is about. */
+type AccessNews =
+  | (News<Exclude<TypesOf<'Access'>, AboutGrant>, OfAccess> & {
+      access: RequestRow;
+      /** Those whom it is addressed to, in place of both domains. */
+      addressed?: string[];
+    })
+  | (News<AboutGrant, OfAccess | 'accessGrant'> & { access: GrantRow });
 
 /** Both domains and the requester hear of access. */
 export async function announceAccess(
   tx: Tx,
   author: Author,
-  { type, access, addressed, data }: AccessNews,
+  { type, access, data, ...news }: AccessNews,
 ): Promise<void> {
+  const addressed = 'addressed' in news ? news.addressed : undefined;
   const request = 'request' in access ? access.request : access;
   const { product, consumerDomain } = access;
   const noun = 'request' in access ? 'AccessGrant' : 'AccessRequest';
@@ -154,21 +161,19 @@ export async function announceAccess(
     },
     ...authorship(author),
     data: {
-      tags: product.tags,
+      ...ofProduct(product),
       accessRequest: globalId('AccessRequest', request.id),
-      dataProduct: globalId('DataProduct', product.id),
       consumerDomain: globalId('Domain', consumerDomain.id),
+      ...(noun === 'AccessGrant' ? { accessGrant: globalId(noun, access.id) } : {}),
       ...data,
     },
-  });
+  } as NewEvent);
 }
 
-interface ServiceAccountNews {
-  type: TypesOf<'ServiceAccount'>;
+type ServiceAccountNews = News<TypesOf<'ServiceAccount'>, 'member'> & {
   account: Pick<ServiceAccount, 'id' | 'name' | 'subject'>;
   domain: Pick<Domain, 'id' | 'name'>;
-  data: Data;
-}
+};
 
 /** Who belongs to a domain is its own affair, machines too. */
 export async function announceServiceAccount(tx: Tx, author: Author, news: ServiceAccountNews): Promise<void> {
@@ -186,14 +191,10 @@ export async function announceServiceAccount(tx: Tx, author: Author, news: Servi
     audience: { public: false, domains: [domain.id], subjects: [account.subject] },
     ...authorship(author),
     data: { member: account.subject, ...data },
-  });
+  } as NewEvent);
 }
 
-interface TokenNews {
-  type: TypesOf<'Token'>;
-  token: Pick<PersonalAccessToken, 'id' | 'name' | 'subject'>;
-  data: Data;
-}
+type TokenNews = News<TypesOf<'Token'>, 'holder'> & { token: Pick<PersonalAccessToken, 'id' | 'name' | 'subject'> };
 
 /** A token is its holder's affair, and the admins'. */
 export async function announceToken(tx: Tx, author: Author, { type, token, data }: TokenNews): Promise<void> {
@@ -210,14 +211,10 @@ export async function announceToken(tx: Tx, author: Author, { type, token, data 
     audience: { public: false, domains: [], subjects: [token.subject] },
     ...authorship(author),
     data: { holder: token.subject, ...data },
-  });
+  } as NewEvent);
 }
 
-interface PolicyNews {
-  type: TypesOf<'Policy'>;
-  policy: Policy & { domain: Domain | null };
-  data: Data;
-}
+type PolicyNews = News<TypesOf<'Policy'>> & { policy: Policy & { domain: Domain | null } };
 
 /** What decides is for everybody to know; a draft is for those who may change it. */
 export async function announcePolicy(tx: Tx, author: Author, { type, policy, data }: PolicyNews): Promise<void> {
@@ -235,13 +232,10 @@ export async function announcePolicy(tx: Tx, author: Author, { type, policy, dat
     audience: { public: type !== 'PolicyDrafted', domains, subjects: [author.actor.subject] },
     ...authorship(author),
     data,
-  });
+  } as NewEvent);
 }
 
-interface PublisherNews {
-  type: Extract<EventType, 'PublisherPaused' | 'PublisherResumed' | 'EventsRedriven'>;
-  data: Data;
-}
+type PublisherNews = News<'PublisherPaused' | 'PublisherResumed' | 'EventsRedriven'>;
 
 /** How events are sent is the admins' affair. */
 export async function announcePublisher(tx: Tx, author: Author, { type, data }: PublisherNews): Promise<void> {
@@ -253,14 +247,12 @@ export async function announcePublisher(tx: Tx, author: Author, { type, data }: 
     audience: { public: false, domains: [], subjects: [author.actor.subject] },
     ...authorship(author),
     data,
-  });
+  } as NewEvent);
 }
 
-interface WebhookNews {
-  type: TypesOf<'Webhook'>;
+type WebhookNews = News<TypesOf<'Webhook'>, 'receiver'> & {
   webhook: Pick<Webhook, 'id' | 'name' | 'url' | 'domainId'> & { domain: Pick<Domain, 'name'> | null };
-  data: Data;
-}
+};
 
 /** Where a domain's events go is its members' to know, where the mesh's go the admins'. Of the URL the host alone is told: the rest may be secret. */
 export async function announceWebhook(tx: Tx, author: Author, { type, webhook, data }: WebhookNews): Promise<void> {
@@ -273,7 +265,7 @@ export async function announceWebhook(tx: Tx, author: Author, { type, webhook, d
     audience: { public: false, domains: domainId === null ? [] : [domainId], subjects: [] },
     ...authorship(author),
     data: { receiver: new URL(url).host, ...data },
-  });
+  } as NewEvent);
 }
 
 interface QuarantineNews {
@@ -310,10 +302,14 @@ function productAudience(product: ProductRow, published: boolean): Audience {
   return { public: published, domains: [product.domainId], subjects: [] };
 }
 
-/** A product's tags as they are from this event on: what filters of events go by. */
-function tagsOf(product: ProductRow, { after }: Data): string[] {
-  const changed = (after as { tags?: string[] } | undefined)?.tags;
-  return changed ?? product.tags;
+/** A product with its tags and classification as they are from this event on: what filters of events go by. */
+function ofProduct({ id, tags, classification }: ProductRow, news: object = {}) {
+  const after = 'after' in news ? (news.after as Partial<Pick<ProductRow, 'tags' | 'classification'>>) : {};
+  return {
+    tags: after.tags ?? tags,
+    classification: after.classification ?? classification,
+    dataProduct: globalId('DataProduct', id),
+  };
 }
 
 const authorship = ({ actor, correlationId }: Author) => ({ actor, correlationId });

@@ -211,7 +211,7 @@ async function takeOver(
     await announceProduct(tx, ctx, { type: 'SchemaChanged', product, published, data });
   }
   if (violations.length === 0) return;
-  const data = { version: contract?.version ?? null, violations };
+  const data = { contractVersion: contract?.version ?? null, violations };
   await announceProduct(tx, ctx, { type: 'ContractViolated', product, published, data });
 }
 

@@ -213,7 +213,7 @@ async function adoptTables(
   const after = tablesUnder(contract, before);
   if (after === null) return false;
   await replaceTables(tx, { productId: product.id, tables: after, source: 'CONTRACT' });
-  const data = { version: contract.version, ...schemaChanges(before, after) };
+  const data = { contractVersion: contract.version, ...schemaChanges(before, after) };
   await announceProduct(tx, ctx, { type: 'SchemaChanged', product, published: inCatalogue(product), data });
   return true;
 }

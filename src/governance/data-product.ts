@@ -94,12 +94,12 @@ export async function insertProduct(ctx: Context, tx: Tx, { row, tables, contrac
   if (tables.length > 0) {
     await replaceTables(tx, { productId: product.id, tables, source: contract === null ? 'FIELDS' : 'CONTRACT' });
   }
-  const { description, owner, accessMode, classification, tags } = product;
+  const { description, owner, accessMode } = product;
   await announceProduct(tx, ctx, {
     type: 'DataProductRegistered',
     product,
     published: false,
-    data: { description, owner, accessMode, classification, tags, tables: tables.map((table) => table.name) },
+    data: { description, owner, accessMode, tables: tables.map((table) => table.name) },
   });
   return product;
 }

@@ -135,6 +135,6 @@ interface DeputyNews {
 async function announceDeputy(tx: Tx, author: Author, { type, domain, row }: DeputyNews): Promise<void> {
   const { id, deputy, standsInFor, from, until, endedAt } = row;
   const ended = endedAt === null ? {} : { endedAt };
-  const data = { id: globalId('Deputy', id), deputy, standsInFor, from, until, ...ended };
+  const data = { deputyship: globalId('Deputy', id), deputy, standsInFor, from, until, ...ended };
   await announceDomain(tx, author, { type, domain, subjects: [deputy, standsInFor], data });
 }

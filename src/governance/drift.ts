@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { DriftPolicy, ForeignGrantPolicy, PrismaClient } from '../generated/prisma/client.js';
 import type { Drift } from '../provisioning/drift.js';
 import type { ForeignPolicies } from '../provisioning/foreign-grants.js';
-import { announceResource, placeOf } from '../provisioning/resource-event.js';
+import { announceResource, placeOf, type ResourceNews } from '../provisioning/resource-event.js';
 import { aboutResource } from './about-resource.js';
 import { assertCan } from './authorization.js';
 import { CONFIDENTIALITY } from './confidentiality.js';
@@ -103,9 +103,8 @@ async function acceptForeignGrant(ctx: Context, tx: Tx, given: z.output<typeof a
   return { ids };
 }
 
-interface Accepted {
+interface Accepted extends Pick<Extract<ResourceNews, { type: 'ResourceDriftAcknowledged' }>, 'data'> {
   resourceId: string;
-  data: Record<string, unknown>;
 }
 
 async function announceAccepted(ctx: Context, tx: Tx, { resourceId, data }: Accepted): Promise<void> {

@@ -152,8 +152,8 @@ async function refuseTooManyRules({ mesh }: Context, tx: Tx): Promise<void> {
 interface RouteNews {
   domain: Domain;
   route: Pick<EventRoute, 'id' | 'name'>;
-  before: object | null;
-  after: object | null;
+  before: Record<string, unknown> | null;
+  after: Record<string, unknown> | null;
 }
 
 /** Where its events go is the domain's own affair. */

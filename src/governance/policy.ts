@@ -66,7 +66,7 @@ async function insertDraft(
   await tx.policyVersion.create({
     data: { policyId: policy.id, number, source, digest, statements, createdBy: ctx.viewer.subject },
   });
-  await announcePolicy(tx, ctx, { type: 'PolicyDrafted', policy, data: { version: number, digest, statements } });
+  await announcePolicy(tx, ctx, { type: 'PolicyDrafted', policy, data: { policyVersion: number, digest, statements } });
 }
 
 /** Lets the draft that was looked at decide from the commit on, in the place of the version that decided before. */
@@ -93,7 +93,7 @@ export async function activatePolicy(ctx: Context, input: ActivatePolicyInput): 
     await announcePolicy(tx, ctx, {
       type: 'PolicyActivated',
       policy,
-      data: { before: shown(before), after: shown(version), digest: version.digest },
+      data: { before: before && shown(before), after: shown(version), digest: version.digest },
     });
   });
 }
@@ -111,8 +111,7 @@ export async function deactivatePolicy(ctx: Context, input: DeactivatePolicyInpu
   });
 }
 
-const shown = (version: PolicyVersion | null) =>
-  version && { version: version.number, digest: version.digest, createdBy: version.createdBy };
+const shown = ({ number: version, digest, createdBy }: PolicyVersion) => ({ version, digest, createdBy });
 
 async function supersede(ctx: Context, tx: Tx, { id, status }: PolicyVersion): Promise<void> {
   await tx.policyVersion.update({

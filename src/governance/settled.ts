@@ -135,9 +135,15 @@ async function fail(mesh: Mesh, tx: Tx, { grant, failures }: { grant: GrantRow; 
   const reason = failures.map(({ kind, key, error }) => `${kind} ${key}: ${error?.message ?? 'failed'}`).join('; ');
   await tx.accessGrant.update({ where: { id: grant.id }, data: { status, reason } });
   const { author } = await aboutGrant(mesh, tx, grant);
-  const data = { before: { status: grant.status }, after: { status }, reason, failures };
+  const data = { before: { status: grant.status }, after: { status }, reason, failures: failures.map(told) };
   await announceAccess(tx, author, { type: 'AccessFailed', access: grant, data });
 }
+
+/** What is told of a failure; the resource itself shows the rest. */
+const told = ({ error, ...where }: Failure) => ({
+  ...where,
+  error: error && { code: error.code, message: error.message },
+});
 
 async function confirmGone(mesh: Mesh, tx: Tx, grant: GrantRow): Promise<void> {
   const expired = grant.endsAs === 'EXPIRED';

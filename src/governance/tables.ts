@@ -47,16 +47,16 @@ export function schemaChanges(before: TableShape[], after: TableShape[]) {
   const [was, is] = [typesByName(before), typesByName(after)];
   const [names, others] = [new Set(before.map(({ name }) => name)), new Set(after.map(({ name }) => name))];
   return {
-    tables: {
+    tableChanges: {
       added: [...others].filter((name) => !names.has(name)),
       removed: [...names].filter((name) => !others.has(name)),
     },
-    columns: {
+    columnChanges: {
       added: [...is.keys()].filter((column) => !was.has(column)),
       removed: [...was.keys()].filter((column) => !is.has(column)),
       changed: [...is]
         .filter(([column, type]) => was.has(column) && was.get(column) !== type)
-        .map(([column, type]) => ({ column, before: was.get(column), after: type })),
+        .map(([column, type]) => ({ column, before: was.get(column) ?? type, after: type })),
     },
   };
 }

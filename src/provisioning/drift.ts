@@ -143,7 +143,7 @@ function observedIn(observation: Differing): Record<string, unknown> | null {
 /** The evidence: what must be, what AWS showed when it last agreed, and what it shows now. */
 function driftEvent(row: DueRow, { observation, policy }: { observation: Differing; policy: DriftPolicy }) {
   const data = {
-    policy,
+    driftPolicy: policy,
     differences: differencesOf(observation),
     spec: evidence(row.spec),
     before: evidence(row.observed),

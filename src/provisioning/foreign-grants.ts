@@ -8,7 +8,7 @@ import { specText } from './merge.js';
 import { objectsOf } from './objects-of.js';
 import type { Item, ListedGrant, ProviderError } from './provider.js';
 import { resourceId } from './resource.js';
-import { announceResource, placeOf } from './resource-event.js';
+import { announceResource, placeOf, type ResourceNews } from './resource-event.js';
 import { attempt, type Run } from './run-calls.js';
 
 type Tx = Prisma.TransactionClient;
@@ -167,7 +167,7 @@ async function keepOne<Session>(run: Run<Session>, tx: Tx, { grant, before, poli
       "tries" = CASE WHEN ${status} = 'REVOKING' THEN f."tries" ELSE 0 END
     RETURNING "id"::text, "principal", "resource", "resourceId", "permissions", "status"`;
   if (news) {
-    const evidence = { policy, before: before && !same ? before.permissions : null, after: permissions };
+    const evidence = { driftPolicy: policy, before: before && !same ? before.permissions : null, after: permissions };
     await announce(run, tx, { type: 'ResourceDrifted', row: row as ForeignRow, data: evidence });
   }
   return row as ForeignRow;
@@ -250,11 +250,9 @@ async function letGo<Session>(run: Run<Session>, tx: Tx, rows: ForeignRow[]): Pr
   }
 }
 
-interface News {
-  type: 'ResourceDrifted' | 'ResourceRepaired' | 'ResourceStuck';
+type News = Extract<ResourceNews, { type: 'ResourceDrifted' | 'ResourceRepaired' | 'ResourceStuck' }> & {
   row: ForeignRow;
-  data: Record<string, unknown>;
-}
+};
 
 /** The event is about the catalogue object: its domain hears of it. */
 async function announce<Session>(run: Run<Session>, tx: Tx, { type, row, data }: News): Promise<void> {
@@ -266,5 +264,5 @@ async function announce<Session>(run: Run<Session>, tx: Tx, { type, row, data }:
     actor: SYSTEM_ACTOR,
     correlationId: run.lease.holder,
     data: { foreignGrant, ...data },
-  });
+  } as Parameters<typeof announceResource>[2]);
 }

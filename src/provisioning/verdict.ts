@@ -2,6 +2,7 @@ import type { ResourceStatus } from '../generated/prisma/client.js';
 import type { Drift } from './drift.js';
 import type { DueRow, LastError } from './due.js';
 import type { Observation, ProviderError } from './provider.js';
+import type { ResourceNews } from './resource-event.js';
 
 /** What is recorded about a row after it was observed, applied or removed; pure, so that every rule can be read here. */
 export interface Verdict {
@@ -14,10 +15,7 @@ export interface Verdict {
   /** null: what was observed last stays. */
   observed: Record<string, unknown> | null;
   /** What is said of it; `data` beside kind, account, region and key. */
-  event: {
-    type: 'ResourceStuck' | 'ResourceDrifted' | 'ResourceRepaired';
-    data: Record<string, unknown>;
-  } | null;
+  event: Extract<ResourceNews, { type: 'ResourceStuck' | 'ResourceDrifted' | 'ResourceRepaired' }> | null;
   /** What is told of a change out of band and left alone; undefined: what was told stays. */
   drift?: Drift | null;
   /** A call that changes AWS was made in this run. */

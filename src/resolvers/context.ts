@@ -1,6 +1,7 @@
 import type { Subscription } from '../events/subscription.js';
 import type { Verification, VerifiedPart } from '../events/verify.js';
 import type { Context, Viewer } from '../governance/context.js';
+import type { ProvisioningOwner, ProvisioningStep } from '../governance/provisioning-progress.js';
 import type { ReadContext } from '../governance/read/select.js';
 
 /** What a resolver says of a stream; who reads it, and by which way, the server knows. */
@@ -16,6 +17,8 @@ export interface RequestContext {
   subscribe: (streaming: Streaming) => Promise<AsyncIterableIterator<never>>;
   /** The cursor that a stream is to go on after, where its transport brought one; it comes before what arguments say. */
   resumeAfter?: string | undefined;
+  /** The steps of an owner's provisioning, from the present one on. */
+  watchProgress: (owner: ProvisioningOwner) => AsyncIterableIterator<ProvisioningStep>;
   /** Verifies a part of the event log; null as `next`: there is no more. */
   verifyLog: (part: Verification) => Promise<VerifiedPart>;
   /** The viewer as he is now: asked at each delivery to a subscriber. Undefined once he may not subscribe any more. */

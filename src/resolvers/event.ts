@@ -1,6 +1,5 @@
 import type { GraphQLResolveInfo } from 'graphql';
 import {
-  Arg,
   Args,
   ArgsType,
   Ctx,
@@ -17,22 +16,24 @@ import {
 import { decodeCursor, encodeCursor } from '../events/cursor.js';
 import { InvalidCursor } from '../events/errors.js';
 import { matches, reachOf } from '../events/filter.js';
-import type { EventType, LogEvent } from '../events/types.js';
+import type { LogEvent } from '../events/types.js';
 import { invalid, notFound } from '../governance/error.js';
 import type { NodeType } from '../governance/global-id.js';
 import { accessRequestShape } from '../governance/read/access-request.js';
 import type { Cursor } from '../governance/read/connection.js';
 import { dataProductShape } from '../governance/read/data-product.js';
-import { eventList, eventShape } from '../governance/read/event.js';
+import { domainShape } from '../governance/read/domain.js';
+import { EVENT_REFERENCES, eventList, eventShape } from '../governance/read/event.js';
 import { byId, readOne, type Selection, type Shape, sql } from '../governance/read/select.js';
 import { readsEventsOf } from '../governance/token-scope.js';
 import { Domain } from '../schema/domain.js';
-import { MeshEvent, MeshEventConnection, MeshEventFilter } from '../schema/event.js';
+import { DomainEventReceived, MeshEvent, MeshEventConnection, MeshEventFilter } from '../schema/event.js';
 import { Node } from '../schema/node.js';
 import { EventCursor } from '../schema/scalars.js';
 import { rootPage } from './connection.js';
 import type { RequestContext } from './context.js';
-import { decodeFilter, decodeId } from './decode.js';
+import { decodeId } from './decode.js';
+import { readEventFilter } from './event-filter.js';
 import { expectedError } from './result.js';
 import { selectionOf } from './select.js';
 
@@ -73,10 +74,38 @@ class MeshEventsArgs {
   filter?: MeshEventFilter;
 }
 
+@ArgsType()
+class ChangesArgs {
+  @Field(() => ID, { description: 'The product or request.' })
+  id!: string;
+
+  @Field(() => EventCursor, {
+    nullable: true,
+    description: 'Replay what came after this event, then go on live; without it from now on.',
+  })
+  after?: string;
+}
+
+@ArgsType()
+class DomainEventsArgs {
+  @Field(() => ID, { description: 'The domain.' })
+  domain!: string;
+
+  @Field(() => String, { nullable: true, description: "Of this `detail-type` alone, as the domain's systems send it." })
+  detailType?: string;
+
+  @Field(() => EventCursor, {
+    nullable: true,
+    description: 'Replay what came after this event, then go on live; without it from now on.',
+  })
+  after?: string;
+}
+
 /** An event as the fields of MeshEvent read it. */
 type ReadEvent = Record<string, unknown> & { type: string; sequence: string };
 
-const columnsOf = ({ seq, ...event }: LogEvent): ReadEvent => ({ ...event, sequence: String(seq) });
+/** Its data field by field beside what every event has; no field of any data has the name of one of those. */
+const columnsOf = ({ seq, ...event }: LogEvent): ReadEvent => ({ ...event.data, ...event, sequence: String(seq) });
 
 /** What a stream delivers. */
 interface Wanted {
@@ -119,7 +148,7 @@ function told(events: AsyncIterableIterator<never>): AsyncIterableIterator<never
 /** A stream about one object, which the subscriber must be able to see now. */
 async function streamAbout(
   rc: RequestContext,
-  about: { type: NodeType; shape: Shape; id: string; info: GraphQLResolveInfo },
+  about: { type: NodeType; shape: Shape; id: string; after: string | null | undefined; info: GraphQLResolveInfo },
   accepts: (event: LogEvent, rowId: string) => boolean,
 ) {
   try {
@@ -127,18 +156,19 @@ async function streamAbout(
     const nothing: Selection = { field: 'node', args: {}, on: () => [] };
     if (!(await readOne(rc.read, about.shape, (r) => byId(about.shape, r, rowId), nothing)))
       throw notFound('The object');
-    return stream(rc, { accepts: (event) => accepts(event, rowId), personal: refersToOthers(about.info) });
+    const { after } = about;
+    return stream(rc, { after, accepts: (event) => accepts(event, rowId), personal: refersToOthers(about.info) });
   } catch (error) {
     throw expectedError(error) ?? error;
   }
 }
 
-/** What is asked of the objects that an event refers to. */
-const referredOf = (asked: Selection): Selection[] =>
-  asked.on('MeshEvent').filter(({ field }) => field === 'subject' || field === 'domain');
+/** What is asked of the objects that events of a type refer to, or of any type. */
+const referredOf = (asked: Selection, type: string): Selection[] =>
+  asked.on(type).filter(({ field }) => EVENT_REFERENCES.has(field));
 
 /** Whether more is asked than the event itself holds: the rest each viewer sees in his own way. */
-const refersToOthers = (info: GraphQLResolveInfo): boolean => referredOf(selectionOf(info)).length > 0;
+const refersToOthers = (info: GraphQLResolveInfo): boolean => referredOf(selectionOf(info), 'MeshEvent').length > 0;
 
 /**
  * Reads what an event refers to, only where it was asked for: else the event itself has it all, and the result is for many viewers,
@@ -146,33 +176,42 @@ const refersToOthers = (info: GraphQLResolveInfo): boolean => referredOf(selecti
  */
 async function resolveEvent(event: LogEvent, rc: RequestContext, info: GraphQLResolveInfo): Promise<ReadEvent | null> {
   const asked = selectionOf(info);
-  const refers = referredOf(asked);
+  const refers = referredOf(asked, event.type);
   if (refers.length === 0) return columnsOf(event);
   // Reading on from what tells of a read would be the next to be told, without end.
-  if (event.type === 'RestrictedDetailsRead') return { ...columnsOf(event), subject: null, domain: null };
+  const unseen = Object.fromEntries(refers.map(({ field }) => [field, null]));
+  if (event.type === 'RestrictedDetailsRead') return { ...columnsOf(event), ...unseen };
   const viewer = rc.currentViewer();
   if (!viewer) return null;
   const referred: Selection = { ...asked, on: () => refers };
   const read = await readOne({ ...rc.read, viewer }, eventShape, (r) => sql`${r}."seq" = ${event.seq}`, referred);
-  return { ...columnsOf(event), subject: null, domain: null, ...read };
+  return { ...columnsOf(event), ...unseen, ...read };
+}
+
+/** A stream of the events that a client's filter lets through. */
+async function streamFiltered(rc: RequestContext, { after, filter }: MeshEventsArgs, info: GraphQLResolveInfo) {
+  const wanted = await readEventFilter(rc, filter).catch((error: unknown) => {
+    throw expectedError(error) ?? error;
+  });
+  const accepts = matches(wanted, rc.ctx.viewer.subject);
+  return stream(rc, { after, accepts, personal: filter?.mine === true || refersToOthers(info) });
 }
 
 @Resolver(() => MeshEvent)
 export class EventResolver {
   @Query(() => MeshEventConnection, { description: 'The event log, oldest first, as far as you may see it.' })
-  events(@Args(() => EventsArgs) _: EventsArgs, @Ctx() rc: RequestContext, @Info() info: GraphQLResolveInfo) {
+  async events(
+    @Args(() => EventsArgs) { filter }: EventsArgs,
+    @Ctx() rc: RequestContext,
+    @Info() info: GraphQLResolveInfo,
+  ) {
+    await readEventFilter(rc, filter);
     return rootPage(rc, info, meshEventList);
   }
 
   @Subscription(() => MeshEvent, {
     description: 'Events of the mesh as they happen, each once, in order.',
-    subscribe: ({ args, context, info }) => {
-      const { after, filter } = args as MeshEventsArgs;
-      const rc = context as RequestContext;
-      const wanted = decodeFilter({ ...filter }) as { types?: EventType[] };
-      const accepts = matches(wanted, rc.ctx.viewer.subject);
-      return stream(rc, { after, accepts, personal: filter?.mine === true || refersToOthers(info) }) as never;
-    },
+    subscribe: ({ args, context, info }) => streamFiltered(context as RequestContext, args, info) as never,
   })
   meshEvents(
     @Root() event: LogEvent,
@@ -186,13 +225,14 @@ export class EventResolver {
   @Subscription(() => MeshEvent, {
     description: 'What happens to one product: itself, its contracts, requests and grants.',
     subscribe: ({ args, context, info }) => {
-      const about = { type: 'DataProduct' as const, shape: dataProductShape, id: String(args.id), info };
+      const { id, after } = args as ChangesArgs;
+      const about = { type: 'DataProduct' as const, shape: dataProductShape, id, after, info };
       return streamAbout(context as RequestContext, about, (event, id) => event.productId === id) as never;
     },
   })
   dataProductChanged(
     @Root() event: LogEvent,
-    @Arg('id', () => ID, { description: 'The product.' }) _: string,
+    @Args(() => ChangesArgs) _: ChangesArgs,
     @Ctx() rc: RequestContext,
     @Info() info: GraphQLResolveInfo,
   ): Promise<MeshEvent> {
@@ -202,14 +242,37 @@ export class EventResolver {
   @Subscription(() => MeshEvent, {
     description: 'What becomes of one request, and of the grant that comes of it.',
     subscribe: ({ args, context, info }) => {
-      const about = { type: 'AccessRequest' as const, shape: accessRequestShape, id: String(args.id), info };
-      const accepts = (event: LogEvent, id: string) => event.subjectId === id || event.data.accessRequest === args.id;
+      const { id, after } = args as ChangesArgs;
+      const about = { type: 'AccessRequest' as const, shape: accessRequestShape, id, after, info };
+      const accepts = (event: LogEvent, rowId: string) => event.subjectId === rowId || event.data.accessRequest === id;
       return streamAbout(context as RequestContext, about, accepts) as never;
     },
   })
   accessRequestChanged(
     @Root() event: LogEvent,
-    @Arg('id', () => ID, { description: 'The request.' }) _: string,
+    @Args(() => ChangesArgs) _: ChangesArgs,
+    @Ctx() rc: RequestContext,
+    @Info() info: GraphQLResolveInfo,
+  ): Promise<MeshEvent> {
+    return resolveEvent(event, rc, info) as Promise<never>;
+  }
+
+  @Subscription(() => DomainEventReceived, {
+    description:
+      "What a domain's own systems tell: events of its business, which it sends over EventBridge or publishes here.",
+    subscribe: ({ args, context, info }) => {
+      const { domain, detailType, after } = args as DomainEventsArgs;
+      const about = { type: 'Domain' as const, shape: domainShape, id: domain, after, info };
+      const accepts = (event: LogEvent, rowId: string) =>
+        event.type === 'DomainEventReceived' &&
+        event.domainId === rowId &&
+        (typeof detailType !== 'string' || event.data.detailType === detailType);
+      return streamAbout(context as RequestContext, about, accepts) as never;
+    },
+  })
+  domainEvents(
+    @Root() event: LogEvent,
+    @Args(() => DomainEventsArgs) _: DomainEventsArgs,
     @Ctx() rc: RequestContext,
     @Info() info: GraphQLResolveInfo,
   ): Promise<MeshEvent> {

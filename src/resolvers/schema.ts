@@ -26,6 +26,7 @@ import {
   TagChangeResolver,
 } from './plan.js';
 import { PolicyResolver, TrialChangeResolver } from './policy.js';
+import { ProvisioningProgressResolver } from './provisioning-progress.js';
 import { DeadLetterResolver, PublisherResolver, RedriveEventsPayloadResolver } from './publisher.js';
 import { QuarantinedEventResolver } from './quarantined-event.js';
 import { ResourceResolver } from './resource.js';
@@ -72,6 +73,7 @@ export async function buildSchema(): Promise<GraphQLSchema> {
       PolicyOutcomeResolver,
       TagChangeResolver,
       PolicyResolver,
+      ProvisioningProgressResolver,
       QuarantinedEventResolver,
       TrialChangeResolver,
       PublisherResolver,

@@ -58,7 +58,9 @@ function fieldsOn(walk: Walk, typeName: string, set: SelectionSetNode): Selectio
     const fragment =
       node.kind === 'InlineFragment' ? node : (walk.fragments[node.name.value] as FragmentDefinitionNode);
     const condition = fragment.typeCondition ? walk.schema.getType(fragment.typeCondition.name.value) : type;
-    return condition && overlaps(walk, type, condition) ? fieldsOn(walk, typeName, fragment.selectionSet) : [];
+    if (!condition || !overlaps(walk, type, condition)) return [];
+    // Of several types at once (events) also what is asked of one of them alone.
+    return fieldsOn(walk, isObjectType(condition) ? condition.name : typeName, fragment.selectionSet);
   });
 }
 

@@ -75,6 +75,9 @@ export type HealthStatus = keyof typeof HealthStatus;
 export const OrderDirection = { ASC: 'ASC', DESC: 'DESC' } as const;
 /** How a domain that provisions for itself fared; AWAITED until it has answered. */
 export const ProvisioningOutcome = { AWAITED: 'AWAITED', SUCCEEDED: 'SUCCEEDED', FAILED: 'FAILED' } as const;
+/** Where the AWS objects of an owner are on their way. */
+export const ProvisioningState = { PROGRESSING: 'PROGRESSING', SETTLED: 'SETTLED', FAILED: 'FAILED' } as const;
+export type ProvisioningState = keyof typeof ProvisioningState;
 /** What a viewer signed in with. */
 export const SignInKind = {
   PERSON: 'PERSON',
@@ -191,6 +194,11 @@ describe(ProvisioningOutcome, 'ProvisioningOutcome', 'How a domain that provisio
   AWAITED: 'Its workflow was told, and has not answered yet.',
   SUCCEEDED: 'The links stand in its account.',
   FAILED: 'Its workflow failed; the message says why.',
+});
+describe(ProvisioningState, 'ProvisioningState', "Where an owner's AWS objects are on their way.", {
+  PROGRESSING: 'Something is still to be done; what is stuck is still retried.',
+  SETTLED: 'AWS agrees with all of it.',
+  FAILED: 'Some failed for good, until somebody says retryResource; all else is done.',
 });
 describe(ReportedOutcome, 'ReportedOutcome', 'What a domain that provisions for itself can answer.', {
   SUCCEEDED: 'The links stand in its account.',

@@ -26,6 +26,7 @@ import type { Log } from './log.js';
 import { createMetrics } from './metrics.js';
 import { MigrationError, pendingMigrations } from './migrate.js';
 import { createOwnTokens, type OwnTokens } from './own-token.js';
+import { type ProgressWatch, startProgressWatch } from './progress-watch.js';
 import { callerOf, createRateLimit, pointsOf } from './rates.js';
 import type { StreamSession } from './subscription.js';
 import { readTrustedDocuments } from './trusted-documents.js';
@@ -97,7 +98,9 @@ export async function createApp({ config, roles, log, alone = false }: AppOption
       });
       onClose(() => tail.stop());
       checks.tail = async () => assertRecent('tail', tail.lastRunAt, 10_000);
-      requests = createRequests({ config, database, tail, viewers, ownTokens, committed });
+      const progress = startProgressWatch({ run: database.run, log });
+      onClose(() => progress.stop());
+      requests = createRequests({ config, database, tail, progress, viewers, ownTokens, committed });
       const schema = await buildSchema();
       const trusted = readTrustedDocuments(config.trustedDocuments, { schema, introspection: true });
       api = { schema, trusted, contextOf: requests.contextOf, charge: requests.charge };
@@ -166,6 +169,7 @@ interface RequestParts {
   config: Config;
   database: Database;
   tail: Tail;
+  progress: ProgressWatch;
   viewers: Viewers;
   ownTokens: OwnTokens;
   committed: Context['committed'];
@@ -184,7 +188,7 @@ function cursorOfEvent(event: unknown): string | undefined {
   return typeof seq === 'bigint' ? encodeCursor(seq) : undefined;
 }
 
-function createRequests({ config, database, tail, viewers, ownTokens, committed }: RequestParts): Requests {
+function createRequests({ config, database, tail, progress, viewers, ownTokens, committed }: RequestParts): Requests {
   const authenticate = createAuthenticate(config, { ownTokens });
   const machineIssuers = machineIssuersOf(config);
   const addressOf = clientAddress(config.trustedProxies);
@@ -209,7 +213,7 @@ function createRequests({ config, database, tail, viewers, ownTokens, committed 
     }
   }
 
-  function contextFor({ request, identity, viewer, currentViewer, subscribe }: Asking): RequestContext {
+  function contextFor({ request, identity, viewer, currentViewer, subscribe, signal }: Asking): RequestContext {
     const ctx: Context = {
       viewer,
       actor: actorOf(identity, addressOf(request)),
@@ -230,6 +234,7 @@ function createRequests({ config, database, tail, viewers, ownTokens, committed 
         reads: { classifications: config.mesh.auditedReads, tell: (reads) => tellReads(ctx, reads) },
       },
       subscribe,
+      watchProgress: (owner) => progress.watch(owner, signal),
       verifyLog: (part) => verifyPart(database.pool, part),
       currentViewer,
     };
@@ -271,7 +276,7 @@ function createRequests({ config, database, tail, viewers, ownTokens, committed 
               render: (event) => render(event, streaming.personal),
             });
           return {
-            ...contextFor({ request, identity, viewer: watched.current(), currentViewer, subscribe }),
+            ...contextFor({ request, identity, viewer: watched.current(), currentViewer, subscribe, signal }),
             resumeAfter,
           };
         },
@@ -286,6 +291,8 @@ interface Asking {
   viewer: Viewer;
   currentViewer: () => Viewer | undefined;
   subscribe: RequestContext['subscribe'];
+  /** Aborts when what asked for a stream is gone. */
+  signal?: AbortSignal;
 }
 
 function actorOf({ subject, name, signIn }: Identity, address: string | null): Actor {

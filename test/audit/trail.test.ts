@@ -200,7 +200,7 @@ describe('verifying it', () => {
   test('names what did not come from here: its text does not say what its columns say', async () => {
     await api.query(`INSERT INTO "EventPending" ("id", "type", "version", "subjectType", "subjectId", "subject", "audiencePublic",
         "audienceDomains", "audienceSubjects", "actor", "correlationId", "occurredAt", "data", "canonical")
-      VALUES (gen_random_uuid(), 'DomainUpdated', 1, 'Domain', gen_random_uuid(), '{}', true, '{}', '{}', '{}', 'c', now(), '{}', '{}')`);
+      VALUES (gen_random_uuid(), 'DomainUpdated', 1, 'Domain', gen_random_uuid(), '{}', true, '{}', '{}', '{}', 'c', now(), '{"before":{},"after":{}}', '{}')`);
     await numbered();
     const all = await verify(ADMIN, {});
     expect(all).toMatchObject({ intact: false, verifiedTo: '6', firstBad: '7', fault: 'CHANGED' });

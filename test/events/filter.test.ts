@@ -3,6 +3,11 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type MeshEventFilter, matches, mayGet } from '../../src/events/filter.js';
 import { readEvents } from '../../src/events/read.js';
 import type { EventType, LogEvent } from '../../src/events/types.js';
+import { Classification } from '../../src/generated/prisma/enums.js';
+import type { Viewer } from '../../src/governance/context.js';
+import { keysetCursor } from '../../src/governance/read/connection.js';
+import { eventList } from '../../src/governance/read/event.js';
+import { join, sql } from '../../src/governance/read/select.js';
 import { headReaches, openTestLog, someEvent, type TestLog, write } from './log.js';
 
 const DOMAINS = ['d0000000-0000-4000-8000-000000000001', 'd0000000-0000-4000-8000-000000000002'];
@@ -10,6 +15,7 @@ const PRODUCTS = ['f0000000-0000-4000-8000-000000000001', 'f0000000-0000-4000-80
 const TYPES: EventType[] = ['DomainReady', 'AccessRequested', 'DataProductUpdated'];
 const SUBJECTS = ['ana', 'ben'];
 const TAGS = ['pii', 'orders'];
+const CLASSES = Object.values(Classification);
 
 const anyOf = <T>(values: readonly T[]) => fc.option(fc.subarray([...values]), { nil: undefined });
 const filters: fc.Arbitrary<MeshEventFilter> = fc.record({
@@ -17,6 +23,7 @@ const filters: fc.Arbitrary<MeshEventFilter> = fc.record({
   domains: anyOf(DOMAINS),
   dataProducts: anyOf(PRODUCTS),
   tags: anyOf(TAGS),
+  minimumClassification: fc.option(fc.constantFrom(...CLASSES), { nil: undefined }),
   mine: fc.option(fc.boolean(), { nil: null }),
 });
 const viewers = fc.record({
@@ -30,6 +37,9 @@ let log: TestLog;
 let events: LogEvent[];
 beforeAll(async () => {
   log = await openTestLog();
+  const classification = fc.constantFrom<unknown>(...CLASSES, 7);
+  const before = fc.option(fc.record({ classification }, { requiredKeys: [] }));
+  const classified = fc.record({ classification, before }, { requiredKeys: [] });
   const some = fc.record({
     type: fc.constantFrom(...TYPES),
     domainId: fc.constantFrom(null, ...DOMAINS),
@@ -38,7 +48,7 @@ beforeAll(async () => {
       .constantFrom(...SUBJECTS)
       .map((subject) => ({ kind: 'USER' as const, subject, name: null, tokenId: null, address: null })),
     audience: fc.record({ public: fc.boolean(), domains: fc.subarray(DOMAINS), subjects: fc.subarray(SUBJECTS) }),
-    data: fc.oneof(fc.constant({}), fc.constant({ tags: 'pii' }), fc.record({ tags: fc.subarray(TAGS) })),
+    data: fc.oneof(fc.constant({}), fc.constant({ tags: 'pii' }), fc.record({ tags: fc.subarray(TAGS) }), classified),
   });
   await write(log, fc.sample(some, { numRuns: 150, seed: 7 }).map(someEvent));
   await headReaches(log, 150);
@@ -57,13 +67,10 @@ async function select(condition: string, values: unknown[]): Promise<bigint[]> {
 test('a filter means in the process what it means in SQL', async () => {
   await fc.assert(
     fc.asyncProperty(filters, fc.constantFrom(...SUBJECTS), async (filter, subject) => {
-      const selected = await select(
-        `($1::text[] IS NULL OR "type" = ANY ($1)) AND ($2::uuid[] IS NULL OR "domainId" = ANY ($2))
-         AND ($3::uuid[] IS NULL OR "productId" = ANY ($3))
-         AND ($4::text[] IS NULL OR (jsonb_typeof("data" -> 'tags') = 'array' AND "data" -> 'tags' ?| $4))
-         AND (NOT $5 OR "actor" ->> 'subject' = $6 OR $6 = ANY ("audienceSubjects"))`,
-        [filter.types, filter.domains, filter.dataProducts, filter.tags, filter.mine ?? false, subject],
-      );
+      const viewer = { subject } as Viewer;
+      const conditions = eventList(keysetCursor).filter(sql`"Event"`, { filter }, viewer);
+      const { text, values } = join([sql`true`, ...conditions], ' AND ');
+      const selected = await select(text, values);
       expect(events.filter(matches(filter, subject)).map((event) => event.seq)).toEqual(selected);
     }),
     { numRuns: 60 },

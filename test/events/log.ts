@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import pino from 'pino';
-import { append, type NewEvent } from '../../src/events/append.js';
+import { append, type EventHead, type NewEvent } from '../../src/events/append.js';
 import { startListener } from '../../src/events/listen.js';
 import { startSequencer } from '../../src/events/sequencer.js';
-import { SYSTEM_ACTOR } from '../../src/events/types.js';
+import { type EventType, SYSTEM_ACTOR } from '../../src/events/types.js';
 import type { Prisma } from '../../src/generated/prisma/client.js';
 import { type Database, openDatabase } from '../../src/server/database.js';
 import { createTestDatabase, type TestDatabase } from '../testkit/database.js';
@@ -19,7 +19,7 @@ export interface TestLog extends Database {
 }
 
 export async function openTestLog({ poolSize = 10 } = {}): Promise<TestLog> {
-  const urls = await createTestDatabase();
+  const urls = await createTestDatabase({ madeUp: true });
   const database = openDatabase(urls.serverUrl, { poolSize });
   const owner = openDatabase(urls.ownerUrl, { poolSize: 2 });
   const sequencer = startSequencer({ pool: database.pool, log: silent });
@@ -39,7 +39,7 @@ export async function openTestLog({ poolSize = 10 } = {}): Promise<TestLog> {
 }
 
 /** An event about a made-up product, everything overridable. */
-export function someEvent(change: Partial<NewEvent> = {}): NewEvent {
+export function someEvent(change: Partial<MadeUp> = {}): NewEvent {
   const subjectId = change.subjectId ?? randomUUID();
   return {
     type: 'DataProductUpdated',
@@ -51,8 +51,11 @@ export function someEvent(change: Partial<NewEvent> = {}): NewEvent {
     correlationId: randomUUID(),
     data: {},
     ...change,
-  };
+  } as NewEvent;
 }
+
+/** The log carries whatever it is given; what events of the mesh say is another matter. */
+type MadeUp = EventHead & { type: EventType; data: Record<string, unknown> };
 
 /** Commits events in transactions of `batch`, pokes the sequencer after each, and answers their ids. */
 export async function write(log: TestLog, events: NewEvent[], batch = 100): Promise<string[]> {
@@ -69,7 +72,7 @@ export async function write(log: TestLog, events: NewEvent[], batch = 100): Prom
   return ids;
 }
 
-export function someEvents(count: number, change: Partial<NewEvent> = {}): NewEvent[] {
+export function someEvents(count: number, change: Partial<MadeUp> = {}): NewEvent[] {
   return Array.from({ length: count }, (_, n) => someEvent({ data: { n }, ...change }));
 }
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createClient, payload, until } from '../../src/demo/client.js';
-import { appendAll, type NewEvent } from '../../src/events/append.js';
+import { appendAll } from '../../src/events/append.js';
 import { decodeCursor, encodeCursor } from '../../src/events/cursor.js';
 import { graphql } from '../../src/generated/graphql/gql.js';
 import { globalId } from '../../src/governance/global-id.js';
@@ -13,7 +13,7 @@ import { openSocket, type RawSocket } from '../testkit/socket.js';
 import { range, together } from './market.js';
 import { atScale } from './scale.js';
 
-const urls = await createTestDatabase();
+const urls = await createTestDatabase({ madeUp: true });
 const mesh = await processMeshOfTest({ accounts: [], database: urls });
 const database = openDatabase(urls.serverUrl, { poolSize: 6 });
 const owner = openDatabase(urls.ownerUrl, { poolSize: 2 });
@@ -35,7 +35,7 @@ const EVENTS = 'subscription ($after: EventCursor) { meshEvents(after: $after) {
 const url = (api: MeshProcess): string => `${api.url()}/graphql`;
 const head = (): Promise<number> => headOf(log as never);
 
-async function write(count: number, change: Partial<NewEvent> = {}): Promise<void> {
+async function write(count: number, change: Parameters<typeof someEvent>[0] = {}): Promise<void> {
   await appendAll(
     database.prisma,
     range(count).map(() => someEvent(change)),

@@ -133,7 +133,7 @@ test('a change of words is an event with before and after, a repetition is none;
   await updateDataProduct(steward, { dataProduct: id, description: 'New' });
   await updateDataProduct(steward, { dataProduct: id, classification: 'CONFIDENTIAL' });
   const updates = (await eventsOf(id)).filter(({ type }) => type === 'DataProductUpdated');
-  expect(updates.map(({ data }) => data)).toEqual([
+  expect(updates.map(({ data }) => data)).toMatchObject([
     {
       before: { description: 'The words of commerce', tags: [] },
       after: { description: 'New', tags: ['a', 'b'] },
@@ -173,7 +173,7 @@ test('new tables replace the old ones, in AWS too; a grant keeps what is left of
   expect(await statusOf(accessGrantId)).toBe('ACTIVE');
   expect(await statusOf(gone.accessGrantId)).toBe('REVOKED');
   const [changed] = (await eventsOf(id)).filter(({ type }) => type === 'SchemaChanged');
-  expect(changed?.data).toMatchObject({ tables: { added: [], removed: ['moved_lines'] } });
+  expect(changed?.data).toMatchObject({ tableChanges: { added: [], removed: ['moved_lines'] } });
   expect((await productOf(id)).schemaVersions).toHaveLength(2);
 });
 

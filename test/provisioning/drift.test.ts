@@ -75,7 +75,7 @@ describe('a domain that wants to be told, and nothing repaired', () => {
     const told = await eventsOf('ResourceDrifted');
     expect(told).toHaveLength(1);
     expect(told[0]).toMatchObject({
-      policy: 'REPORT',
+      driftPolicy: 'REPORT',
       key: grant.key,
       differences: [`it is ${specText(wider)}`],
       spec,
@@ -113,7 +113,9 @@ describe('a domain that wants to be told, and nothing repaired', () => {
     reconciler.wake([(await db.prisma.$transaction((tx) => retryResource(tx, resourceId(grant))))!]);
     await eventually(async () => (await eventsOf('ResourceRepaired')).length === 1, 'repaired');
     expect(world.objects.has(nameOf(grant))).toBe(true);
-    expect(await eventsOf('ResourceDrifted')).toMatchObject([{ policy: 'REPAIR', differences: ['it is missing'] }]);
+    expect(await eventsOf('ResourceDrifted')).toMatchObject([
+      { driftPolicy: 'REPAIR', differences: ['it is missing'] },
+    ]);
     expect(await row(grant)).toMatchObject({ status: 'READY', drift: null, lastError: null, unhealthySince: null });
     expect(failures).toBeGreaterThan(1);
     // That was asked for once: the next is told of again.

@@ -58,7 +58,7 @@ describe('the pass over all grants of an account', () => {
     expect(await eventsOf('ResourceDrifted')).toMatchObject([
       {
         kind: 'GlueTable',
-        policy: 'REPORT',
+        driftPolicy: 'REPORT',
         foreignGrant: { principal: intruder },
         after: { permissions: { SELECT: 'ALL_COLUMNS' } },
       },

@@ -21,6 +21,7 @@ export interface Asked {
   principals: string[];
   tables?: string[];
   columns?: string[];
+  rowFilter?: string;
 }
 
 /** The demo's people who ask and decide, and what they do. */

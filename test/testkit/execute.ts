@@ -102,6 +102,9 @@ export async function openApi(): Promise<ApiOfTest> {
             reads: { classifications: ctx.mesh.auditedReads, tell: (reads) => tellReads(ctx, reads) },
           },
           subscribe: () => Promise.reject(new Error('Streams are tested over the wire.')),
+          watchProgress: () => {
+            throw new Error('Streams are tested over the wire.');
+          },
           verifyLog: (part) => verifyPart(pool, part),
           currentViewer: () => ctx.viewer,
         };

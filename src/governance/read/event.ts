@@ -1,3 +1,6 @@
+import type { Field, ReferredType } from '../../events/fields.js';
+import { classificationsFrom, EVENT_TYPES, type EventType } from '../../events/types.js';
+import type { Classification } from '../../generated/prisma/client.js';
 import { accessGrantShape } from './access-grant.js';
 import { accessRequestShape } from './access-request.js';
 import type { ConnectionList, Cursor, Order } from './connection.js';
@@ -13,7 +16,7 @@ import { policyShape } from './policy.js';
 import { deadLetterShape, publisherShape } from './publisher.js';
 import { quarantinedEventShape } from './quarantined-event.js';
 import { resourceShape } from './resource.js';
-import { plain, raw, type Shape, type Sql, sql } from './select.js';
+import { type Column, plain, type Relation, raw, type Shape, type Sql, sql } from './select.js';
 import { serviceAccountShape } from './service-account.js';
 import { seesEvent } from './visible.js';
 import { webhookShape } from './webhook.js';
@@ -44,15 +47,51 @@ const subjectShapes = (): Shape[] => [
   quarantinedEventShape,
 ];
 
+const referredShapes: Record<ReferredType, () => Shape> = {
+  Domain: () => domainShape,
+  DataProduct: () => dataProductShape,
+  DataContract: () => dataContractShape,
+  AccessRequest: () => accessRequestShape,
+  AccessGrant: () => accessGrantShape,
+};
+
+/** Every field of any event's data: a name means the same in all of them. */
+const dataFields: [string, Field][] = Object.values(EVENT_TYPES).flatMap(({ data }) => Object.entries(data));
+
+/** The uuid in a global id (base64url of `Type:uuid`) of an event's data; null where it has none. */
+const referredId = (t: Sql, name: string): Sql => {
+  const id = sql`translate(${t}."data"->>${name}::text, '-_', '+/')`;
+  return sql`split_part(convert_from(decode(rpad(${id}, (length(${id}) + 3) / 4 * 4, '='), 'base64'), 'UTF8'), ':', 2)::uuid`;
+};
+
+const dataColumns: Record<string, Column> = Object.fromEntries(
+  dataFields
+    .filter(([, { node }]) => node === undefined)
+    .map(([name]): [string, Column] => [name, (t) => sql`${t}."data"->${name}::text`]),
+);
+const referredObjects: Record<string, Relation> = Object.fromEntries(
+  dataFields.flatMap(([name, { node }]): [string, Relation][] => {
+    if (node === undefined) return [];
+    return [
+      [name, { kind: 'one', shape: referredShapes[node], where: (t, r) => sql`${r}."id" = ${referredId(t, name)}` }],
+    ];
+  }),
+);
+
+/** The fields of an event that name objects: they are read where they are asked for. */
+export const EVENT_REFERENCES: ReadonlySet<string> = new Set(['subject', 'domain', ...Object.keys(referredObjects)]);
+
 export const eventShape: Shape = {
   type: 'MeshEvent',
   from: raw('"Event"'),
   always: ['id', 'sequence', 'type'],
   columns: {
+    ...dataColumns,
     ...plain('id', 'type', 'version', 'occurredAt', 'actor', 'correlationId', 'data'),
     sequence: (t) => sql`${t}."seq"::text`,
   },
   relations: {
+    ...referredObjects,
     subject: {
       kind: 'node',
       discriminator: (t) => sql`${t}."subjectType"`,
@@ -75,10 +114,11 @@ const bySequence: Order = { name: 'seq', descending: false, keys: [{ sql: (r) =>
 
 /** MeshEventFilter, decoded: ids are uuids, types PascalCase. */
 export interface EventFilter {
-  types?: string[] | null;
+  types?: EventType[] | null;
   domains?: string[] | null;
   dataProducts?: string[] | null;
   tags?: string[] | null;
+  minimumClassification?: Classification | null;
   mine?: boolean | null;
 }
 
@@ -98,6 +138,11 @@ export function eventList(cursor: Cursor): ConnectionList {
         conditions.push(
           sql`(jsonb_typeof(${r}."data"->'tags') = 'array' AND ${r}."data"->'tags' ?| ${filter.tags}::text[])`,
         );
+      if (filter.minimumClassification) {
+        const wanted = classificationsFrom(filter.minimumClassification);
+        conditions.push(sql`(${r}."data"->>'classification' = ANY(${wanted}::text[])
+          OR ${r}."data"->'before'->>'classification' = ANY(${wanted}::text[]))`);
+      }
       if (filter.mine)
         conditions.push(
           sql`(${r}."actor"->>'subject' = ${viewer.subject} OR ${viewer.subject} = ANY(${r}."audienceSubjects"))`,

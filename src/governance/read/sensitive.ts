@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { Prisma } from '../../generated/prisma/client.js';
+import { type Classification, Prisma } from '../../generated/prisma/client.js';
 
 /** Somebody read, of one object, fields that say who may read a sensitive product, which rows of it, or how. */
 export interface SensitiveRead {
-  product: { id: string; name: string; domainId: string; domain: string; classification: string };
+  product: { id: string; name: string; domainId: string; domain: string; classification: Classification };
   /** The object that was read, by type and row id. */
   object: { type: string; id: string };
   fields: string[];

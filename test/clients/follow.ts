@@ -1,0 +1,61 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** One event as these clients ask for it. */
+export interface Followed {
+  sequence: string;
+  cursor: string;
+  type: string;
+}
+
+export const FOLLOW = 'subscription Follow($after: EventCursor) { meshEvents(after: $after) { sequence cursor type } }';
+
+/** Where and as whom a client connects; the URL is asked anew for each connection, as a balancer would send it elsewhere. */
+export interface Target {
+  /** `http://.../graphql` */
+  url(): string;
+  token: string;
+}
+
+/** A client that keeps all it hears until it is stopped. */
+export interface Follower {
+  heard: Followed[];
+  /** How often it connected again. */
+  reconnects: number;
+  stop(): Promise<void>;
+}
+
+/** One connection: subscribes behind the cursor and resolves or rejects once it has ended, whatever the reason. */
+export type Connect = (connection: {
+  after: string;
+  take: (event: Followed) => void;
+  stopping: AbortSignal;
+}) => Promise<unknown>;
+
+/** Follows the log from a cursor on by connection after connection, each behind the last event heard, as docs/events.md says. */
+export function follow(after: string, connect: Connect): Follower {
+  const stopping = new AbortController();
+  const follower: Follower = { heard: [], reconnects: -1, stop: () => Promise.resolve() };
+  const run = async (): Promise<void> => {
+    for (let tries = 0; !stopping.signal.aborted; tries += 1) {
+      follower.reconnects += 1;
+      const cursor = follower.heard.at(-1)?.cursor ?? after;
+      const take = (event: Followed): void => {
+        follower.heard.push(event);
+        tries = 0;
+      };
+      await connect({ after: cursor, take, stopping: stopping.signal }).catch(() => undefined);
+      await sleep(Math.random() * Math.min(1_000, 50 * 2 ** tries), undefined, { signal: stopping.signal }).catch(
+        () => undefined,
+      );
+    }
+  };
+  const ended = run();
+  follower.stop = () => {
+    stopping.abort();
+    return ended;
+  };
+  return follower;
+}
+
+/** The same address for sockets. */
+export const socketUrl = (url: string): string => url.replace(/^http/, 'ws');
