@@ -122,7 +122,7 @@ async function inputFor(dataProduct: string, principals: string[], more: object 
 /** Every row of the database with its version, so that any write shows; what the loops keep for themselves is left out. */
 async function everyRow(): Promise<unknown[]> {
   const tables = await mesh.query<{ name: string }>(
-    `SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'public' AND table_name NOT IN ('Lane') ORDER BY 1`,
+    `SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE' AND table_name NOT IN ('Lane') ORDER BY 1`,
   );
   return Promise.all(
     tables.map(({ name }) =>

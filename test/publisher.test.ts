@@ -235,6 +235,7 @@ describe('the publisher', () => {
   test('paused or resumed twice is told once', async () => {
     for (const reason of ['Again', 'Again']) payload((await admin(Pause, { input: { reason } })).pausePublisher);
     for (const _ of [1, 2]) payload((await admin(Resume, { input: {} })).resumePublisher);
+    await untilAllSent();
     const { events } = await admin(Events, { types: ['PUBLISHER_PAUSED', 'PUBLISHER_RESUMED'] });
     expect(events.nodes.slice(2).map(({ type }) => type)).toEqual(['PUBLISHER_PAUSED', 'PUBLISHER_RESUMED']);
   });
