@@ -8,6 +8,8 @@ const BUDGET = 96 * 1024;
 
 /** Longest list and longest text, ever less until it fits. */
 const MEASURES = [
+  // What fits stays whole: what a domain tells is not for us to shorten.
+  { items: Number.POSITIVE_INFINITY, characters: Number.POSITIVE_INFINITY },
   { items: 500, characters: Number.POSITIVE_INFINITY },
   { items: 500, characters: 20_000 },
   { items: 100, characters: 4_000 },

@@ -14,6 +14,11 @@ test('small data stays as it is', () => {
   );
 });
 
+test('a long list that fits stays whole', () => {
+  const data = { detail: { readings: Array.from({ length: 9_000 }, (_, n) => n) } };
+  expect(bounded(data)).toEqual(data);
+});
+
 test('data of any size and shape fits into one EventBridge entry, and says what was left out', () => {
   const large = fc.record({
     list: fc.integer({ min: 0, max: 40_000 }),
