@@ -6,18 +6,24 @@ import { startPublisher } from '../../src/events/publisher.js';
 import { governanceCredentials } from '../../src/sandbox/sts.js';
 import { type Database, openDatabase } from '../../src/server/database.js';
 import { openTestLog, silent, someEvents, until, write } from '../events/log.js';
+import { createTestDatabase } from '../testkit/database.js';
 import { openEventSink } from '../testkit/event-sink.js';
 import { GOVERNANCE, type MeshProcess, processMeshOfTest, REGION } from '../testkit/process-mesh.js';
 import { atScale } from './scale.js';
 
 const BUS = 'central-mesh-bus';
-const mesh = await processMeshOfTest({ accounts: ['222233334444'] });
+// Its events are numbers, to be counted.
+const urls = await createTestDatabase({ madeUp: true });
+const mesh = await processMeshOfTest({ accounts: ['222233334444'], database: urls });
 let database: Database;
 beforeAll(async () => {
   database = openDatabase(mesh.ownerUrl, { poolSize: 2 });
   await mesh.sandbox.asAdministrator(GOVERNANCE, 'events:CreateEventBus', { Name: BUS });
 });
-afterAll(() => database.close());
+afterAll(async () => {
+  await database.close();
+  await urls.drop();
+});
 
 /** The numbers of the events that came to the central bus, in the order of their arrival, and the ids that they came with. */
 async function arrived(): Promise<{ sequence: number; id: string }[]> {
