@@ -58,7 +58,7 @@ async function atLeast(count: number): Promise<{ id: string }[]> {
   await resting();
   const missing = count - (await active()).length;
   if (missing > 0) await give(`of-${count}`, missing);
-  await resting();
+  await resting(atScale({ quick: 30_000, soak: 240_000 }));
   return active();
 }
 
