@@ -1,6 +1,6 @@
 import type { AccessApproval } from '../generated/prisma/client.js';
 import { planAlternatives } from '../provisioning/plan.js';
-import { approveExtension } from './access-extension.js';
+import { approveExtension, overtaken } from './access-extension.js';
 import {
   type ApproveAccessRequestInput,
   approveAccessRequest as approveAccessRequestInput,
@@ -32,7 +32,15 @@ import {
   refuseDenied,
 } from './policy-decision.js';
 import { daysUntil } from './policy-facts.js';
-import { decisionNews, holdJudged, type Judged, recordDecision, viewerIn } from './policy-judging.js';
+import {
+  decisionNews,
+  holdJudged,
+  type Judged,
+  judgedDigest,
+  recordDecision,
+  viewerIn,
+  withLapsed,
+} from './policy-judging.js';
 import {
   accessSubject,
   type GrantRow,
@@ -95,6 +103,8 @@ async function approvable(tx: Tx, request: RequestRow): Promise<ProductWithTable
 
 interface Given {
   decided: Decision;
+  /** The digest of what was judged: part of what a plan is held to. */
+  judged: string;
   /** Until when it would be granted, by all approvals so far. */
   until: Date | null;
   /** In whose place, where a deputy approves. */
@@ -122,25 +132,27 @@ async function giveApproval(
   const { request, product, comment, expiresAt, capacities } = asked;
   const consumer = request.consumerDomain;
   const asAsked = await holdJudged(ctx, tx, { request, product, consumer });
-  const { approvedUntil, now, facts } = asAsked;
+  const { approvedUntil, now, facts, factsDigest, extendedUntil } = asAsked;
   const until = grantedUntil(request, { expiresAt, approvedUntil, now });
+  refuseNearer(request, { expiresAt, until, extendedUntil });
   const judged = { ...asAsked, facts: { ...facts, days: daysUntil(until, now) } };
   const approver = approverAmong(ctx, { judged, product, consumer, capacities });
   const capacity = capacities.find((one) => one?.standsInFor === approver.standsInFor?.subject) ?? null;
   await holdCapacity(tx, capacity);
-  const decided = decidedWith(judged, approver);
+  const lapsed = asAsked.lapsed.filter((other) => !areSame(other, approver));
+  const decided = withLapsed(decidedWith(judged, approver), lapsed);
   refuseDenied(decided);
   if (decided.outcome !== 'AUTO_APPROVED') refuseIneligible(judged, approver);
   const { subject: approvedBy, role, admin: asAdmin } = approver;
   const decidedFor = approver.standsInFor?.subject;
-  const isNew = await refuseSecond(tx, { request, decided, approvedBy, decidedFor });
+  const isNew = await refuseSecond(tx, { request, decided, approvedBy, decidedFor, factsDigest });
   if (isNew) {
     const { requestedBy, id: requestId } = request;
-    const given = { approvedBy, approvedFor: decidedFor ?? null, role, asAdmin, comment, expiresAt };
+    const given = { approvedBy, approvedFor: decidedFor ?? null, role, asAdmin, comment, expiresAt, factsDigest };
     await tx.accessApproval.create({ data: { requestId, requestedBy, ...given } });
   }
-  await recordDecision(tx, request.id, { decision: decided, facts: judged.facts });
-  return { decided, until, decidedFor };
+  await recordDecision(tx, request.id, { decision: decided, facts: judged.facts, factsDigest });
+  return { decided, until, decidedFor, judged: judgedDigest(asAsked) };
 }
 
 interface Second {
@@ -148,16 +160,25 @@ interface Second {
   decided: Decision;
   approvedBy: string;
   decidedFor: string | undefined;
+  /** What is approved: an approval of other facts is none of these. */
+  factsDigest: string;
 }
 
 /**
  * Somebody and his deputy approve once, whichever of them comes first. Where the same one's approval stands and is enough by now, it is
  * carried out: false, as there is nothing to write down.
  */
-async function refuseSecond(tx: Tx, { request, decided, approvedBy, decidedFor }: Second): Promise<boolean> {
+async function refuseSecond(
+  tx: Tx,
+  { request, decided, approvedBy, decidedFor, factsDigest }: Second,
+): Promise<boolean> {
   const people = [approvedBy, ...(decidedFor === undefined ? [] : [decidedFor])];
   const known = await tx.accessApproval.findMany({
-    where: { requestId: request.id, OR: [{ approvedBy: { in: people } }, { approvedFor: { in: people } }] },
+    where: {
+      requestId: request.id,
+      factsDigest,
+      OR: [{ approvedBy: { in: people } }, { approvedFor: { in: people } }],
+    },
   });
   const another = known.find((one) => (one.approvedFor ?? one.approvedBy) !== (decidedFor ?? approvedBy));
   const refused = another ?? (decided.outcome === 'NEEDS_APPROVAL' ? known[0] : undefined);
@@ -234,12 +255,23 @@ function grantedUntil(
   return ends.length === 0 ? null : new Date(Math.min(...ends));
 }
 
+/** Another end is asked for to have the access longer: no approval brings the end nearer than it is by now. */
+function refuseNearer(
+  { status }: RequestRow,
+  ends: { expiresAt: Date | null; until: Date | null; extendedUntil: Date | null | undefined },
+): void {
+  const own = overtaken(ends.expiresAt, ends.extendedUntil);
+  if (own !== null) throw invalid('expiresAt', `expiresAt: ${own}: choose a later end, or reject the request.`);
+  const text = overtaken(ends.until, ends.extendedUntil);
+  if (text !== null) throw wrongState(status, `${text}: reject the request.`);
+}
+
 /** The approval stands; the request waits for others. What was looked at is what they will be shown. */
 async function waitForMore(ctx: Context, tx: Tx, approval: Approval): Promise<Outcome<Ids>> {
-  const { request, extended, product, decided, comment, looked, until } = approval;
+  const { request, extended, product, decided, judged, comment, looked, until } = approval;
   if (looked.planDigest) {
     const outcomes = extended === null ? await plannedOutcomes(ctx, tx, { request, product }) : [];
-    assertOutcomes(outcomes, { ...looked, policyVersion: decided.version }, request.status);
+    assertOutcomes(outcomes, { ...looked, policyVersion: decided.version, judged }, request.status);
   }
   const { decidedFor: approvedFor } = approval;
   const data = {
@@ -269,11 +301,11 @@ async function plannedOutcomes(
 }
 
 async function approve(ctx: Context, tx: Tx, approval: Approval): Promise<Outcome<Ids>> {
-  const { request, product, comment, looked, decided, until, decidedFor } = approval;
+  const { request, product, comment, looked, decided, judged, until, decidedFor } = approval;
   const closing = { request, status: step(ACCESS_REQUEST, request.status, 'approve'), comment, decidedFor };
   await decide(ctx, tx, { ...closing, approvedAs: product.classification });
   const granted = await grantAccess(ctx, tx, { request, product, consumer: request.consumerDomain, until });
-  assertPlanned(granted.declared, { ...looked, policyVersion: decided.version }, request.status);
+  assertPlanned(granted.declared, { ...looked, policyVersion: decided.version, judged }, request.status);
   const accessGrant = globalId('AccessGrant', granted.grantId);
   const data = { ...decision(ctx, closing), ...decisionNews(decided), accessGrant, expiresAt: until };
   await announceAccess(tx, ctx, { type: 'AccessApproved', access: request, data });
@@ -282,8 +314,8 @@ async function approve(ctx: Context, tx: Tx, approval: Approval): Promise<Outcom
 }
 
 async function approveEnd(ctx: Context, tx: Tx, approval: Approval & { extended: GrantRow }): Promise<Outcome<Ids>> {
-  const { request, extended, comment, looked, decided, until, decidedFor } = approval;
-  assertPlanned([], { ...looked, policyVersion: decided.version }, request.status);
+  const { request, extended, comment, looked, decided, judged, until, decidedFor } = approval;
+  assertPlanned([], { ...looked, policyVersion: decided.version, judged }, request.status);
   const closing = { request, status: step(ACCESS_REQUEST, request.status, 'approve'), comment, decidedFor };
   await decide(ctx, tx, closing);
   const accessGrant = globalId('AccessGrant', extended.id);

@@ -65,7 +65,14 @@ async function lengthen(ctx: Context, tx: Tx, end: Later): Promise<string> {
   const judged = await judgeEnd(ctx, tx, end);
   refuseDenied(judged.decided);
   const request = await askForEnd(ctx, tx, { ...end, ...judged });
-  await recordDecision(tx, request.id, { decision: judged.decided, facts: judged.facts });
+  if (judged.approver !== null) {
+    const { subject: approvedBy, role, admin: asAdmin } = judged.approver;
+    const { requestedBy, factsDigest } = judged;
+    await tx.accessApproval.create({
+      data: { requestId: request.id, requestedBy, approvedBy, role, asAdmin, factsDigest },
+    });
+  }
+  await recordDecision(tx, request.id, { ...judged, decision: judged.decided });
   if (judged.decided.outcome === 'NEEDS_APPROVAL') return request.id;
   await grantEnd(ctx, tx, { ...end, ...judged, request });
   return '';
@@ -81,6 +88,7 @@ interface Later {
 interface JudgedEnd {
   decided: Decision;
   facts: AccessFacts;
+  factsDigest: string;
   /** For whom it is asked: who asked for the access where the viewer grants it, else the viewer. */
   requestedBy: string;
   /** The viewer where his word alone is enough. */
@@ -96,7 +104,8 @@ async function judgeEnd(ctx: Context, tx: Tx, { grant, until, reason }: Later): 
     const request = { ...grant.request, id: null, extendsId: grant.id, requestedBy, purpose, expiresAt: until };
     const judged = await holdJudged(ctx, tx, { request, product, consumer });
     const decided = decideAccess(judged, approver === null ? [] : [approver]);
-    return { decided, facts: judged.facts, requestedBy, approver };
+    const { facts, factsDigest } = judged;
+    return { decided, facts, factsDigest, requestedBy, approver };
   };
   if (can(ctx.viewer, 'access-request:approve', accessSubject(grant))) {
     const alone = await judge(grant.request.requestedBy, viewerAsApprover(ctx, { product, consumer }));
@@ -107,13 +116,8 @@ async function judgeEnd(ctx: Context, tx: Tx, { grant, until, reason }: Later): 
 
 /** Grants a later end in the transaction that asks for it: with the viewer's approval, or where none is needed by Meshgate itself. */
 async function grantEnd(ctx: Context, tx: Tx, end: Later & JudgedEnd & { request: { id: string } }): Promise<void> {
-  const { grant, until, reason, decided, approver, requestedBy, request } = end;
-  if (approver === null) {
-    await actAsSystem(tx);
-  } else {
-    const { subject: approvedBy, role, admin: asAdmin } = approver;
-    await tx.accessApproval.create({ data: { requestId: request.id, requestedBy, approvedBy, role, asAdmin } });
-  }
+  const { grant, until, reason, decided, approver, request } = end;
+  if (approver === null) await actAsSystem(tx);
   const decidedBy = approver === null ? SYSTEM_ACTOR.subject : ctx.viewer.subject;
   const closed = { status: 'APPROVED' as const, decidedBy, decidedAt: new Date() };
   await tx.accessRequest.update({ where: { id: request.id }, data: closed });
@@ -138,12 +142,7 @@ async function askForEnd(
   { grant, until, decided, facts, requestedBy }: Later & JudgedEnd,
 ): Promise<{ id: string }> {
   const waits = decided.outcome === 'NEEDS_APPROVAL';
-  const open = waits ? await tx.accessRequest.findFirst({ where: { extendsId: grant.id, status: 'PENDING' } }) : null;
-  if (open !== null) {
-    throw conflict(
-      `${open.requestedBy} has asked for another end already (${endText(open.expiresAt)}): wait for the decision, or have that request cancelled.`,
-    );
-  }
+  await settleOpen(ctx, tx, { grant, until, waits });
   const { principals, permissions, tables, columns, rowFilter, accessMode, grantTo } = grant.request;
   const { purpose, namedPurpose } = facts;
   const { productId, consumerDomainId, id: extendsId } = grant;
@@ -167,6 +166,37 @@ async function askForEnd(
     },
   });
   return row;
+}
+
+/** Of another end one request is open at a time: one that asks for no more than is granted now has nothing left to be decided. */
+async function settleOpen(
+  ctx: Context,
+  tx: Tx,
+  { grant, until, waits }: { grant: GrantRow; until: Date; waits: boolean },
+): Promise<void> {
+  const [open] = await lockExtensions(tx, grant);
+  if (open === undefined) return;
+  if (!waits && open.expiresAt !== null && open.expiresAt <= until) {
+    return closeRequest(ctx, tx, open, `The grant ends ${endText(until)} by now, no sooner than was asked for.`);
+  }
+  throw conflict(
+    `${open.requestedBy} has asked for another end already (${endText(open.expiresAt)}): have that request decided or cancelled.`,
+  );
+}
+
+/** The open requests for another end of a grant, locked: whoever decides one of them holds its row. The grant's row is locked. */
+async function lockExtensions(tx: Tx, { id, product, consumerDomain }: GrantRow): Promise<RequestRow[]> {
+  await tx.$queryRaw`
+    SELECT 1 FROM "AccessRequest" WHERE "extendsId" = ${id}::uuid AND "status" = 'PENDING' FOR NO KEY UPDATE`;
+  const open = await tx.accessRequest.findMany({ where: { extendsId: id, status: 'PENDING' } });
+  return open.map((request) => ({ ...request, product, consumerDomain }));
+}
+
+/** What stands against an end that was asked for or set by an approval and is no later one; null where it is later. The grant may have been extended meanwhile. */
+export function overtaken(until: Date | null, extendedUntil: Date | null | undefined): string | null {
+  if (extendedUntil === undefined || until === null) return null;
+  if (isLater(until, extendedUntil)) return null;
+  return `The grant ends ${endText(extendedUntil)} by now, which ${until.toISOString()} would bring nearer`;
 }
 
 /** Carries out an approved request for another end. The grant's row is locked. */
@@ -210,14 +240,7 @@ export async function cancelExtensions(
   tx: Tx,
   grant: GrantRow,
 ): Promise<void> {
-  // Whoever decides one of them holds its row: what he decided stays as he decided it.
-  await tx.$queryRaw`
-    SELECT 1 FROM "AccessRequest" WHERE "extendsId" = ${grant.id}::uuid AND "status" = 'PENDING' FOR NO KEY UPDATE`;
-  const open = await tx.accessRequest.findMany({ where: { extendsId: grant.id, status: 'PENDING' } });
-  for (const request of open) {
-    const { product, consumerDomain } = grant;
-    await closeRequest(ctx, tx, { ...request, product, consumerDomain }, 'The grant has ended.');
-  }
+  for (const request of await lockExtensions(tx, grant)) await closeRequest(ctx, tx, request, 'The grant has ended.');
 }
 
 /** Closes a request that nobody needs to decide any more. Its row is locked. */

@@ -54,7 +54,7 @@ export async function requestAccess(ctx: Context, input: RequestAccessInput): Pr
     refuseDenied(decided);
     const answered = await judgeAnswers(tx, { productId: product.id, given: asked.answers });
     const row = await tx.accessRequest.create({ data: { ...data, ...answered } });
-    await recordDecision(tx, row.id, { decision: decided, facts: judged.facts });
+    await recordDecision(tx, row.id, { ...judged, decision: decided });
     const request = { ...row, product, consumerDomain: consumer };
     await announceAccess(tx, ctx, { type: 'AccessRequested', access: request, data: askedNews(row, decided) });
     const lanes = decided.outcome === 'AUTO_APPROVED' ? await grantAtOnce(ctx, tx, { request, product, decided }) : [];

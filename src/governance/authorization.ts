@@ -338,7 +338,7 @@ export const REFUSALS: Record<Action, string> = {
   'data-product:explain': 'You may not see who can read this data product: only members of its domain and admins may.',
   'data-product:update': `You may not change this data product: ${DOMAIN_STEERS}`,
   'data-product:declassify':
-    'You may not lower the classification of CONFIDENTIAL or RESTRICTED data: only owners of the domain and platform admins may.',
+    'You may not lower the classification of CONFIDENTIAL or RESTRICTED data, nor take the mark of personal data from a column: only owners of the domain and platform admins may.',
   'data-product:publish': `You may not publish this data product: ${DOMAIN_STEERS}`,
   'data-product:deprecate': `You may not deprecate this data product: ${DOMAIN_STEERS}`,
   'data-product:retire': `You may not retire this data product: ${DOMAIN_STEERS}`,

@@ -3,11 +3,12 @@ import { z } from 'zod';
 import type { LaneKey } from '../provisioning/lane.js';
 import { resourceId } from '../provisioning/resource.js';
 import { announceProduct } from './announce.js';
-import { type ActingContext, asSystem, type SystemContext } from './context.js';
+import { type ActingContext, asSystem, type Context, type SystemContext } from './context.js';
 import { readContract } from './contract-document.js';
 import { inCatalogue } from './contract-store.js';
 import { crawlRunOf } from './desired-crawl.js';
 import { invalid } from './error.js';
+import { withholdUnopened } from './grant-growth.js';
 import { CHANGE_KINDS, type ContractChangeKind } from './odcs/change-kind.js';
 import { typeChangeOf } from './odcs/diff-tables.js';
 import { oneByOne } from './one-by-one.js';
@@ -105,8 +106,11 @@ export async function crawlAgain(ctx: ActingContext, tx: Tx, id: string): Promis
   return claimProduct(ctx, tx, again);
 }
 
+/** Policies say which of the columns that were found live grants grow by. */
+export type CrawlContext = SystemContext & Pick<Context, 'policies'>;
+
 /** Takes over what crawlers found that are done, and ends crawls that have no role any more; returns of how many products. */
-export async function finishCrawls(ctx: SystemContext): Promise<number> {
+export async function finishCrawls(ctx: CrawlContext): Promise<number> {
   const ended = await ctx.db.$queryRaw<{ id: string }[]>`
     SELECT product."id"::text FROM "DataProduct" product JOIN "Domain" home ON home."id" = product."domainId"
     WHERE product."status" IN ('PUBLISHING', 'PUBLISHED', 'DEPRECATED')
@@ -124,7 +128,7 @@ export async function finishCrawls(ctx: SystemContext): Promise<number> {
   });
 }
 
-async function finish(ctx: SystemContext, tx: Tx, id: string) {
+async function finish(ctx: CrawlContext, tx: Tx, id: string) {
   await lockLiveGrants(tx, id);
   const product = await readTables(tx, await lockProduct(tx, id));
   // Read again: an approval that held the product until now has added its grant.
@@ -137,7 +141,9 @@ async function finish(ctx: SystemContext, tx: Tx, id: string) {
   if (found.size === 0) return null;
   const system = asSystem(ctx);
   await takeOver(system, tx, product, found);
-  return claimAnew(system, tx, { product: await readTables(tx, product), grants });
+  const after = await readTables(tx, product);
+  const grown = await withholdUnopened(ctx, tx, { before: product, product: after, grants });
+  return claimAnew(system, tx, { product: after, grants: grown });
 }
 
 /** The columns of the tables whose crawl is done, by name. */

@@ -12,12 +12,14 @@ import {
   importDataContract as importDataContractInput,
 } from './data-contract.input.js';
 import { insertProduct } from './data-product.js';
+import { refuseDeclassifying } from './declassify.js';
 import { conflict, invalid, notFound } from './error.js';
+import { withholdUnopened } from './grant-growth.js';
 import { inheritStorage } from './join-tables.js';
 import type { ContractChange } from './odcs/change-kind.js';
 import { type DataContractDiff, diffDataContracts as diffDocuments } from './odcs/diff.js';
 import { assertPlanned, type Declarations } from './planned.js';
-import { assertPublishable } from './policy-publication.js';
+import { assertStillPublishable } from './policy-publication.js';
 import { claimAnew } from './product-claims.js';
 import {
   accessSubject,
@@ -28,6 +30,7 @@ import {
   lockProduct,
   PRODUCT,
   type ProductRow,
+  type ProductWithTables,
   productSubject,
   readTables,
 } from './rows.js';
@@ -155,7 +158,8 @@ async function fillTables(ctx: Context, tx: Tx, about: { product: ProductRow; co
   if ((await tx.dataContract.count({ where: { productId, status: ACTIVE } })) > 0) return;
   const latest = await tx.schemaVersion.findFirst({ where: { productId }, orderBy: { number: 'desc' } });
   const empty = (await tx.productTable.count({ where: { productId } })) === 0;
-  if (empty || latest?.source === 'CONTRACT') await adoptTables(ctx, tx, about);
+  if (!empty && latest?.source !== 'CONTRACT') return;
+  await adoptTables(ctx, tx, { ...about, product: await readTables(tx, about.product) });
 }
 
 /** Puts a contract version in force: the product's tables become the contract's, and what is published is declared anew. */
@@ -175,15 +179,18 @@ export async function activateDataContract(ctx: Context, input: ActivateDataCont
     const active = await tx.dataContract.findFirst({ where: { productId: product.id, status: ACTIVE } });
     if (active !== null && !acknowledgeBreaking) refuseBreaking(active, contract);
     await enforceContract(ctx, tx, { product, contract, active });
-    const changed = await adoptTables(ctx, tx, { product, contract });
+    const was = await readTables(tx, product);
+    const changed = await adoptTables(ctx, tx, { product: was, contract });
     const declared: Declarations = [];
     const lanes: LaneKey[] = [];
     let policyVersion: string | undefined;
     if (product.status !== 'DRAFT') {
       const full = await readTables(tx, product);
-      policyVersion = await assertPublishable(ctx, tx, full);
+      refuseDeclassifying(ctx, { was, product: full });
+      policyVersion = await assertStillPublishable(ctx, tx, { product: full, was });
       // Grants follow the tables; what the contract promises of their content is the product's own.
-      lanes.push(...(await claimAnew(ctx, tx, { product: full, grants: changed ? grants : [], declared })));
+      const grown = changed ? await withholdUnopened(ctx, tx, { before: was, product: full, grants }) : [];
+      lanes.push(...(await claimAnew(ctx, tx, { product: full, grants: grown, declared })));
     }
     assertPlanned(declared, { ...looked, policyVersion }, product.status);
     return { ids: { dataContractId: id, dataProductId: product.id }, lanes };
@@ -207,9 +214,9 @@ export function refuseBreaking(active: DataContract, contract: DataContract): vo
 async function adoptTables(
   ctx: Context,
   tx: Tx,
-  { product, contract }: { product: ProductRow; contract: DataContract },
+  { product, contract }: { product: ProductWithTables; contract: DataContract },
 ): Promise<boolean> {
-  const before = shapesOf((await readTables(tx, product)).tables);
+  const before = shapesOf(product.tables);
   const after = tablesUnder(contract, before);
   if (after === null) return false;
   await replaceTables(tx, { productId: product.id, tables: after, source: 'CONTRACT' });

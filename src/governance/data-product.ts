@@ -5,7 +5,6 @@ import { announceProduct, changes } from './announce.js';
 import { type Action, assertCan } from './authorization.js';
 import { changedMode, refuseGivenByName, refuseWhileCrawling } from './change-of-mode.js';
 import { claim, grantOwner, lockClaims, productOwner } from './claims.js';
-import { confidentiality, isStricter } from './confidentiality.js';
 import type { Context } from './context.js';
 import { type ContractDocument, readContract } from './contract-document.js';
 import { enforceContract, inCatalogue, proposeContract } from './contract-store.js';
@@ -23,7 +22,9 @@ import {
   type UpdateDataProductInput,
   updateDataProduct as updateDataProductInput,
 } from './data-product.input.js';
+import { refuseDeclassifying } from './declassify.js';
 import { conflict, wrongState } from './error.js';
+import { withholdUnopened } from './grant-growth.js';
 import { joinTables } from './join-tables.js';
 import { assertPlanned, type Declarations } from './planned.js';
 import { assertPublishable, assertStillPublishable } from './policy-publication.js';
@@ -38,6 +39,7 @@ import {
   lockProduct,
   PRODUCT,
   type ProductRow,
+  type ProductWithTables,
   productSubject,
   readTables,
 } from './rows.js';
@@ -119,8 +121,8 @@ export async function updateDataProduct(ctx: Context, input: UpdateDataProductIn
   return change(ctx, { name: 'updateDataProduct', action: 'data-product:update', input, id }, async (tx, product) => {
     step(DATA_PRODUCT, product.status, 'change');
     const described = changes(pickDescribed(product), pickDescribed({ ...product, ...givenOnly(given) }));
-    if (described?.after.classification) refuseDeclassifying(ctx, product, described.after.classification);
-    const shaped = tables ? await changeTables(tx, product, tables) : null;
+    const old = tables ? await readTables(tx, product) : null;
+    const shaped = tables && old ? await changeTables(tx, old, tables) : null;
     const asks = await setRequestTemplate(ctx, tx, { productId: id, given: requestTemplate });
     const crawl = given.crawl === true;
     if (described === null && shaped === null && asks === null && !crawl) return [];
@@ -138,26 +140,22 @@ export async function updateDataProduct(ctx: Context, input: UpdateDataProductIn
     const inAws = crawl || shaped !== null || classification !== undefined || accessMode !== undefined;
     if (!inAws || product.status === 'DRAFT') return [];
     const declared: Declarations = [];
-    const was = await readTables(tx, product);
-    const read = crawl || accessMode !== undefined ? await withCrawlsUnderWay(ctx, tx, was) : was;
+    const stored = await readTables(tx, product);
+    const was = { ...stored, classification: product.classification, tables: old?.tables ?? stored.tables };
+    refuseDeclassifying(ctx, { was, product: stored });
+    const read = crawl || accessMode !== undefined ? await withCrawlsUnderWay(ctx, tx, stored) : stored;
     const full = crawl || shaped !== null ? withCrawls(read, { all: crawl }) : read;
     const stays = shaped === null && classification === undefined && accessMode === undefined;
-    const policyVersion = stays ? undefined : await assertStillPublishable(ctx, tx, { product: full, was: product });
+    const policyVersion = stays ? undefined : await assertStillPublishable(ctx, tx, { product: full, was });
     await keepCrawls(tx, full);
     if (accessMode !== undefined) refuseWhileCrawling(full);
     if (accessMode === 'LF_TBAC') refuseGivenByName(full, grants);
-    const lanes = await claimAnew(ctx, tx, { product: full, grants, declared });
+    const same = shaped === null && classification === undefined;
+    const grown = same ? grants : await withholdUnopened(ctx, tx, { before: was, product: full, grants });
+    const lanes = await claimAnew(ctx, tx, { product: full, grants: grown, declared });
     assertPlanned(declared, { ...looked, policyVersion }, product.status);
     return lanes;
   });
-}
-
-/** What is sensitive becomes less by an owner's hand alone, once it is published. */
-function refuseDeclassifying({ viewer }: Context, product: ProductRow, to: ProductRow['classification']): void {
-  if (product.status === 'DRAFT' || !isStricter(product.classification, to)) return;
-  if (confidentiality(product.classification) === 'sensitive') {
-    assertCan(viewer, 'data-product:declassify', productSubject(product));
-  }
 }
 
 const pickDescribed = ({ description, owner, tags, classification, accessMode }: ProductRow) => ({
@@ -174,7 +172,7 @@ const givenOnly = <T extends object>(given: T) =>
   };
 
 /** Replaces the tables where they differ; a contract in force states them instead. */
-async function changeTables(tx: Tx, product: ProductRow, tables: TableShape[]) {
+async function changeTables(tx: Tx, product: ProductWithTables, tables: TableShape[]) {
   checkLocations(tables, product.domain.dataLocation);
   const active = await tx.dataContract.findFirst({ where: { productId: product.id, status: 'ACTIVE' } });
   if (active !== null) {
@@ -182,7 +180,7 @@ async function changeTables(tx: Tx, product: ProductRow, tables: TableShape[]) {
       `The tables are stated by the contract in force, version ${active.version}: import and activate a new one.`,
     );
   }
-  const before = shapesOf((await readTables(tx, product)).tables);
+  const before = shapesOf(product.tables);
   if (JSON.stringify(before) === JSON.stringify(tables)) return null;
   await replaceTables(tx, { productId: product.id, tables, source: 'FIELDS' });
   return schemaChanges(before, tables);

@@ -30,7 +30,10 @@ import type { ProductWithTables } from './rows.js';
 export type AskedAccess = Pick<
   AccessRequest,
   'principals' | 'permissions' | 'tables' | 'columns' | 'rowFilter' | 'accessMode' | 'grantTo' | 'approvedAs'
->;
+> & {
+  /** Of a grant: columns (`table.column`) that it does not come to any more (grant-growth.ts). */
+  withheld?: readonly string[];
+};
 
 interface Access {
   request: AskedAccess;
@@ -65,9 +68,10 @@ export interface AskedTable {
  * sensitive columns and tables only to those who were approved for them.
  */
 export function askedTables(
-  request: Pick<AskedAccess, 'tables' | 'columns' | 'rowFilter' | 'accessMode' | 'approvedAs'>,
+  request: Pick<AskedAccess, 'tables' | 'columns' | 'rowFilter' | 'accessMode' | 'approvedAs' | 'withheld'>,
   product: Pick<ProductWithTables, 'classification'> & { tables: AskableTable[] },
 ): AskedTable[] {
+  const withheld = new Set(request.withheld);
   const opened = approvedValues(request, product);
   if (!opened.includes(confidentiality(product.classification))) return [];
   return (
@@ -80,6 +84,7 @@ export function askedTables(
         const open = table.columns
           .filter(({ name }) => asked.length === 0 || asked.includes(`${table.name}.${name}`))
           .filter((column) => opened.includes('sensitive') || !isSensitive(column))
+          .filter(({ name }) => !withheld.has(`${table.name}.${name}`))
           .map(({ name }) => name);
         if (asked.length > 0 && open.length === 0) return [];
         const whole = asked.length === 0 && open.length === table.columns.length;
@@ -91,12 +96,26 @@ export function askedTables(
 
 /** Whether a request is for what access by tag cannot give: less than the product, or more than to read it. */
 export function givenByNameAlone(
-  { tables, columns, rowFilter, permissions }: Pick<AskedAccess, 'tables' | 'columns' | 'rowFilter' | 'permissions'>,
+  {
+    tables,
+    columns,
+    rowFilter,
+    permissions,
+    withheld = [],
+  }: Pick<AskedAccess, 'tables' | 'columns' | 'rowFilter' | 'permissions' | 'withheld'>,
   product: { tables: { name: string }[] },
 ): boolean {
   const all = tables.length === 0 || product.tables.every(({ name }) => tables.includes(name));
   const reads = permissions.every((permission) => permission === 'SELECT' || permission === 'DESCRIBE');
-  return !all || !reads || columns.length > 0 || rowFilter !== null;
+  return !all || !reads || columns.length + withheld.length > 0 || rowFilter !== null;
+}
+
+/** To whom, and with which tables (none: the product as a whole), a request is given in the mode that the product has now. */
+export function givenNow(request: AskedAccess, product: ProductWithTables): Pick<AskedAccess, 'grantTo' | 'tables'> {
+  const byTag = modesOf(product).includes('LF_TBAC') && !givenByNameAlone(request, product);
+  if (byTag) return { grantTo: 'ACCOUNT', tables: [] };
+  const tables = askedTables(request, product).map(({ name }) => name);
+  return { grantTo: request.grantTo, tables: tables.sort() };
 }
 
 /** What of a column decides whether a request comes to it. */

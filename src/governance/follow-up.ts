@@ -1,7 +1,6 @@
 import { alarmUnconfirmed, restoreCutAccounts } from './account-revocation.js';
 import { finishModeChanges } from './change-of-mode.js';
-import type { SystemContext } from './context.js';
-import { finishCrawls } from './crawl.js';
+import { type CrawlContext, finishCrawls } from './crawl.js';
 import { tellWorkflows } from './delegated.js';
 import { endLapsedDeputies } from './deputy.js';
 import { oneByOne } from './one-by-one.js';
@@ -11,7 +10,7 @@ import { oneByOne } from './one-by-one.js';
  * domains that provision for themselves, acts upon ends that an account does not confirm, and tells of deputies whose time is over. Each is found by its rows alone, so that
  * nothing is lost with a process. Returns whether there was anything.
  */
-export async function followUp(ctx: SystemContext): Promise<boolean> {
+export async function followUp(ctx: CrawlContext): Promise<boolean> {
   const acts = [
     finishModeChanges,
     finishCrawls,

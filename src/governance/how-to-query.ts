@@ -24,7 +24,7 @@ export interface Readable {
     tables: { name: string; columns: Pick<ProductColumn, AskableColumn>[] }[];
   };
   consumer: { awsAccountId: string; provisioning: ProvisioningMode };
-  request: Pick<AskedAccess, 'tables' | 'columns' | 'rowFilter' | 'accessMode' | 'approvedAs'>;
+  request: Pick<AskedAccess, 'tables' | 'columns' | 'rowFilter' | 'accessMode' | 'approvedAs' | 'withheld'>;
 }
 
 /** What the consumer needs to read: database, links, Athena queries with every identifier quoted, and the IAM besides Lake Formation. */

@@ -1,5 +1,6 @@
 import type { Domain } from '../generated/prisma/client.js';
 import { NEW_GRANT } from './access-approval.js';
+import { overtaken } from './access-extension.js';
 import { type RequestAccessInput, requestAccess as requestAccessInput } from './access-request.input.js';
 import { judgeRequest } from './access-request.js';
 import { accountsCutOff, unlessCutOff } from './account-revocation.js';
@@ -11,7 +12,7 @@ import { desiredAccess } from './desired-access.js';
 import { GovernanceError } from './error.js';
 import { readOnly, type ShownPlan, shownPlan, showPlans } from './planned.js';
 import { approvalsText, type Decision, decideAccess, isBarred, mayApprove } from './policy-decision.js';
-import { type Judged, readJudged, type ToJudge, viewerIn } from './policy-judging.js';
+import { type Judged, judgedDigest, lapsedText, readJudged, type ToJudge, viewerIn } from './policy-judging.js';
 import { type ProductWithTables, readProduct, readProducts } from './rows.js';
 import type { Tx } from './transaction.js';
 import { DATA_PRODUCT, step } from './transitions.js';
@@ -54,7 +55,10 @@ export async function planRequests(ctx: Context, ids: string[]): Promise<Map<str
     const requests = await readPending(tx, ids);
     const planned = requests.map((request) => ({
       request,
-      refusals: (now: Date) => (request.extendsId === null ? refusalsOf(request, now) : []),
+      refusals: (judged: Judged) =>
+        request.extendsId === null
+          ? refusalsOf(request, judged.now)
+          : [overtaken(request.expiresAt, judged.extendedUntil)].filter((text) => text !== null),
     }));
     const plans = await planAll(ctx, tx, planned);
     return new Map(requests.map(({ id }, index) => [id, plans[index] as AccessPlan]));
@@ -78,7 +82,7 @@ async function readPending(tx: Tx, ids: string[]) {
 interface Planned {
   request: ToJudge['request'] & { product: ProductWithTables; consumerDomain: Domain };
   /** Why an approval would be refused now. */
-  refusals: (now: Date) => string[];
+  refusals: (judged: Judged) => string[];
 }
 
 async function planAll(ctx: Context, tx: Tx, planned: Planned[]): Promise<AccessPlan[]> {
@@ -92,16 +96,21 @@ async function planAll(ctx: Context, tx: Tx, planned: Planned[]): Promise<Access
   const changes = planned.map(({ request, refusals: refusalsAt }, index) => {
     const { product, consumerDomain: consumer } = request;
     const { outcome, reasons, version: policyVersion } = decided[index] as Decision;
-    const refusals = refusalsAt((judged[index] as Judged).now);
+    const own = judged[index] as Judged;
+    const refusals = refusalsAt(own);
     const denied = outcome === 'DENIED';
     const needed = request.extendsId || denied ? null : desiredAccess(ctx.mesh, { request, product, consumer });
     const resources = needed && unlessCutOff(ctx, needed, { cutOff, product, consumer });
     return {
       declarations: resources ? [{ owner: NEW_GRANT, resources }] : [],
       refusals: denied ? [...refusals, ...reasons] : refusals,
-      warnings: request.grantTo === 'ACCOUNT' ? [ACCOUNT_KEEPS] : [],
+      warnings: [
+        ...(own.facts.grantTo === 'ACCOUNT' ? [ACCOUNT_KEEPS] : []),
+        ...[lapsedText(own.lapsed)].filter((text) => text !== null),
+      ],
       domainIds: [product.domainId, consumer.id],
       policyVersion,
+      judged: judgedDigest(own),
     };
   });
   const plans = await showPlans(ctx, tx, changes);

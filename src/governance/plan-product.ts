@@ -1,14 +1,16 @@
 import { groupBy } from '../provisioning/group.js';
 import type { Declaring } from '../provisioning/plan.js';
-import { can, REFUSALS } from './authorization.js';
+import { can } from './authorization.js';
 import { grantOwner, productOwner } from './claims.js';
-import { confidentiality, isStricter } from './confidentiality.js';
 import type { Context } from './context.js';
 import { withCrawls } from './crawl.js';
+import { declassifyingRefusals } from './declassify.js';
 import { desiredContract } from './desired-contract.js';
 import { GovernanceError } from './error.js';
+import { grownGrants } from './grant-growth.js';
 import { type Change, readOnly, type ShownPlan, showPlans } from './planned.js';
-import { readPublications } from './policy-publication.js';
+import { shortened } from './policy-decision.js';
+import { asWas, readPublications } from './policy-publication.js';
 import { grantResources, productResources, whyItEnds } from './product-claims.js';
 import {
   type GrantRow,
@@ -68,26 +70,31 @@ interface Changing {
   product: ProductWithTables;
   /** Its live grants. */
   grants: GrantRow[];
-  /** What its classification was. */
-  was: Pick<ProductWithTables, 'classification' | 'status' | 'domainId'>;
+  /** As it was. */
+  was: ProductWithTables;
   /** The version of the contract that would be in force; left out where it stays. */
   contract?: string;
 }
 
 /**
  * What it takes for a published product, and for its live grants, to be as given here; a grant of which nothing is left lets go. The
- * policies are asked whether it may be published so.
+ * policies are asked whether it may be published so, and what the grants may grow by; those are answered too, as they would be.
  */
-export async function changing(ctx: Context, tx: Tx, { product, grants, was, contract }: Changing): Promise<Change> {
+export async function changing(
+  ctx: Context,
+  tx: Tx,
+  { product, grants: live, was, contract }: Changing,
+): Promise<Change & { grants: GrantRow[] }> {
   const { policyVersion, refusals: denied } = await judgeChange(ctx, tx, { product, was, contract });
   const { declarations, refusals } = await publishing(ctx, tx, product);
-  if (refusals.length > 0) return { declarations, refusals: [...denied, ...refusals], policyVersion };
+  const grants = await grownGrants(ctx, tx, { before: was, product, grants: live });
+  if (refusals.length > 0) return { declarations, refusals: [...denied, ...refusals], policyVersion, grants };
   const given = grants.map((grant) => ({
     owner: grantOwner(grant),
     resources: grantResources(ctx.mesh, grant, product),
   }));
-  const warnings = endings(product, grants);
-  return { declarations: [...declarations, ...given], refusals: denied, warnings, policyVersion };
+  const warnings = [...endings(product, grants), ...withholdings(product, { live, grants })];
+  return { declarations: [...declarations, ...given], refusals: denied, warnings, policyVersion, grants };
 }
 
 async function judgeChange(
@@ -95,16 +102,9 @@ async function judgeChange(
   tx: Tx,
   { product, was, contract }: Pick<Changing, 'product' | 'was'> & { contract: string | undefined },
 ): Promise<{ policyVersion: string; refusals: string[] }> {
-  const lowered = isStricter(was.classification, product.classification);
-  const refusals =
-    lowered &&
-    confidentiality(was.classification) === 'sensitive' &&
-    !can(ctx.viewer, 'data-product:declassify', productSubject(was))
-      ? [REFUSALS['data-product:declassify']]
-      : [];
+  const refusals = declassifyingRefusals(ctx, { was, product });
   let policyVersion = '';
-  const asWas = { ...product, classification: was.classification };
-  for (const each of lowered ? [product, asWas] : [product]) {
+  for (const each of [product, ...asWas({ was, product })]) {
     const found = (await readPublications(ctx, tx, { products: [each], coming: contract })).get(product.id);
     if (found?.refusal) refusals.push(found.refusal.message);
     policyVersion = found?.policyVersion ?? policyVersion;
@@ -118,6 +118,22 @@ function endings(product: ProductWithTables, grants: GrantRow[]): string[] {
   return [...groupBy(ending, (reason) => reason)].map(([reason, { length }]) =>
     length === 1 ? `One grant would end: ${reason}` : `${length} grants would end: ${reason}`,
   );
+}
+
+/** What would be withheld from which grants that go on, and is not yet. */
+function withholdings(
+  product: ProductWithTables,
+  { live, grants }: { live: GrantRow[]; grants: GrantRow[] },
+): string[] {
+  const had = new Map(live.map(({ id, withheld }) => [id, withheld]));
+  const narrowed = grants.flatMap((grant) => {
+    const more = grant.withheld.filter((column) => !had.get(grant.id)?.includes(column));
+    return more.length === 0 || whyItEnds(grant, product) !== null ? [] : [shortened(more)];
+  });
+  return [...groupBy(narrowed, (columns) => columns)].map(([columns, { length }]) => {
+    const who = length === 1 ? 'One grant goes on' : `${length} grants go on`;
+    return `${who} without ${columns}, which the policies do not open to it: who needs that asks anew.`;
+  });
 }
 
 async function publishing(ctx: Context, tx: Tx, product: ProductWithTables): Promise<Change> {

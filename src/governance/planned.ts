@@ -36,6 +36,8 @@ interface Looked {
   acceptChangedPlan?: boolean | null | undefined;
   /** The version of the policies that decided. */
   policyVersion?: string | undefined;
+  /** Of a request: the digest of what they judged. */
+  judged?: string | undefined;
 }
 
 /**
@@ -49,11 +51,11 @@ export function assertPlanned(declared: Declarations, looked: Looked, state: str
 /** The same where nothing is to be declared yet: with what it would come to. */
 export function assertOutcomes(
   outcomes: Outcome[],
-  { planDigest: looked, acceptChangedPlan, policyVersion = NO_POLICY }: Looked,
+  { planDigest: looked, acceptChangedPlan, policyVersion = NO_POLICY, judged }: Looked,
   state: string,
 ): void {
   if (!looked || acceptChangedPlan) return;
-  const now = planDigest(outcomes, policyVersion);
+  const now = planDigest(outcomes, { policyVersion, judged });
   if (now === looked) return;
   throw wrongState(
     state,
@@ -80,11 +82,12 @@ interface Planning {
   warnings: string[];
   seesResources: boolean;
   policyVersion?: string | undefined;
+  judged?: string | undefined;
 }
 
 /** Puts a plan together: its digest is that of the mutation which brings it about. */
 export function shownPlan(planning: Planning): ShownPlan {
-  const { outcomes, used, refusals, warnings, seesResources, policyVersion = NO_POLICY } = planning;
+  const { outcomes, used, refusals, warnings, seesResources, policyVersion = NO_POLICY, judged } = planning;
   const quotas = headroomOf(outcomes, used);
   const full = quotas
     .filter(({ headroom, planned }) => headroom < 0 && planned > 0)
@@ -94,7 +97,7 @@ export function shownPlan(planning: Planning): ShownPlan {
     );
   const idle = outcomes.length > 0 && outcomes.every(({ action, repair }) => action === 'NOOP' && repair === null);
   return {
-    digest: planDigest(outcomes, policyVersion),
+    digest: planDigest(outcomes, { policyVersion, judged }),
     resources: outcomes,
     quotas,
     refusals,
@@ -110,6 +113,8 @@ export interface Change {
   warnings?: string[];
   /** The version of the policies that decide about it. */
   policyVersion?: string;
+  /** Of a request: the digest of what they judge. */
+  judged?: string;
 }
 
 /** Plans changes, each as if it alone were to come, for who may see what those domains have in AWS. Three statements however many. */
@@ -124,7 +129,7 @@ export async function showPlans(
   );
   const outcomes = found.map((each) => (each instanceof Error ? [] : each));
   const used = await readUsed(tx, outcomes.flat());
-  return changes.map(({ refusals, warnings = [], domainIds, policyVersion }, index) => {
+  return changes.map(({ refusals, warnings = [], domainIds, policyVersion, judged }, index) => {
     const conflict = found[index];
     return shownPlan({
       outcomes: outcomes[index] ?? [],
@@ -132,6 +137,7 @@ export async function showPlans(
       refusals: [...refusals, ...(conflict instanceof Error ? [conflict.message] : [])],
       warnings,
       policyVersion,
+      judged,
       seesResources: can(ctx.viewer, 'resource:read', { type: 'Resource', domainIds }),
     });
   });

@@ -1,5 +1,5 @@
 import type { AccessOutcome, DomainRole, Permission } from '../generated/prisma/client.js';
-import { type Answer, type PolicyEngine, type PolicySlice, tellColumnsApart } from './cedar/engine.js';
+import { type Answer, type PolicyEngine, type PolicySlice, tellColumnsApart, tellPeopleApart } from './cedar/engine.js';
 import { GovernanceError } from './error.js';
 import {
   type AccessFacts,
@@ -10,6 +10,7 @@ import {
   type ColumnFacts,
   classificationOf,
   type PersonFacts,
+  personal,
 } from './policy-facts.js';
 
 /** A policy that determined a decision, with what its statements say. */
@@ -60,6 +61,8 @@ interface Judging {
   facts: AccessFacts;
   /** Whose approval counts for nothing, whatever his role: machines, and who registered the one that asks. */
   barred?: ReadonlySet<string>;
+  /** Who could approve it: those alone whom policies may name, which invented people are not. */
+  deciders?: readonly Approver[];
 }
 
 /** Policies that want more people than this to approve one request want what nobody can do. */
@@ -77,7 +80,8 @@ export function decideAccess(judging: Judging, approvers: Approver[]): Decision 
   if (refused.length > 0) return decision(slice, 'DENIED', refused);
   const atOnce = grantedAtOnce(judging);
   if (atOnce.allowed) return decision(slice, 'AUTO_APPROVED', [{ answer: atOnce, says: null }]);
-  const possible = approvalsThatDo(judging);
+  const ways = waysToApprove(judging);
+  const possible = ways.map(({ totals }) => totals);
   const counted = approvers.filter((approver) => mayApprove(judging, { approver, possible }).allowed);
   const given = tally(counted);
   const approvals = counted.flatMap(behind).map((person) => engine.ask(slice, askApproval(facts, person, given)));
@@ -93,8 +97,7 @@ export function decideAccess(judging: Judging, approvers: Approver[]): Decision 
   if (possible.length === 0) {
     return decision(slice, 'DENIED', [{ answer: unapproved, says: 'No policy lets anybody approve it.' }]);
   }
-  const enough = possible.map((totals) => engine.ask(slice, askApproval(facts, hypothetical(facts, totals), totals)));
-  const why = [unapproved, ...enough].map((answer) => ({ answer, says: null }));
+  const why = [unapproved, ...ways.flatMap(({ answers }) => answers)].map((answer) => ({ answer, says: null }));
   return { ...decision(slice, 'NEEDS_APPROVAL', why), required: possible };
 }
 
@@ -153,27 +156,75 @@ function refusals({ engine, slice, facts }: Judging): Why[] {
   return [...denied, ...columnRefusals({ engine, slice, facts })];
 }
 
-/** Columns that are alike are asked about once, unless a policy can tell them apart. */
-function columnRefusals({ engine, slice, facts }: Judging): Why[] {
+function columnRefusals(judging: Judging): Why[] {
+  return refusedColumns(judging, judging.facts.columns).map(({ answer, says, columns }) => ({
+    answer,
+    says: says ?? `Not to be read by this request: ${shortened(columns)}.`,
+  }));
+}
+
+interface RefusedColumns {
+  answer: Answer;
+  /** As `table.column`. */
+  columns: string[];
+  /** Where it is not for what the columns are. */
+  says?: string;
+}
+
+/** Those of the columns that may not be read. Columns that are alike are asked about once, unless a policy can tell them apart. */
+function refusedColumns({ engine, slice, facts }: Judging, columns: ColumnFacts[]): RefusedColumns[] {
   const apart = tellColumnsApart(slice);
-  const groups = apart.length > 0 ? facts.columns.flatMap(oneByOne) : alikeColumns(facts.columns);
+  const groups = apart.length > 0 ? columns.flatMap(oneByOne) : alikeColumns(columns);
   if (apart.length > 0 && groups.length > MOST_COLUMNS) {
     const says = `It would open ${groups.length} columns; where policies name columns, at most ${MOST_COLUMNS} can be judged: ask for fewer tables or columns.`;
-    return [{ answer: { allowed: false, determining: apart, errors: [] }, says }];
+    const all = groups.flatMap((group) => group.columns);
+    return [{ answer: { allowed: false, determining: apart, errors: [] }, columns: all, says }];
   }
   const byReason = new Map<string, { answer: Answer; columns: string[] }>();
-  for (const { columns, ...column } of groups) {
+  for (const { columns: alike, ...column } of groups) {
     const answer = engine.ask(slice, askColumn(facts, column));
     if (answer.allowed) continue;
     const key = JSON.stringify(answer);
     const found = byReason.get(key) ?? { answer, columns: [] };
-    found.columns.push(...columns);
+    found.columns.push(...alike);
     byReason.set(key, found);
   }
-  return [...byReason.values()].map(({ answer, columns }) => ({
-    answer,
-    says: `Not to be read by this request: ${shortened(columns)}.`,
-  }));
+  return [...byReason.values()];
+}
+
+/**
+ * Which of the columns that a grant would grow by the policies do not open to it, as `table.column`: those that may not be read, and those
+ * with which it would have needed other approvals. The facts are of the columns that it keeps.
+ */
+export function unopenedColumns(judging: Judging, grown: ColumnFacts[]): string[] {
+  const withheld: string[] = [];
+  let { facts } = judging;
+  for (const group of grown) {
+    const wider = { ...facts, columns: [...facts.columns, group] };
+    const names = oneByOne(group).flatMap(({ columns }) => columns);
+    const refused = needsTheSame(judging, facts, wider)
+      ? refusedColumns({ ...judging, facts: wider }, [group]).flatMap(({ columns }) => columns)
+      : names;
+    withheld.push(...refused);
+    const opened = group.names.filter((name) => !refused.includes(`${group.table}.${name}`));
+    if (opened.length > 0) facts = { ...facts, columns: [...facts.columns, { ...group, names: opened }] };
+  }
+  return withheld.sort();
+}
+
+/** Whether a request for more columns would be taken and approved as one for fewer. Policies see of columns how strict all of them are. */
+function needsTheSame(judging: Judging, fewer: AccessFacts, more: AccessFacts): boolean {
+  if (classificationOf(fewer) === classificationOf(more) && personal(fewer.columns) === personal(more.columns))
+    return true;
+  const needs = (facts: AccessFacts) => {
+    const { engine, slice } = judging;
+    const taken = (['submit', 'withoutExpiry'] as const).map(
+      (action) => engine.ask(slice, askRequest(facts, action)).allowed,
+    );
+    const asked = { ...judging, facts };
+    return JSON.stringify([taken, grantedAtOnce(asked).allowed, approvalsThatDo(asked)]);
+  };
+  return needs(fewer) === needs(more);
 }
 
 /** A column to ask about, and those that its answer is about, as `table.column`. */
@@ -197,23 +248,56 @@ function alikeColumns(columns: ColumnFacts[]): AskedColumn[] {
   return [...groups.values()];
 }
 
-const shortened = (names: string[]): string =>
+/** At most ten of them. */
+export const shortened = (names: readonly string[]): string =>
   names.length <= 10 ? names.join(', ') : `${names.slice(0, 10).join(', ')} and ${names.length - 10} more`;
 
-/** The fewest approvals that do, of every sort: by one more owner or steward at a time. */
-export function approvalsThatDo({ engine, slice, facts }: Judging): Approvals[] {
-  const found: Approvals[] = [];
+/** The fewest approvals that do, of every sort. */
+export const approvalsThatDo = (judging: Judging): Approvals[] => waysToApprove(judging).map(({ totals }) => totals);
+
+interface WayToApprove {
+  totals: Approvals;
+  /** What the policies say to those who would approve, one of each role. */
+  answers: Answer[];
+}
+
+/** By one more owner or steward at a time. */
+function waysToApprove(judging: Judging): WayToApprove[] {
+  const found: WayToApprove[] = [];
   for (let total = 1; total <= MOST_APPROVALS; total += 1) {
     for (let owners = total; owners >= 0; owners -= 1) {
       const totals = { owners, stewards: total - owners };
-      if (found.some((fewer) => fewer.owners <= owners && fewer.stewards <= totals.stewards)) continue;
-      if (engine.ask(slice, askApproval(facts, hypothetical(facts, totals), totals)).allowed) found.push(totals);
+      if (found.some(({ totals: fewer }) => fewer.owners <= owners && fewer.stewards <= totals.stewards)) continue;
+      const answers = enough(judging, totals);
+      if (answers !== null) found.push({ totals, answers });
     }
   }
   return found;
 }
 
-const hypothetical = (facts: AccessFacts, { owners }: Approvals) => somebody(facts, owners > 0 ? 'OWNER' : 'STEWARD');
+/**
+ * What the policies say to people whose approvals, so many in all, would be enough; null where there are none. Some owner and some steward
+ * stand for all of them; where policies tell people apart, those count besides who really could approve.
+ */
+function enough({ engine, slice, facts, deciders = [] }: Judging, totals: Approvals): Answer[] | null {
+  const { apart } = tellPeopleApart(slice);
+  const allowed = (people: readonly PersonFacts[]) =>
+    people.map((person) => engine.ask(slice, askApproval(facts, person, totals))).filter((answer) => answer.allowed);
+  const answers: Answer[] = [];
+  for (const [role, needed] of [
+    ['OWNER', totals.owners],
+    ['STEWARD', totals.stewards],
+  ] as const) {
+    if (needed === 0) continue;
+    const admin = { ...somebody(facts, role), admin: true, roles: {} };
+    const [anybody] = allowed([somebody(facts, role), ...(apart && role === 'OWNER' ? [admin] : [])]);
+    const real = apart && anybody === undefined ? allowed(deciders.filter((one) => one.role === role)) : [];
+    const [first] = anybody === undefined ? real : [anybody];
+    if (first === undefined || (anybody === undefined && real.length < needed)) return null;
+    answers.push(first);
+  }
+  return answers;
+}
 
 /** Some owner or steward of the product's domain, who has nothing else to do with the request. */
 const somebody = ({ product }: AccessFacts, role: Approver['role']): PersonFacts => ({

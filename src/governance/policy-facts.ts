@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto';
 import type { CedarValueJson, EntityJson, TypeAndId } from '@cedar-policy/cedar-wasm/nodejs';
+import canonicalize from 'canonicalize';
 import type { AccessMode, Classification, DomainRole, GrantTarget, Permission } from '../generated/prisma/client.js';
 import type { Question } from './cedar/engine.js';
 import type { PolicyAction } from './cedar/schema.js';
@@ -112,11 +114,25 @@ function productEntity(product: ProductFacts): EntityJson {
 const domainEntity = (name: string): EntityJson => ({ uid: domainId(name), attrs: {}, parents: [] });
 
 /** Whether any of the columns holds personal data. */
-const personal = (columns: ColumnFacts[]): boolean => columns.some(({ pii }) => pii);
+export const personal = (columns: ColumnFacts[]): boolean => columns.some(({ pii }) => pii);
 
 /** How strict the data is that a request would open: the strictest of the product and of these columns. */
 export const classificationOf = ({ product, columns }: AccessFacts): Classification =>
   strictest([product.classification, ...columns.map(({ classification }) => classification)]);
+
+/**
+ * sha256 over what an approver decides about, hex: the facts that may be others by tomorrow, and the end that was asked for. Who asks, for
+ * whom and what for stays with the request; the days until the end follow from time alone. Columns count one by one, however they are grouped.
+ */
+export function factsDigest({ product, tables, grantTo, extension, columns }: AccessFacts, until: Date | null): string {
+  const each = columns.flatMap(({ table, names, pii, classification }) =>
+    names.map((name) => `${table}.${name} ${pii ? 'pii ' : ''}${classification}`),
+  );
+  const decided = { product, tables, grantTo, extension, columns: each.sort(), until: until?.toISOString() ?? null };
+  return createHash('sha256')
+    .update(canonicalize(decided) as string)
+    .digest('hex');
+}
 
 const contexts = new WeakMap<AccessFacts, Question['context']>();
 

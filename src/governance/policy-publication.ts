@@ -1,6 +1,6 @@
 import type { PolicySlice } from './cedar/engine.js';
-import { isStricter } from './confidentiality.js';
 import type { Context } from './context.js';
+import { becomesLess } from './declassify.js';
 import { GovernanceError } from './error.js';
 import { refuseAnswer } from './policy-decision.js';
 import { askPublication, type PersonFacts } from './policy-facts.js';
@@ -24,19 +24,24 @@ export async function assertPublishable(ctx: Context, tx: Tx, product: ProductWi
 }
 
 /**
- * The same for a product that is in the catalogue and changes: as it becomes, and as what it was where it is classified lower, as nobody
- * takes a product out of a policy's reach who could not publish it within.
+ * The same for a product that is in the catalogue and changes: as it becomes, and as what it was where something of it becomes less sensitive,
+ * as nobody takes a product out of a policy's reach who could not publish it within.
  */
 export async function assertStillPublishable(
   ctx: Context,
   tx: Tx,
-  { product, was }: { product: ProductWithTables; was: Pick<ProductWithTables, 'classification'> },
+  { product, was }: { product: ProductWithTables; was: ProductWithTables },
 ): Promise<string> {
   const policyVersion = await assertPublishable(ctx, tx, product);
-  if (isStricter(was.classification, product.classification)) {
-    await assertPublishable(ctx, tx, { ...product, classification: was.classification });
-  }
+  for (const each of asWas({ product, was })) await assertPublishable(ctx, tx, each);
   return policyVersion;
+}
+
+/** The product with what it was, where that was more sensitive. */
+export function asWas(change: { product: ProductWithTables; was: ProductWithTables }): ProductWithTables[] {
+  const { product, was } = change;
+  if (!becomesLess(change, { sensitive: false })) return [];
+  return [{ ...product, classification: was.classification, tables: was.tables }];
 }
 
 /** The same for several products, holding nothing; `coming`: the version of a contract that would be in force. One statement. */

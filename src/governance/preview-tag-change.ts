@@ -60,10 +60,10 @@ export async function previewTagChange(ctx: Context, input: PreviewTagChangeInpu
     // A draft has nothing in AWS yet.
     const change =
       product.status === 'DRAFT'
-        ? { declarations: [], refusals: [] }
+        ? { declarations: [], refusals: [], grants }
         : await changing(ctx, tx, { product: changed, grants, was: product });
     const [plan] = await showChanges(ctx, tx, [{ ...change, product }]);
-    return { plan: plan as ShownPlan, ...whoIsTouched(ctx, { product, changed, grants }) };
+    return { plan: plan as ShownPlan, ...whoIsTouched(ctx, { product, changed, grants, after: change.grants }) };
   });
 }
 
@@ -101,12 +101,14 @@ interface Retagged {
   product: ProductWithTables;
   changed: ProductWithTables;
   grants: GrantRow[];
+  /** The grants as they would be. */
+  after: GrantRow[];
 }
 
 /** Compares what is wanted now with what would be wanted, both as if AWS agreed: what is on its way counts as there. */
-function whoIsTouched(ctx: Context, { product, changed, grants }: Retagged) {
+function whoIsTouched(ctx: Context, { product, changed, grants, after: granted }: Retagged) {
   const before = wantedWorld(ctx, product, grants);
-  const after = wantedWorld(ctx, changed, grants);
+  const after = wantedWorld(ctx, changed, granted);
   const roles = [product.domain.workflowRoleArn, product.domain.crawlerRoleArn].filter((role) => role !== null);
   const principals = [...new Set([...grants.flatMap(({ request }) => request.principals), ...roles])].sort();
   return {

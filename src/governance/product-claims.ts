@@ -8,8 +8,9 @@ import { askedTables, desiredAccess, givenByNameAlone } from './desired-access.j
 import { desiredInForce } from './desired-data-product.js';
 import { conflict } from './error.js';
 import type { Declarations } from './planned.js';
+import { shortened } from './policy-decision.js';
 import { beginRevoke } from './revoke.js';
-import { misfitOf } from './row-filter.js';
+import { misfitOf, readRowFilter } from './row-filter.js';
 import { type GrantRow, type ProductInForce, type ProductWithTables, withContract } from './rows.js';
 import { settled } from './settled.js';
 import { assertPublishable } from './tables.js';
@@ -120,6 +121,10 @@ export function whyItEnds({ request, consumerDomain }: GrantRow, product: Produc
     return `The product is ${product.classification} now, and access was approved while it was ${request.approvedAs}: ask anew.`;
   }
   if (!writePermissionsAllowed(request, product, consumerDomain)) return `Permissions to write are ${WRITE_RULE}.`;
+  const withheld = indispensable(request, product);
+  if (withheld.length > 0) {
+    return `The policies do not open ${shortened(withheld)} to this access, and it cannot be given without: ask anew.`;
+  }
   if (product.accessMode === 'LF_TBAC' && givenByNameAlone(request, product)) {
     return 'The product is given by tag, as a whole, and has more now than was granted by name: ask anew.';
   }
@@ -127,6 +132,20 @@ export function whyItEnds({ request, consumerDomain }: GrantRow, product: Produc
   const misfit = misfitIn(request, product);
   if (misfit !== null) return `The row filter does not fit the product any more: ${misfit}`;
   return 'The contract in force has nothing left of what was granted.';
+}
+
+/** Which of the withheld columns cannot be left out: by tag and to write a table is given as a whole, and its filter says which rows. */
+function indispensable(
+  { withheld, permissions, rowFilter }: GrantRow['request'],
+  product: ProductWithTables,
+): string[] {
+  const whole = product.accessMode === 'LF_TBAC' || permissions.some((one) => one !== 'SELECT' && one !== 'DESCRIBE');
+  if (whole || rowFilter === null) return whole ? withheld : [];
+  return product.tables.flatMap(({ name, columns }) => {
+    if (misfitOf(rowFilter, columns) !== null) return [];
+    const compared = readRowFilter(rowFilter, columns).columns.map((column) => `${name}.${column}`);
+    return compared.filter((column) => withheld.includes(column));
+  });
 }
 
 function misfitIn({ rowFilter, tables }: GrantRow['request'], product: ProductWithTables): string | null {

@@ -33,7 +33,9 @@ export interface ContractInForce {
 const ACCESS = { product: { include: PRODUCT }, consumerDomain: true } as const;
 export type RequestRow = Prisma.AccessRequestGetPayload<{ include: typeof ACCESS }>;
 export const GRANT = { ...ACCESS, request: true } as const;
-export type GrantRow = Prisma.AccessGrantGetPayload<{ include: typeof GRANT }>;
+type StoredGrant = Prisma.AccessGrantGetPayload<{ include: typeof GRANT }>;
+/** A grant with its request, which says too what is withheld from the grant by now. */
+export type GrantRow = Omit<StoredGrant, 'request'> & { request: StoredGrant['request'] & { withheld: string[] } };
 
 /**
  * Whether a grant lives, as SQL: write `access.${isLive}` for an alias. Its states are literals, as Postgres takes a partial index only
@@ -148,7 +150,8 @@ export async function lockGrant(tx: Tx, id: string): Promise<GrantRow> {
 export async function readGrant(tx: Tx, id: string): Promise<GrantRow> {
   const grant = await tx.accessGrant.findUnique({ where: { id }, include: { request: true } });
   if (grant === null) throw notFound('The access grant');
-  return { ...grant, ...(await partiesOf(tx, grant)) };
+  const { withheld } = grant;
+  return { ...grant, request: { ...grant.request, withheld }, ...(await partiesOf(tx, grant)) };
 }
 
 /** The grants of a product that are or may come alive, locked in order of id. */
@@ -192,7 +195,10 @@ async function grantsOf(tx: Tx, productId: string, ids: string[]): Promise<Grant
   const product = await tx.dataProduct.findUniqueOrThrow({ where: { id: productId }, include: PRODUCT });
   const domains = await tx.domain.findMany({ where: { id: { in: grants.map((grant) => grant.consumerDomainId) } } });
   const byId = new Map(domains.map((domain) => [domain.id, domain]));
-  return grants.map((grant) => ({ ...grant, product, consumerDomain: byId.get(grant.consumerDomainId) as Domain }));
+  return grants.map((grant) => {
+    const request = { ...grant.request, withheld: grant.withheld };
+    return { ...grant, request, product, consumerDomain: byId.get(grant.consumerDomainId) as Domain };
+  });
 }
 
 /** One read after another: a transaction has one connection, and relations beside one another would be read at once. */
@@ -216,7 +222,7 @@ export const productSubject = (product: Pick<ProductRow, 'domainId' | 'status'>)
 });
 
 /** A request, or a grant by the request that it came of. */
-export function accessSubject(access: RequestRow | GrantRow): Subjects['Access'] {
+export function accessSubject(access: RequestRow | StoredGrant): Subjects['Access'] {
   return {
     type: 'Access',
     requestedBy: 'request' in access ? access.request.requestedBy : access.requestedBy,

@@ -10,6 +10,7 @@ import { invalid, notFound } from './error.js';
 import { readOnly } from './planned.js';
 import { type Approver, type Decision, decideAccess } from './policy-decision.js';
 import type { AccessFacts } from './policy-facts.js';
+import { barredFrom, type Concerned, decidersFrom, readSurroundings, type Surroundings } from './policy-judging.js';
 import { type ActiveVersion, activeVersions, sliceOf } from './policy-slice.js';
 import { keysetCursor } from './read/connection.js';
 import { readDomain } from './rows.js';
@@ -64,7 +65,7 @@ interface Page {
  */
 export async function tryPolicy(ctx: Context, input: TryPolicyInput, page: Page): Promise<PolicyTrial> {
   const asked = read(tryPolicyInput, input);
-  const { rows, candidate, active } = await readOnly(ctx.db, async (tx) => {
+  const { rows, candidate, active, people } = await readOnly(ctx.db, async (tx) => {
     const tried = await readCandidate(ctx, tx, asked);
     const found = await readPast(tx, {
       ...page,
@@ -72,12 +73,14 @@ export async function tryPolicy(ctx: Context, input: TryPolicyInput, page: Page)
       to: asked.to ?? null,
       domain: tried.domainId,
     });
-    return { rows: found, candidate: tried, active: await readActive(tx, found) };
+    const surroundings = await readSurroundings(ctx, tx, found.map(concernedOf));
+    return { rows: found, candidate: tried, active: await readActive(tx, found), people: surroundings };
   });
   const shown = rows.slice(0, page.first);
   const changes: TrialChange[] = [];
   for (const row of shown) {
-    const change = judgeAgain(ctx, row, slicesOf(ctx, { active, candidate, domainId: row.domainId }));
+    const slices = slicesOf(ctx, { active, candidate, domainId: row.domainId });
+    const change = judgeAgain(ctx, { past: row, people, slices });
     if (change !== null) changes.push(change);
     // A trial takes its time, and others' requests come in between.
     await setImmediate();
@@ -120,9 +123,12 @@ async function storedSource(tx: Tx, { policy, version }: z.output<typeof tryPoli
 interface PastRequest {
   requestId: string;
   createdAt: Date;
+  productId: string;
   domainId: string;
+  consumerDomainId: string;
+  extendsId: string | null;
   facts: AccessFacts;
-  approvals: { approvedBy: string; role: Approver['role']; asAdmin: boolean }[];
+  approvals: { approvedBy: string; approvedFor: string | null; role: Approver['role']; asAdmin: boolean }[];
 }
 
 const ORDER = 'tried';
@@ -135,9 +141,11 @@ function readPast(
   const [createdAt = null, id = null] = after ? keysetCursor.decode(ORDER, after) : [];
   if (createdAt !== null && Number.isNaN(Date.parse(createdAt))) throw invalid('after', 'This cursor is damaged.');
   return tx.$queryRaw<PastRequest[]>`
-    SELECT d."requestId"::text, d."createdAt", p."domainId"::text, d."facts",
-      (SELECT coalesce(jsonb_agg(jsonb_build_object('approvedBy', a."approvedBy", 'role', a."role", 'asAdmin', a."asAdmin")
-        ORDER BY a."createdAt"), '[]') FROM "AccessApproval" a WHERE a."requestId" = d."requestId") AS "approvals"
+    SELECT d."requestId"::text, d."createdAt", p."id"::text AS "productId", p."domainId"::text,
+      q."consumerDomainId"::text, q."extendsId"::text, d."facts",
+      (SELECT coalesce(jsonb_agg(jsonb_build_object('approvedBy', a."approvedBy", 'approvedFor', a."approvedFor", 'role', a."role", 'asAdmin', a."asAdmin")
+        ORDER BY a."createdAt"), '[]') FROM "AccessApproval" a
+        WHERE a."requestId" = d."requestId" AND a."factsDigest" = d."factsDigest") AS "approvals"
     FROM "AccessDecision" d JOIN "AccessRequest" q ON q."id" = d."requestId" JOIN "DataProduct" p ON p."id" = q."productId"
     WHERE (${domain}::uuid IS NULL OR p."domainId" = ${domain}::uuid)
       AND (${from}::timestamptz IS NULL OR d."createdAt" >= ${from}::timestamptz)
@@ -160,17 +168,34 @@ function slicesOf(
   return [sliceOf(ctx, active, domainId), sliceOf(ctx, [...others, candidate], domainId)];
 }
 
-function judgeAgain(
-  { policies: engine }: Context,
-  { requestId, facts, approvals }: PastRequest,
-  [now, then]: [PolicySlice, PolicySlice],
-): TrialChange | null {
-  const approvers = approvals.map(({ approvedBy, role, asAdmin }) => ({
-    ...{ subject: approvedBy, admin: asAdmin, role },
-    roles: { [facts.product.domain]: role },
+function concernedOf({ requestId, facts, extendsId, productId, domainId, consumerDomainId }: PastRequest): Concerned {
+  return {
+    request: { id: requestId, requestedBy: facts.requester.subject, extendsId },
+    product: { id: productId, domainId, domain: { id: domainId, name: facts.product.domain } },
+    consumer: { id: consumerDomainId, name: facts.consumer },
+  };
+}
+
+interface Again {
+  past: PastRequest;
+  people: Surroundings;
+  /** The policies that are active now, and with the tried one. */
+  slices: [PolicySlice, PolicySlice];
+}
+
+/** Who could approve, and whose approval counts for nothing, is as it is now. */
+function judgeAgain({ policies: engine }: Context, { past, people, slices }: Again): TrialChange | null {
+  const { requestId, facts, approvals } = past;
+  const concerned = concernedOf(past);
+  const barred = barredFrom(people, concerned.request);
+  const roles = (role: Approver['role']) => ({ roles: { [facts.product.domain]: role } });
+  const approvers = approvals.map(({ approvedBy, approvedFor, role, asAdmin }) => ({
+    ...{ subject: approvedBy, admin: asAdmin, role, ...roles(role) },
+    ...(approvedFor === null ? {} : { standsInFor: { subject: approvedFor, admin: false, ...roles(role) } }),
   }));
-  const before = decideAccess({ engine, slice: now, facts }, approvers);
-  const after = decideAccess({ engine, slice: then, facts }, approvers);
+  const [before, after] = slices.map((slice) =>
+    decideAccess({ engine, slice, facts, barred, deciders: decidersFrom(people, concerned, slice) }, approvers),
+  ) as [Decision, Decision];
   const same = before.outcome === after.outcome && JSON.stringify(before.required) === JSON.stringify(after.required);
   return same ? null : { requestId, before, after };
 }

@@ -102,7 +102,8 @@ export async function consumerOrders(
     },
     include: { request: true },
   });
-  const linked = ({ request }: Pick<GrantRow, 'request'>) => askedTables(request, product).map(({ name }) => name);
+  const linked = ({ request, withheld }: { request: Parameters<typeof askedTables>[0]; withheld: string[] }) =>
+    askedTables({ ...request, withheld }, product).map(({ name }) => name);
   const told = earlier.flatMap(linked);
   const tables = [...new Set(grants.flatMap(linked))].filter((name) => !told.includes(name));
   // The link to the domain's database serves all its products by tag.

@@ -131,12 +131,18 @@ export function outcomesOf(declared: Reckoning[][]): Outcome[] {
   return [...outcomes.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
+/** By what was decided: the version of the policies, and of a request the digest of what they judged. */
+export interface Basis {
+  policyVersion: string;
+  judged?: string | undefined;
+}
+
 /**
- * Hex sha256 over the sorted (identity, merged spec, action) and the policy's version: what an approval carries. It changes whenever
- * the outcome would, and never by quota, time or status.
+ * Hex sha256 over the sorted (identity, merged spec, action), the policies' version and, of a request, what they judged: what an approval
+ * carries. It changes whenever the outcome would, and never by quota, time or status.
  */
-export function planDigest(outcomes: Outcome[], policyVersion: string): string {
-  const hash = createHash('sha256').update(`${policyVersion}\n`);
+export function planDigest(outcomes: Outcome[], { policyVersion, judged }: Basis): string {
+  const hash = createHash('sha256').update(`${policyVersion}\n${judged === undefined ? '' : `${judged}\n`}`);
   for (const { id, action, after } of outcomes) hash.update(`${id}\n${action}\n${specText(after)}\n`);
   return hash.digest('hex');
 }

@@ -54,6 +54,12 @@ export class AccessApproval {
 
   @Field(() => DateTime, { description: 'When.' })
   createdAt!: string;
+
+  @Field(() => Boolean, {
+    description:
+      'Whether it is of what was judged last. Where product, columns, contract or access mode have changed since, it does not count, and he may approve again.',
+  })
+  standing!: boolean;
 }
 
 @ObjectType({ description: 'The approvals that a request needs, and those that it has.' })

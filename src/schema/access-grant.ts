@@ -65,6 +65,12 @@ export class AccessGrant extends Node {
   @Field(() => DateTime, { description: 'When it was last changed.' })
   updatedAt!: string;
 
+  @Field(() => [String], {
+    description:
+      'Columns (`table.column`) that came to the product, or were marked, after it was approved and that the policies do not open to it: who needs them asks anew.',
+  })
+  withheldColumns!: string[];
+
   @Field(() => Progress, { description: "How far the grant's AWS objects are." })
   progress!: Progress;
 

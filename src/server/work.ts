@@ -10,6 +10,7 @@ import { startPublisher } from '../events/publisher.js';
 import type { PutEvents } from '../events/put-events.js';
 import { startWebhookSender } from '../events/webhook-sender.js';
 import { aboutResource } from '../governance/about-resource.js';
+import { createPolicyEngine } from '../governance/cedar/engine.js';
 import type { Context } from '../governance/context.js';
 import { declareDomains } from '../governance/declare-domains.js';
 import { driftPolicies, foreignGrants } from '../governance/drift.js';
@@ -107,7 +108,7 @@ export async function startWork(options: WorkOptions): Promise<Work> {
       disable: (id, reason) => turnOffWebhook({ db, mesh, committed }, { id, reason }),
     });
   const anchors = startAnchors({ pool: database.pool, put, bus, log });
-  const system = { db, mesh, committed };
+  const system = { db, mesh, committed, policies: createPolicyEngine() };
   const clock = startLoop({
     name: 'expiry of grants',
     log,

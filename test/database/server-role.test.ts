@@ -85,6 +85,7 @@ const TABLES: Record<string, string> = {
 
 /** Rights on columns alone. */
 const COLUMNS = [
+  'AccessDecision.factsDigest UPDATE',
   'AccessDecision.outcome UPDATE',
   'AccessDecision.policies UPDATE',
   'AccessDecision.policyVersion UPDATE',
@@ -168,8 +169,10 @@ test("the server's role may run these functions of ours and no others, and one a
     'requester_of_grant',
     'search_text',
     'sequence_events',
+    'writer_approved',
     'writer_approved_end_for_another',
     'writer_approved_for_another',
+    'writer_asks',
     'writer_belongs_to',
     'writer_stands_in_for',
     'writer_steers_policy_of',

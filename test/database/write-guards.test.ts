@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import pg, { type PoolClient } from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { revokeAccess } from '../../src/governance/access-grant.js';
@@ -8,6 +9,8 @@ import { accessInput, openMesh, seedDomain, seedGrant, seedProduct, type TestMes
 let mesh: TestMesh;
 let owner: pg.Client;
 let pending: string;
+/** A request of finance's member that nothing was said to. */
+let undecided: string;
 let granted: { accessRequestId: string; accessGrantId: string };
 let domains: Record<'sales' | 'finance' | 'hr', string>;
 let products: Record<'sales' | 'hr', string>;
@@ -25,6 +28,9 @@ beforeAll(async () => {
   const input = accessInput({ dataProduct: orders, consumerDomain: finance, account: 2 });
   granted = await seedGrant(mesh, { requester: 'finance-member', decider: 'sales-steward', input });
   pending = (await requestAccess(await mesh.as('finance-member'), input)).accessRequestId;
+  undecided = randomUUID();
+  const [sql, [, ...values]] = request({ requestedBy: 'finance-member' });
+  await mesh.change(sql.replace('gen_random_uuid()', `'${undecided}'`), [orders, ...values]);
 });
 afterAll(async () => {
   await owner.end();
@@ -103,6 +109,30 @@ const WRITES: Record<string, { may: string[]; write: (who: string) => [string, u
       [granted.accessGrantId],
     ],
   },
+  'what the policies said, where he neither asks nor has approved': {
+    may: ['finance-member'],
+    write: () => [
+      `INSERT INTO "AccessDecision" ("requestId", "outcome", "policyVersion", "policies", "required", "facts", "factsDigest")
+       VALUES ($1, 'NEEDS_APPROVAL', 'v', '[]', '[]', '{}', repeat('a', 64))`,
+      [undecided],
+    ],
+  },
+  'that the policies let it be approved': {
+    may: [],
+    write: () => [
+      `INSERT INTO "AccessDecision" ("requestId", "outcome", "policyVersion", "policies", "required", "facts", "factsDigest")
+       VALUES ($1, 'APPROVED', 'v', '[]', '[]', '{}', repeat('a', 64))`,
+      [undecided],
+    ],
+  },
+  'another word of the policies, where he has not approved': {
+    may: [],
+    write: () => [`UPDATE "AccessDecision" SET "outcome" = 'APPROVED' WHERE "requestId" = $1`, [pending]],
+  },
+  'another word of the policies, once it is decided': {
+    may: [],
+    write: () => [`UPDATE "AccessDecision" SET "outcome" = 'DENIED' WHERE "requestId" = $1`, [granted.accessRequestId]],
+  },
   'an end where there was none': {
     may: WHO.filter((who) => who !== 'sales-member' && who !== 'hr-owner' && who !== 'nobody'),
     write: () => [
@@ -152,6 +182,38 @@ describe('with no rule of governance before it, Postgres lets be written', () =>
       expect(await write(null, ...written('finance-member'))).toEqual(REFUSED);
     });
   }
+
+  test('what the policies say by now, by those who decide, once they have approved', async () => {
+    for (const who of WHO) {
+      const client = await mesh.database.pool.connect();
+      const as = (subject: string, authority: string) =>
+        client.query(`SELECT set_config('meshgate.subject', $1, true), set_config('meshgate.authority', $2, true)`, [
+          subject,
+          authority,
+        ]);
+      try {
+        await client.query('BEGIN');
+        await as(who, who === 'admin' ? 'ADMIN' : 'MEMBER');
+        const approved = await client
+          .query(
+            `INSERT INTO "AccessApproval" ("id", "requestId", "requestedBy", "approvedBy", "role", "asAdmin", "factsDigest")
+             VALUES (gen_random_uuid(), $1, 'finance-member', $2::text, 'OWNER', $2::text = 'admin', repeat('a', 64))`,
+            [pending, who],
+          )
+          .then(() =>
+            client.query(`UPDATE "AccessDecision" SET "outcome" = 'APPROVED' WHERE "requestId" = $1`, [pending]),
+          )
+          .then(({ rowCount }) => rowCount)
+          .catch((error: Error) => error.message);
+        const may = ['admin', 'sales-owner', 'sales-steward'].includes(who);
+        const itsOwn = who === 'finance-member' ? expect.any(String) : REFUSED;
+        expect(approved, who).toEqual(may ? 1 : itsOwn);
+      } finally {
+        await client.query('ROLLBACK');
+        client.release();
+      }
+    }
+  });
 
   test('a grant of an approved request by those who decide, and by Meshgate itself', async () => {
     const approve = async (who: string, then: [string, unknown[]]) => {
@@ -236,8 +298,8 @@ describe('a deputy writes what he decides for another, and nothing else', () => 
     [],
   ];
   const approval = (who: string, approvedFor: string | null): [string, unknown[]] => [
-    `INSERT INTO "AccessApproval" ("id", "requestId", "requestedBy", "approvedBy", "approvedFor", "role")
-     VALUES (gen_random_uuid(), $1, 'finance-member', $2, $3, 'STEWARD')`,
+    `INSERT INTO "AccessApproval" ("id", "requestId", "requestedBy", "approvedBy", "approvedFor", "role", "factsDigest")
+     VALUES (gen_random_uuid(), $1, 'finance-member', $2, $3, 'STEWARD', repeat('a', 64))`,
     [pending, who, approvedFor],
   ];
 

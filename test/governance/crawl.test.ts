@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createPolicyEngine } from '../../src/governance/cedar/engine.js';
 import { finishModeChanges } from '../../src/governance/change-of-mode.js';
 import { finishCrawls } from '../../src/governance/crawl.js';
 import { publishDataProduct, registerDataProduct, updateDataProduct } from '../../src/governance/data-product.js';
@@ -18,7 +19,12 @@ beforeAll(async () => {
 afterAll(() => mesh.close());
 
 const owner = () => mesh.as('sales-owner');
-const system = () => ({ db: mesh.database.prisma, mesh: MESH, committed: () => undefined });
+const system = () => ({
+  db: mesh.database.prisma,
+  mesh: MESH,
+  committed: () => undefined,
+  policies: createPolicyEngine(),
+});
 
 type Found = Record<'orders_heads' | 'orders_lines', string[]>;
 
@@ -32,7 +38,7 @@ async function crawl(found: Found): Promise<string[][][]> {
     const columns = found[table].map((name) => ({ name, type: 'string' }));
     const data = { status: 'READY' as const, observedGeneration: generation, observed: { columns } };
     await db.resource.update({ where: { id }, data });
-    expect(await finishCrawls({ db, mesh: MESH, committed: () => undefined })).toBe(1);
+    expect(await finishCrawls(system())).toBe(1);
   }
   await mesh.agree();
   const versions = await db.schemaVersion.findMany({ where: { productId: dataProduct }, orderBy: { number: 'asc' } });

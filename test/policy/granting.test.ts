@@ -207,8 +207,8 @@ describe('service accounts', () => {
       const { db } = await mesh.contextOf({ subject: approver });
       return db.$transaction(async (tx) => {
         await tx.$executeRaw`SELECT set_config('meshgate.subject', ${approver}, true)`;
-        await tx.$executeRaw`INSERT INTO "AccessApproval" ("id", "requestId", "requestedBy", "approvedBy", "role")
-          SELECT gen_random_uuid(), "id", "requestedBy", ${approver}, 'OWNER' FROM "AccessRequest" WHERE "id" = ${id}::uuid`;
+        await tx.$executeRaw`INSERT INTO "AccessApproval" ("id", "requestId", "requestedBy", "approvedBy", "role", "factsDigest")
+          SELECT gen_random_uuid(), "id", "requestedBy", ${approver}, 'OWNER', repeat('a', 64) FROM "AccessRequest" WHERE "id" = ${id}::uuid`;
       });
     };
     await expect(written(robot.subject, asked.id)).rejects.toThrow(/row-level security/);

@@ -458,8 +458,8 @@ describe('other actions', () => {
       expect(node).toMatchObject({ plan: { policy: { viewerMayDecide: false } } });
       await expect(
         mesh.query(
-          `INSERT INTO "AccessApproval" ("id", "requestId", "requestedBy", "approvedBy", "role")
-           VALUES (gen_random_uuid(), $1::uuid, 'member-sales', $2, 'OWNER')`,
+          `INSERT INTO "AccessApproval" ("id", "requestId", "requestedBy", "approvedBy", "role", "factsDigest")
+           VALUES (gen_random_uuid(), $1::uuid, 'member-sales', $2, 'OWNER', repeat('a', 64))`,
           [uuidOf(id), OWNER.subject],
         ),
       ).rejects.toThrow(/no other end/);

@@ -198,7 +198,8 @@ describe('plan', () => {
   const callsOf: CallsOf = (account, kind, item, action) => world.providers[kind].calls(account, item as never, action);
   const planned = (who: Owner, resources: DesiredResource[]) =>
     inTransaction((tx) => plan(tx, [{ owner: who, resources }]));
-  const digestOf = async (who: Owner, resources: DesiredResource[]) => planDigest(await planned(who, resources), 'v1');
+  const digestOf = async (who: Owner, resources: DesiredResource[]) =>
+    planDigest(await planned(who, resources), { policyVersion: 'v1' });
 
   test('says what declare then does, and writes nothing', async () => {
     const [a, b] = [owner(), owner()];
@@ -228,7 +229,7 @@ describe('plan', () => {
     const wishes = [grantOf('digest', { SELECT: ['x'] }), grantOf('digest_2')];
     const first = await digestOf(a, wishes);
     expect(await digestOf(a, wishes.toReversed())).toBe(first);
-    expect(planDigest(await planned(a, wishes), 'v2')).not.toBe(first);
+    expect(planDigest(await planned(a, wishes), { policyVersion: 'v2' })).not.toBe(first);
     await declared(b, [grantOf('digest', { SELECT: ['z'] })]);
     expect(await digestOf(a, wishes)).not.toBe(first);
   });
@@ -291,7 +292,7 @@ describe('what somebody new needs, and is not as it should be', () => {
     const digest = async () =>
       planDigest(
         await inTransaction((tx) => plan(tx, [{ owner: owner(), resources: [grantOf('digest_of_failed', SELECT_X)] }])),
-        'v1',
+        { policyVersion: 'v1' },
       );
     const before = await digest();
     const id = resourceId(grantOf('digest_of_failed'));

@@ -202,6 +202,15 @@ function keep<T>(among: Map<string, T>, { key, value, most }: { key: string; val
   among.set(key, value);
 }
 
+/** Whether policies about approving can tell people apart that have the same role, and the subjects of those whom they name. */
+export function tellPeopleApart({ statements }: PolicySlice): { apart: boolean; named: string[] } {
+  const asked = [...statements.values()].filter(({ statement }) => statement.actions.includes('approve'));
+  return {
+    apart: asked.some(({ statement }) => statement.namesPeople),
+    named: [...new Set(asked.flatMap(({ statement }) => statement.people))],
+  };
+}
+
 /** The ids of the statements about reading columns that can tell columns apart that are alike. */
 export const tellColumnsApart = ({ statements }: PolicySlice): string[] =>
   [...statements]

@@ -11,6 +11,10 @@ export interface Statement {
   reason: string | null;
   /** Whether it can tell two columns apart that have the same classification and personal data. */
   namesColumns: boolean;
+  /** Whether it can tell two people apart that have the same role. */
+  namesPeople: boolean;
+  /** The subjects of those whom it names: `User::"..."`. */
+  people: readonly string[];
 }
 
 /** Evaluation gets slow with the number of statements that may apply: at most so many of the mesh and one domain together. */
@@ -47,14 +51,23 @@ function readStatement({ text, index, domain }: { text: string; index: number; d
       `Statement ${index + 1} is not kept to products of ${domain}: give it the scope \`resource in Domain::"${domain}"\`, or one of its products, \`resource == DataProduct::"${domain}/..."\`.`,
     );
   }
-  const body = JSON.stringify(json);
+  const people = new Set<string>();
+  const body = JSON.stringify(json, (_, value: unknown) => {
+    if (isUser(value)) people.add(value.id);
+    return value;
+  });
   return {
     text,
     actions: actionsOf(json),
     reason: json.annotations?.reason || null,
     namesColumns: /"attr":"(name|table)"|"type":"Column"/.test(body),
+    namesPeople: json.principal.op !== 'All' || body.includes('"Var":"principal"'),
+    people: [...people],
   };
 }
+
+const isUser = (value: unknown): value is { type: 'User'; id: string } =>
+  typeof value === 'object' && value !== null && 'type' in value && value.type === 'User' && 'id' in value;
 
 /** Whether the statement's own scope keeps it to a domain, whatever its conditions say. */
 function isWithin({ resource }: PolicyJson, domain: string): boolean {

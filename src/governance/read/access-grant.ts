@@ -24,6 +24,7 @@ export const accessGrantShape: Shape = {
       'updatedAt',
       'consumerDomainId',
     ),
+    withheldColumns: (t) => sql`${t}."withheld"`,
     requestedBy: (t) => sql`(SELECT q."requestedBy" FROM "AccessRequest" q WHERE q."id" = ${t}."requestId")`,
     productDomainId: (t) => sql`(SELECT p."domainId" FROM "DataProduct" p WHERE p."id" = ${t}."productId")`,
     progress: progress('ACCESS_GRANT'),
@@ -33,7 +34,7 @@ export const accessGrantShape: Shape = {
         'consumer', (SELECT json_build_object('awsAccountId', c."awsAccountId", 'provisioning', c."provisioning")
           FROM "Domain" c WHERE c."id" = q."consumerDomainId"),
         'request', json_build_object('tables', q."tables", 'columns', q."columns", 'rowFilter', q."rowFilter",
-          'accessMode', q."accessMode", 'approvedAs', q."approvedAs"),
+          'accessMode', q."accessMode", 'approvedAs', q."approvedAs", 'withheld', ${t}."withheld"),
         'product', json_build_object('name', p."name", 'classification', p."classification", 'accessMode', p."accessMode",
           'previousAccessMode', p."previousAccessMode", 'tables', (
           SELECT coalesce(json_agg(json_build_object('name', x."name", 'columns', (

@@ -107,12 +107,19 @@ const accessDecisionShape: Shape = {
   visible: everybody,
 };
 
+/** The digest of the facts that were judged last. */
+const lastJudged = (t: Sql): Sql =>
+  sql`(SELECT d."factsDigest" FROM "AccessDecision" d WHERE d."requestId" = ${t}."requestId")`;
+
 /** Seen with its request. */
 const accessApprovalShape: Shape = {
   type: 'AccessApproval',
   from: raw('"AccessApproval"'),
   always: [],
-  columns: plain('id', 'approvedBy', 'approvedFor', 'role', 'comment', 'expiresAt', 'createdAt'),
+  columns: {
+    ...plain('id', 'approvedBy', 'approvedFor', 'role', 'comment', 'expiresAt', 'createdAt'),
+    standing: (t) => sql`${t}."factsDigest" = ${lastJudged(t)}`,
+  },
   relations: {},
   scope: 'ACCESS_READ',
   visible: everybody,
@@ -183,7 +190,8 @@ export const accessRequestList: ConnectionList = {
     if (filter.awaitingMyDecision) {
       conditions.push(sql`${r}."status" = 'PENDING' AND ${r}."requestedBy" <> ${viewer.subject} AND ${mayDecide(r, viewer)}
         AND requester_of_grant(${r}."extendsId") IS DISTINCT FROM ${viewer.subject}
-        AND NOT EXISTS (SELECT 1 FROM "AccessApproval" a WHERE a."requestId" = ${r}."id" AND a."approvedBy" = ${viewer.subject})`);
+        AND NOT EXISTS (SELECT 1 FROM "AccessApproval" a WHERE a."requestId" = ${r}."id" AND a."approvedBy" = ${viewer.subject}
+          AND a."factsDigest" = ${lastJudged(sql`a`)})`);
     }
     if (typeof filter.escalated === 'boolean') {
       conditions.push(filter.escalated ? sql`${r}."escalatedAt" IS NOT NULL` : sql`${r}."escalatedAt" IS NULL`);
