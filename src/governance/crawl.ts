@@ -9,6 +9,7 @@ import { inCatalogue } from './contract-store.js';
 import { crawlRunOf } from './desired-crawl.js';
 import { invalid } from './error.js';
 import { withholdUnopened } from './grant-growth.js';
+import { withKnownMarks } from './known-marks.js';
 import { CHANGE_KINDS, type ContractChangeKind } from './odcs/change-kind.js';
 import { typeChangeOf } from './odcs/diff-tables.js';
 import { oneByOne } from './one-by-one.js';
@@ -137,12 +138,12 @@ async function finish(ctx: CrawlContext, tx: Tx, id: string) {
     await tx.productTable.updateMany({ where: { productId: id }, data: { crawlRun: null } });
     return [];
   }
-  const found = await foundTables(ctx, tx, product);
+  const found = await withKnownMarks(tx, product, await foundTables(ctx, tx, product));
   if (found.size === 0) return null;
-  const system = asSystem(ctx);
+  const system = { ...asSystem(ctx), policies: ctx.policies };
   await takeOver(system, tx, product, found);
   const after = await readTables(tx, product);
-  const grown = await withholdUnopened(ctx, tx, { before: product, product: after, grants });
+  const grown = await withholdUnopened(system, tx, { before: product, product: after, grants });
   return claimAnew(system, tx, { product: after, grants: grown });
 }
 

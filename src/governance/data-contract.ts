@@ -1,5 +1,4 @@
 import type { DataContract, DataContractStatus } from '../generated/prisma/client.js';
-import type { LaneKey } from '../provisioning/lane.js';
 import { announceProduct } from './announce.js';
 import { assertCan, can } from './authorization.js';
 import type { Context } from './context.js';
@@ -12,15 +11,12 @@ import {
   importDataContract as importDataContractInput,
 } from './data-contract.input.js';
 import { insertProduct } from './data-product.js';
-import { refuseDeclassifying } from './declassify.js';
 import { conflict, invalid, notFound } from './error.js';
-import { withholdUnopened } from './grant-growth.js';
 import { inheritStorage } from './join-tables.js';
 import type { ContractChange } from './odcs/change-kind.js';
 import { type DataContractDiff, diffDataContracts as diffDocuments } from './odcs/diff.js';
 import { assertPlanned, type Declarations } from './planned.js';
-import { assertStillPublishable } from './policy-publication.js';
-import { claimAnew } from './product-claims.js';
+import { declareChange } from './product-change.js';
 import {
   accessSubject,
   domainSubject,
@@ -182,16 +178,15 @@ export async function activateDataContract(ctx: Context, input: ActivateDataCont
     const was = await readTables(tx, product);
     const changed = await adoptTables(ctx, tx, { product: was, contract });
     const declared: Declarations = [];
-    const lanes: LaneKey[] = [];
-    let policyVersion: string | undefined;
-    if (product.status !== 'DRAFT') {
-      const full = await readTables(tx, product);
-      refuseDeclassifying(ctx, { was, product: full });
-      policyVersion = await assertStillPublishable(ctx, tx, { product: full, was });
-      // Grants follow the tables; what the contract promises of their content is the product's own.
-      const grown = changed ? await withholdUnopened(ctx, tx, { before: was, product: full, grants }) : [];
-      lanes.push(...(await claimAnew(ctx, tx, { product: full, grants: grown, declared })));
+    if (product.status === 'DRAFT') {
+      assertPlanned(declared, looked, product.status);
+      return { ids: { dataContractId: id, dataProductId: product.id } };
     }
+    const { lanes, policyVersion } = await declareChange(ctx, tx, {
+      ...{ was, product: await readTables(tx, product), declared, judged: true },
+      // Grants follow the tables; what the contract promises of their content is the product's own.
+      ...{ grants: changed ? grants : [], grows: changed },
+    });
     assertPlanned(declared, { ...looked, policyVersion }, product.status);
     return { ids: { dataContractId: id, dataProductId: product.id }, lanes };
   });

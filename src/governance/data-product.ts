@@ -22,13 +22,11 @@ import {
   type UpdateDataProductInput,
   updateDataProduct as updateDataProductInput,
 } from './data-product.input.js';
-import { refuseDeclassifying } from './declassify.js';
 import { conflict, wrongState } from './error.js';
-import { withholdUnopened } from './grant-growth.js';
 import { joinTables } from './join-tables.js';
 import { assertPlanned, type Declarations } from './planned.js';
-import { assertPublishable, assertStillPublishable } from './policy-publication.js';
-import { claimAnew, claimProduct } from './product-claims.js';
+import { assertContentPublishable, declareChange } from './product-change.js';
+import { claimProduct } from './product-claims.js';
 import { setRequestTemplate } from './request-template.js';
 import { beginRevoke } from './revoke.js';
 import {
@@ -139,20 +137,19 @@ export async function updateDataProduct(ctx: Context, input: UpdateDataProductIn
     const { classification, accessMode } = described?.after ?? {};
     const inAws = crawl || shaped !== null || classification !== undefined || accessMode !== undefined;
     if (!inAws || product.status === 'DRAFT') return [];
-    const declared: Declarations = [];
     const stored = await readTables(tx, product);
     const was = { ...stored, classification: product.classification, tables: old?.tables ?? stored.tables };
-    refuseDeclassifying(ctx, { was, product: stored });
     const read = crawl || accessMode !== undefined ? await withCrawlsUnderWay(ctx, tx, stored) : stored;
     const full = crawl || shaped !== null ? withCrawls(read, { all: crawl }) : read;
-    const stays = shaped === null && classification === undefined && accessMode === undefined;
-    const policyVersion = stays ? undefined : await assertStillPublishable(ctx, tx, { product: full, was });
-    await keepCrawls(tx, full);
     if (accessMode !== undefined) refuseWhileCrawling(full);
     if (accessMode === 'LF_TBAC') refuseGivenByName(full, grants);
-    const same = shaped === null && classification === undefined;
-    const grown = same ? grants : await withholdUnopened(ctx, tx, { before: was, product: full, grants });
-    const lanes = await claimAnew(ctx, tx, { product: full, grants: grown, declared });
+    await keepCrawls(tx, full);
+    const grows = shaped !== null || classification !== undefined;
+    const declared: Declarations = [];
+    const { lanes, policyVersion } = await declareChange(ctx, tx, {
+      ...{ was, product: full, grants, declared },
+      ...{ judged: grows || accessMode !== undefined, grows },
+    });
     assertPlanned(declared, { ...looked, policyVersion }, product.status);
     return lanes;
   });
@@ -195,7 +192,7 @@ export async function publishDataProduct(ctx: Context, input: PublishDataProduct
     async (tx, product) => {
       const status = step(DATA_PRODUCT, product.status, 'publish');
       const full = withCrawls(await readTables(tx, product), { all: crawl === true });
-      const policyVersion = await assertPublishable(ctx, tx, full);
+      const policyVersion = await assertContentPublishable(ctx, tx, { was: null, product: full });
       await keepCrawls(tx, full);
       const declared: Declarations = [];
       const lanes = await claimProduct(ctx, tx, full, declared);

@@ -1,10 +1,15 @@
+import { announceAccess } from './announce.js';
 import { isStricter } from './confidentiality.js';
-import type { Context } from './context.js';
-import { unopenedColumns } from './policy-decision.js';
-import type { ColumnFacts } from './policy-facts.js';
-import { type Judged, openedColumns, readJudged } from './policy-judging.js';
+import type { ActingContext } from './context.js';
+import { approvalsThatDo, type Judging } from './policy-approvals.js';
+import { eachColumn, refusedColumns } from './policy-columns.js';
+import { grantedAtOnce } from './policy-decision.js';
+import { type AccessFacts, askRequest, type ColumnFacts, classificationOf, personal } from './policy-facts.js';
+import { type Judged, readJudged } from './policy-judging.js';
 import { holdPolicies } from './policy-slice.js';
+import type { JudgingContext } from './policy-surroundings.js';
 import { whyItEnds } from './product-claims.js';
+import { openedColumns } from './product-facts.js';
 import type { GrantRow, ProductWithTables } from './rows.js';
 import type { Tx } from './transaction.js';
 
@@ -22,21 +27,41 @@ interface Growth {
   grants: GrantRow[];
 }
 
-type Judging = Pick<Context, 'policies'> & Partial<Pick<Context, 'viewer'>>;
-
-/** The grants with what is withheld from them once the product has changed, and writes that down. Their rows are locked. */
-export async function withholdUnopened(ctx: Judging, tx: Tx, growth: Growth): Promise<GrantRow[]> {
+/**
+ * The grants with what is withheld from them once the product has changed; writes that down, and tells both domains where the grant goes on.
+ * Their rows are locked.
+ */
+export async function withholdUnopened(
+  ctx: JudgingContext & ActingContext,
+  tx: Tx,
+  growth: Growth,
+): Promise<GrantRow[]> {
   await holdPolicies(tx, 'SHARED');
   const grown = await grownGrants(ctx, tx, growth);
-  for (const [index, { id, withheld }] of grown.entries()) {
+  for (const [index, grant] of grown.entries()) {
+    const { id, withheld } = grant;
     if (withheld.join() === growth.grants[index]?.withheld.join()) continue;
     await tx.accessGrant.update({ where: { id }, data: { withheld }, select: { id: true } });
+    if (grant.status === 'ACTIVE' && whyItEnds(grant, growth.product) === null) await tellWithheld(ctx, tx, grant);
   }
   return grown;
 }
 
+/** What is on its way, and what comes to its end, tell of it themselves. */
+async function tellWithheld(ctx: ActingContext, tx: Tx, grant: GrantRow): Promise<void> {
+  const { status, expiresAt, withheld: withheldColumns } = grant;
+  const { principals, permissions } = grant.request;
+  const said = { before: { status }, after: { status }, principals, permissions, expiresAt };
+  const data = { ...said, withheldColumns, createResourceLinks: [] };
+  await announceAccess(tx, ctx, { type: 'AccessGranted', access: grant, data });
+}
+
 /** The same, and writes nothing. One statement where a grant would grow, else none. */
-export async function grownGrants(ctx: Judging, tx: Tx, { before, product, grants }: Growth): Promise<GrantRow[]> {
+export async function grownGrants(
+  ctx: JudgingContext,
+  tx: Tx,
+  { before, product, grants }: Growth,
+): Promise<GrantRow[]> {
   const growths = new Map(grants.map((grant) => [grant.id, growthOf(grant, { before, product })]));
   const growing = grants.filter(({ id }) => (growths.get(id) ?? []).length > 0);
   const judged = growing.length === 0 ? [] : await readJudged(ctx, tx, growing.map(keeping(product, growths)));
@@ -76,3 +101,38 @@ const keeping = (product: ProductWithTables, growths: Map<string, ColumnFacts[]>
   const withheld = (growths.get(id) ?? []).flatMap(({ table, names }) => names.map((name) => `${table}.${name}`));
   return { request: { ...request, id: requestId, expiresAt, withheld }, product, consumer };
 };
+
+/**
+ * Which of the columns that a grant would grow by the policies do not open to it, as `table.column`: those that may not be read, and those
+ * with which it would have needed other approvals. The facts are of the columns that it keeps.
+ */
+function unopenedColumns(judging: Judging, grown: ColumnFacts[]): string[] {
+  const withheld: string[] = [];
+  let { facts } = judging;
+  for (const group of grown) {
+    const wider = { ...facts, columns: [...facts.columns, group] };
+    const names = eachColumn(group).flatMap(({ columns }) => columns);
+    const refused = needsTheSame(judging, facts, wider)
+      ? refusedColumns({ ...judging, facts: wider }, [group]).flatMap(({ columns }) => columns)
+      : names;
+    withheld.push(...refused);
+    const opened = group.names.filter((name) => !refused.includes(`${group.table}.${name}`));
+    if (opened.length > 0) facts = { ...facts, columns: [...facts.columns, { ...group, names: opened }] };
+  }
+  return withheld.sort();
+}
+
+/** Whether a request for more columns would be taken and approved as one for fewer. Policies see of columns how strict all of them are. */
+function needsTheSame(judging: Judging, fewer: AccessFacts, more: AccessFacts): boolean {
+  if (classificationOf(fewer) === classificationOf(more) && personal(fewer.columns) === personal(more.columns))
+    return true;
+  const needs = (facts: AccessFacts) => {
+    const { engine, slice } = judging;
+    const taken = (['submit', 'withoutExpiry'] as const).map(
+      (action) => engine.ask(slice, askRequest(facts, action)).allowed,
+    );
+    const asked = { ...judging, facts };
+    return JSON.stringify([taken, grantedAtOnce(asked).allowed, approvalsThatDo(asked)]);
+  };
+  return needs(fewer) === needs(more);
+}

@@ -8,8 +8,9 @@ import { declassifyingRefusals } from './declassify.js';
 import { desiredContract } from './desired-contract.js';
 import { GovernanceError } from './error.js';
 import { grownGrants } from './grant-growth.js';
+import { asKnown } from './known-marks.js';
 import { type Change, readOnly, type ShownPlan, showPlans } from './planned.js';
-import { shortened } from './policy-decision.js';
+import { shortened } from './policy-columns.js';
 import { asWas, readPublications } from './policy-publication.js';
 import { grantResources, productResources, whyItEnds } from './product-claims.js';
 import {
@@ -32,18 +33,15 @@ export interface ProductChange extends Change {
  * What publishing would do, by product: for those that are drafts and that the viewer may publish. One read-only transaction.
  */
 export function planPublish(ctx: Context, ids: string[]): Promise<Map<string, ShownPlan>> {
-  return planProducts(ctx, ids, async (tx, products) => {
-    const drafts = products.filter((product) => mayPublish(ctx, product));
-    const judged = drafts.length === 0 ? undefined : await readPublications(ctx, tx, { products: drafts });
-    return async (product) => {
-      const publication = judged?.get(product.id);
-      if (publication === undefined) return null;
-      const { refusal, policyVersion } = publication;
-      if (refusal !== null) return { declarations: [], refusals: [refusal.message], policyVersion };
-      const full = await withContract(tx, product);
-      const change = await publishing(ctx, tx, withCrawls(full, { all: false }));
-      return { ...change, warnings: desiredContract(ctx.mesh, full).leftOut, policyVersion };
-    };
+  return planProducts(ctx, ids, async (tx) => async (product) => {
+    if (!mayPublish(ctx, product)) return null;
+    const { refusals, policyVersion } = await judgeChange(ctx, tx, { product, was: null });
+    const full = await withContract(tx, product);
+    const change = await publishing(ctx, tx, withCrawls(full, { all: false }));
+    if (refusals.length > 0) {
+      return { declarations: [], refusals: [...refusals, ...change.refusals], policyVersion };
+    }
+    return { ...change, warnings: desiredContract(ctx.mesh, full).leftOut, policyVersion };
   });
 }
 
@@ -97,14 +95,20 @@ export async function changing(
   return { declarations: [...declarations, ...given], refusals: denied, warnings, policyVersion, grants };
 }
 
+/** `was` null: it would be published for the first time. */
 async function judgeChange(
   ctx: Context,
   tx: Tx,
-  { product, was, contract }: Pick<Changing, 'product' | 'was'> & { contract: string | undefined },
+  {
+    product,
+    was,
+    contract,
+  }: { product: ProductWithTables; was: ProductWithTables | null; contract?: string | undefined },
 ): Promise<{ policyVersion: string; refusals: string[] }> {
-  const refusals = declassifyingRefusals(ctx, { was, product });
+  const known = await asKnown(tx, { was, product });
+  const refusals = declassifyingRefusals(ctx, { was: known, product });
   let policyVersion = '';
-  for (const each of [product, ...asWas({ was, product })]) {
+  for (const each of [product, ...asWas({ was: known, product })]) {
     const found = (await readPublications(ctx, tx, { products: [each], coming: contract })).get(product.id);
     if (found?.refusal) refusals.push(found.refusal.message);
     policyVersion = found?.policyVersion ?? policyVersion;
@@ -150,15 +154,12 @@ async function publishing(ctx: Context, tx: Tx, product: ProductWithTables): Pro
 async function planProducts(
   ctx: Context,
   ids: string[],
-  prepare: (
-    tx: Tx,
-    products: ProductWithTables[],
-  ) => Promise<(product: ProductWithTables) => Change | null | Promise<Change | null>>,
+  prepare: (tx: Tx) => Promise<(product: ProductWithTables) => Change | null | Promise<Change | null>>,
 ): Promise<Map<string, ShownPlan>> {
   return readOnly(ctx.db, async (tx) => {
     const changes: ProductChange[] = [];
     const products = [...(await readProducts(tx, ids)).values()];
-    const changeOf = await prepare(tx, products);
+    const changeOf = await prepare(tx);
     for (const product of products) {
       const found = await changeOf(product);
       if (found) changes.push({ ...found, product });

@@ -1,17 +1,18 @@
-import type { AccessOutcome, DomainRole, Permission } from '../generated/prisma/client.js';
-import { type Answer, type PolicyEngine, type PolicySlice, tellColumnsApart, tellPeopleApart } from './cedar/engine.js';
+import type { AccessOutcome, Permission } from '../generated/prisma/client.js';
+import type { Answer, PolicySlice } from './cedar/engine.js';
 import { GovernanceError } from './error.js';
 import {
-  type AccessFacts,
-  type Approvals,
-  askApproval,
-  askColumn,
-  askRequest,
-  type ColumnFacts,
-  classificationOf,
-  type PersonFacts,
-  personal,
-} from './policy-facts.js';
+  type Approver,
+  behind,
+  type Judging,
+  mayApprove,
+  somebody,
+  tally,
+  UNANSWERED,
+  waysToApprove,
+} from './policy-approvals.js';
+import { refusedColumns, shortened } from './policy-columns.js';
+import { type Approvals, askApproval, askRequest, classificationOf } from './policy-facts.js';
 
 /** A policy that determined a decision, with what its statements say. */
 export interface DecidingPolicy {
@@ -35,40 +36,6 @@ export interface Decision {
   /** The approvals that would do, each the fewest of its sort; empty where none is needed, or none helps. */
   required: Approvals[];
 }
-
-/** Somebody who approved. A platform admin counts as owner. */
-export interface Approver extends PersonFacts {
-  role: Extract<DomainRole, 'OWNER' | 'STEWARD'>;
-  /** In whose place, where a deputy approved: the role is that one's, and what the policies refuse either of them they refuse. */
-  standsInFor?: PersonFacts;
-}
-
-/** The people behind an approval. */
-const behind = (approver: Approver): PersonFacts[] =>
-  approver.standsInFor === undefined ? [approver] : [approver, approver.standsInFor];
-
-/** Whether an approval counts for nothing, whatever the policies say. */
-export const isBarred = ({ barred }: { barred?: ReadonlySet<string> }, approver: Approver): boolean =>
-  behind(approver).some(({ subject }) => barred?.has(subject));
-
-/** Whether one person stands behind both: somebody and his deputy approve once. */
-export const areSame = (one: Approver, other: Approver): boolean =>
-  behind(one).some(({ subject }) => behind(other).some((person) => person.subject === subject));
-
-interface Judging {
-  engine: PolicyEngine;
-  slice: PolicySlice;
-  facts: AccessFacts;
-  /** Whose approval counts for nothing, whatever his role: machines, and who registered the one that asks. */
-  barred?: ReadonlySet<string>;
-  /** Who could approve it: those alone whom policies may name, which invented people are not. */
-  deciders?: readonly Approver[];
-}
-
-/** Policies that want more people than this to approve one request want what nobody can do. */
-const MOST_APPROVALS = 4;
-/** Where policies name columns, each is asked about: about 1 ms of CPU. */
-const MOST_COLUMNS = 500;
 
 /**
  * Decides by policies alone, from facts alone: the same everywhere it is asked. Denied where it may not be submitted, or not without an
@@ -101,32 +68,13 @@ export function decideAccess(judging: Judging, approvers: Approver[]): Decision 
   return { ...decision(slice, 'NEEDS_APPROVAL', why), required: possible };
 }
 
-/** Whether an approver's word can count at all, once there are enough. */
-export function mayApprove(
-  judging: Judging,
-  { approver, possible }: { approver: Approver; possible: Approvals[] },
-): Answer {
-  const { engine, slice, facts } = judging;
-  if (isBarred(judging, approver)) return UNANSWERED;
-  const own = tally([approver]);
-  const answers = possible.map((totals) => {
-    const owners = Math.max(totals.owners, own.owners);
-    const stewards = Math.max(totals.stewards, own.stewards);
-    const asked = behind(approver).map((person) => engine.ask(slice, askApproval(facts, person, { owners, stewards })));
-    return asked.find(({ allowed }) => !allowed) ?? asked[0] ?? UNANSWERED;
-  });
-  return answers.find(({ allowed }) => allowed) ?? answers[0] ?? UNANSWERED;
-}
-
-const UNANSWERED: Answer = { allowed: false, determining: [], errors: [] };
-
 const READS: readonly Permission[] = ['SELECT', 'DESCRIBE'];
 
 /**
  * Whether it is granted without an approval. That is for reading by named principals alone, whatever is permitted; and a domain's own
  * policy permits it for PUBLIC data alone, and to nobody who drafted or activated it: else who steers a domain could grant himself.
  */
-function grantedAtOnce({ engine, slice, facts }: Judging): Answer {
+export function grantedAtOnce({ engine, slice, facts }: Judging): Answer {
   const { permissions, grantTo, requester, registrant } = facts;
   if (grantTo !== 'PRINCIPALS' || !permissions.every((permission) => READS.includes(permission))) return UNANSWERED;
   const answer = engine.ask(slice, askRequest(facts, 'autoApprove'));
@@ -163,154 +111,6 @@ function columnRefusals(judging: Judging): Why[] {
   }));
 }
 
-interface RefusedColumns {
-  answer: Answer;
-  /** As `table.column`. */
-  columns: string[];
-  /** Where it is not for what the columns are. */
-  says?: string;
-}
-
-/** Those of the columns that may not be read. Columns that are alike are asked about once, unless a policy can tell them apart. */
-function refusedColumns({ engine, slice, facts }: Judging, columns: ColumnFacts[]): RefusedColumns[] {
-  const apart = tellColumnsApart(slice);
-  const groups = apart.length > 0 ? columns.flatMap(oneByOne) : alikeColumns(columns);
-  if (apart.length > 0 && groups.length > MOST_COLUMNS) {
-    const says = `It would open ${groups.length} columns; where policies name columns, at most ${MOST_COLUMNS} can be judged: ask for fewer tables or columns.`;
-    const all = groups.flatMap((group) => group.columns);
-    return [{ answer: { allowed: false, determining: apart, errors: [] }, columns: all, says }];
-  }
-  const byReason = new Map<string, { answer: Answer; columns: string[] }>();
-  for (const { columns: alike, ...column } of groups) {
-    const answer = engine.ask(slice, askColumn(facts, column));
-    if (answer.allowed) continue;
-    const key = JSON.stringify(answer);
-    const found = byReason.get(key) ?? { answer, columns: [] };
-    found.columns.push(...alike);
-    byReason.set(key, found);
-  }
-  return [...byReason.values()];
-}
-
-/**
- * Which of the columns that a grant would grow by the policies do not open to it, as `table.column`: those that may not be read, and those
- * with which it would have needed other approvals. The facts are of the columns that it keeps.
- */
-export function unopenedColumns(judging: Judging, grown: ColumnFacts[]): string[] {
-  const withheld: string[] = [];
-  let { facts } = judging;
-  for (const group of grown) {
-    const wider = { ...facts, columns: [...facts.columns, group] };
-    const names = oneByOne(group).flatMap(({ columns }) => columns);
-    const refused = needsTheSame(judging, facts, wider)
-      ? refusedColumns({ ...judging, facts: wider }, [group]).flatMap(({ columns }) => columns)
-      : names;
-    withheld.push(...refused);
-    const opened = group.names.filter((name) => !refused.includes(`${group.table}.${name}`));
-    if (opened.length > 0) facts = { ...facts, columns: [...facts.columns, { ...group, names: opened }] };
-  }
-  return withheld.sort();
-}
-
-/** Whether a request for more columns would be taken and approved as one for fewer. Policies see of columns how strict all of them are. */
-function needsTheSame(judging: Judging, fewer: AccessFacts, more: AccessFacts): boolean {
-  if (classificationOf(fewer) === classificationOf(more) && personal(fewer.columns) === personal(more.columns))
-    return true;
-  const needs = (facts: AccessFacts) => {
-    const { engine, slice } = judging;
-    const taken = (['submit', 'withoutExpiry'] as const).map(
-      (action) => engine.ask(slice, askRequest(facts, action)).allowed,
-    );
-    const asked = { ...judging, facts };
-    return JSON.stringify([taken, grantedAtOnce(asked).allowed, approvalsThatDo(asked)]);
-  };
-  return needs(fewer) === needs(more);
-}
-
-/** A column to ask about, and those that its answer is about, as `table.column`. */
-interface AskedColumn extends Omit<ColumnFacts, 'names'> {
-  name: string;
-  columns: string[];
-}
-
-const oneByOne = ({ names, ...alike }: ColumnFacts): AskedColumn[] =>
-  names.map((name) => ({ ...alike, name, columns: [`${alike.table}.${name}`] }));
-
-/** One for all columns of any table that have the same classification and personal data. */
-function alikeColumns(columns: ColumnFacts[]): AskedColumn[] {
-  const groups = new Map<string, AskedColumn>();
-  for (const column of columns.flatMap(oneByOne)) {
-    const key = `${column.pii} ${column.classification}`;
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, column);
-    else group.columns.push(...column.columns);
-  }
-  return [...groups.values()];
-}
-
-/** At most ten of them. */
-export const shortened = (names: readonly string[]): string =>
-  names.length <= 10 ? names.join(', ') : `${names.slice(0, 10).join(', ')} and ${names.length - 10} more`;
-
-/** The fewest approvals that do, of every sort. */
-export const approvalsThatDo = (judging: Judging): Approvals[] => waysToApprove(judging).map(({ totals }) => totals);
-
-interface WayToApprove {
-  totals: Approvals;
-  /** What the policies say to those who would approve, one of each role. */
-  answers: Answer[];
-}
-
-/** By one more owner or steward at a time. */
-function waysToApprove(judging: Judging): WayToApprove[] {
-  const found: WayToApprove[] = [];
-  for (let total = 1; total <= MOST_APPROVALS; total += 1) {
-    for (let owners = total; owners >= 0; owners -= 1) {
-      const totals = { owners, stewards: total - owners };
-      if (found.some(({ totals: fewer }) => fewer.owners <= owners && fewer.stewards <= totals.stewards)) continue;
-      const answers = enough(judging, totals);
-      if (answers !== null) found.push({ totals, answers });
-    }
-  }
-  return found;
-}
-
-/**
- * What the policies say to people whose approvals, so many in all, would be enough; null where there are none. Some owner and some steward
- * stand for all of them; where policies tell people apart, those count besides who really could approve.
- */
-function enough({ engine, slice, facts, deciders = [] }: Judging, totals: Approvals): Answer[] | null {
-  const { apart } = tellPeopleApart(slice);
-  const allowed = (people: readonly PersonFacts[]) =>
-    people.map((person) => engine.ask(slice, askApproval(facts, person, totals))).filter((answer) => answer.allowed);
-  const answers: Answer[] = [];
-  for (const [role, needed] of [
-    ['OWNER', totals.owners],
-    ['STEWARD', totals.stewards],
-  ] as const) {
-    if (needed === 0) continue;
-    const admin = { ...somebody(facts, role), admin: true, roles: {} };
-    const [anybody] = allowed([somebody(facts, role), ...(apart && role === 'OWNER' ? [admin] : [])]);
-    const real = apart && anybody === undefined ? allowed(deciders.filter((one) => one.role === role)) : [];
-    const [first] = anybody === undefined ? real : [anybody];
-    if (first === undefined || (anybody === undefined && real.length < needed)) return null;
-    answers.push(first);
-  }
-  return answers;
-}
-
-/** Some owner or steward of the product's domain, who has nothing else to do with the request. */
-const somebody = ({ product }: AccessFacts, role: Approver['role']): PersonFacts => ({
-  subject: '',
-  admin: false,
-  roles: { [product.domain]: role },
-});
-
-const tally = (approvers: Approver[]): Approvals => ({
-  owners: approvers.filter(({ role }) => role === 'OWNER').length,
-  stewards: approvers.filter(({ role }) => role === 'STEWARD').length,
-});
-
 const NOTHING_PERMITS = 'No policy permits it.';
 
 function decision(slice: PolicySlice, outcome: AccessOutcome, why: Why[]): Decision {
@@ -344,13 +144,6 @@ function determined({ statements }: PolicySlice, answers: Answer[]): DecidingPol
     found.set(id, policy);
   }
   return [...found.values()].sort((a, b) => (labelOf(a) < labelOf(b) ? -1 : 1));
-}
-
-/** In words: `the approval of 1 owner and 1 steward`. */
-export function approvalsText(required: Approvals[]): string {
-  const some = (count: number, noun: string) => (count === 0 ? [] : [`${count} ${noun}${count > 1 ? 's' : ''}`]);
-  const each = required.map(({ owners, stewards }) => [...some(owners, 'owner'), ...some(stewards, 'steward')]);
-  return `the approval of ${each.map((roles) => roles.join(' and ')).join(', or of ')}`;
 }
 
 /** How errors name a policy: `restricted-data/1`, of a domain `commerce/partners/2`. */

@@ -4,8 +4,8 @@ import { becomesLess } from './declassify.js';
 import { GovernanceError } from './error.js';
 import { refuseAnswer } from './policy-decision.js';
 import { askPublication, type PersonFacts } from './policy-facts.js';
-import { columnFacts, productFacts } from './policy-judging.js';
 import { type ActiveVersion, activeVersions, holdPolicies, sliceOf } from './policy-slice.js';
+import { columnFacts, productFacts } from './product-facts.js';
 import type { ProductWithTables } from './rows.js';
 import type { Tx } from './transaction.js';
 
@@ -16,7 +16,7 @@ interface Publication {
 }
 
 /** Throws POLICY_DENIED unless the policies let the viewer publish it; answers their version. They are held until the transaction ends. */
-export async function assertPublishable(ctx: Context, tx: Tx, product: ProductWithTables): Promise<string> {
+async function assertPublishable(ctx: Context, tx: Tx, product: ProductWithTables): Promise<string> {
   await holdPolicies(tx, 'SHARED');
   const found = (await readPublications(ctx, tx, { products: [product] })).get(product.id) as Publication;
   if (found.refusal !== null) throw found.refusal;
@@ -24,8 +24,8 @@ export async function assertPublishable(ctx: Context, tx: Tx, product: ProductWi
 }
 
 /**
- * The same for a product that is in the catalogue and changes: as it becomes, and as what it was where something of it becomes less sensitive,
- * as nobody takes a product out of a policy's reach who could not publish it within.
+ * The same for what was known before (known-marks.ts): as it becomes, and as what it was where something of it becomes less sensitive, as
+ * nobody takes data out of a policy's reach who could not publish it within.
  */
 export async function assertStillPublishable(
   ctx: Context,
@@ -40,7 +40,7 @@ export async function assertStillPublishable(
 /** The product with what it was, where that was more sensitive. */
 export function asWas(change: { product: ProductWithTables; was: ProductWithTables }): ProductWithTables[] {
   const { product, was } = change;
-  if (!becomesLess(change, { sensitive: false })) return [];
+  if (!becomesLess(change)) return [];
   return [{ ...product, classification: was.classification, tables: was.tables }];
 }
 

@@ -6,17 +6,18 @@ import { isStricter } from './confidentiality.js';
 import type { ActingContext, Mesh } from './context.js';
 import { askedTables, desiredAccess, givenByNameAlone } from './desired-access.js';
 import { desiredInForce } from './desired-data-product.js';
-import { conflict } from './error.js';
+import { lockPlaces } from './place.js';
 import type { Declarations } from './planned.js';
-import { shortened } from './policy-decision.js';
+import { shortened } from './policy-columns.js';
 import { beginRevoke } from './revoke.js';
 import { misfitOf, readRowFilter } from './row-filter.js';
 import { type GrantRow, type ProductInForce, type ProductWithTables, withContract } from './rows.js';
 import { settled } from './settled.js';
 import { assertPublishable } from './tables.js';
+import { refuseTablesBeingCleared, refuseTakenTables } from './taken-table.js';
 import type { Tx } from './transaction.js';
 
-/** What a product needs of AWS, after a check that AWS could hold it and no other product of the domain has its tables. */
+/** What a product needs of AWS, after a check that AWS could hold it and no other product of the domain has its tables or their files. */
 export async function productResources(
   ctx: Pick<ActingContext, 'mesh'>,
   tx: Tx,
@@ -36,45 +37,9 @@ export async function claimProduct(
   product: ProductWithTables,
   declared?: Declarations,
 ): Promise<LaneKey[]> {
+  await lockPlaces(tx, product);
   const resources = await productResources(ctx, tx, product);
   return claim(tx, { owner: productOwner(product), resources, correlationId: ctx.correlationId, declared });
-}
-
-/** A table of that name that was another product's: whoever could read it must be out of AWS before other data stands under its name. */
-async function refuseTablesBeingCleared(
-  { mesh }: Pick<ActingContext, 'mesh'>,
-  tx: Tx,
-  { productId, resources }: { productId: string; resources: DesiredResource[] },
-): Promise<void> {
-  const keys = resources.filter(({ kind }) => kind === 'GlueTable').map(({ key }) => key);
-  const texts = keys.map((key) => `table ${mesh.governanceAccount}/${key}`);
-  const [cleared] = await tx.$queryRaw<{ key: string }[]>`
-    SELECT r."key" FROM "ResourceClaim" c JOIN "Resource" r ON r."id" = c."resourceId"
-    LEFT JOIN "AccessGrant" g ON c."ownerType" = 'ACCESS_GRANT' AND g."id" = c."ownerId"
-    WHERE c."releasedAtGeneration" IS NOT NULL AND c."ownerId" <> ${productId}::uuid
-      AND g."productId" IS DISTINCT FROM ${productId}::uuid AND r."account" = ${mesh.governanceAccount}
-      AND ((r."kind" = 'GlueTable' AND r."key" = ANY (${keys}::text[]))
-        OR (r."kind" = 'LfGrant' AND split_part(r."key", ' on ', 2) = ANY (${texts}::text[])))
-    LIMIT 1`;
-  if (cleared === undefined) return;
-  throw conflict(
-    `A table of that name was another product's, and AWS has not let go of it yet (${cleared.key}): try again in a moment, or look at its resources.`,
-  );
-}
-
-/** Two at the same moment: the loser meets the other's claim on the Glue table instead, which is a CONFLICT too. */
-async function refuseTakenTables(tx: Tx, { id, domainId, tables }: ProductWithTables): Promise<void> {
-  const taken = await tx.productTable.findFirst({
-    where: {
-      name: { in: tables.map(({ name }) => name) },
-      product: { domainId, id: { not: id }, status: { in: ['PUBLISHING', 'PUBLISHED', 'DEPRECATED'] } },
-    },
-    select: { name: true, product: { select: { name: true } } },
-  });
-  if (taken === null) return;
-  throw conflict(
-    `The table ${taken.name} is published by the product ${taken.product.name} already: a domain's tables share one database.`,
-  );
 }
 
 interface Changed {
@@ -92,6 +57,7 @@ export async function claimAnew(
   { product, grants, declared }: Changed,
 ): Promise<LaneKey[]> {
   const owners = [productOwner(product), ...grants.map(grantOwner)];
+  await lockPlaces(tx, product);
   await lockClaims(tx, owners);
   const lanes = await claimProduct(ctx, tx, product, declared);
   for (const grant of grants) {

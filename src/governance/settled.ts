@@ -118,6 +118,7 @@ async function activate(mesh: Mesh, tx: Tx, grant: GrantRow): Promise<void> {
       database: how?.database ?? null,
       tables: how?.tables.map(({ table }) => table) ?? [],
       columns: grant.request.columns,
+      withheldColumns: grant.withheld,
       athenaSql: how?.athenaSql ?? null,
       iam: how?.iamPolicy ?? null,
       // What was asked in another mode is told of at the end of the change.

@@ -4,8 +4,18 @@ import { finishModeChanges } from '../../src/governance/change-of-mode.js';
 import { finishCrawls } from '../../src/governance/crawl.js';
 import { publishDataProduct, registerDataProduct, updateDataProduct } from '../../src/governance/data-product.js';
 import { updateDomain } from '../../src/governance/domain.js';
+import { activatePolicy, createPolicy, deactivatePolicy } from '../../src/governance/policy.js';
 import { retryResource } from '../../src/governance/resource.js';
-import { MESH, openMesh, productInput, seedDomain, seedProduct, type TestMesh } from './mesh.js';
+import {
+  accessInput,
+  MESH,
+  openMesh,
+  productInput,
+  seedDomain,
+  seedGrant,
+  seedProduct,
+  type TestMesh,
+} from './mesh.js';
 
 let mesh: TestMesh;
 let domain: string;
@@ -83,6 +93,78 @@ test('what a product cannot have as a column is told once as a violation, and ho
       message: expect.stringContaining('lower-case letters'),
     })),
   ]);
+  await mesh.agree();
+});
+
+test('a column that was dropped and is found again has the marks that it had', async () => {
+  const { prisma: db } = mesh.database;
+  const columns = ['id', 'email', 'salary'].map((name) => ({ name, type: 'string' }));
+  const marked = columns.map((column) => ({
+    ...column,
+    pii: column.name === 'email',
+    ...(column.name === 'salary' ? { classification: 'RESTRICTED' as const } : {}),
+  }));
+  const stated = (all: typeof marked) => [
+    { name: 'marked_rows', location: 's3://sales-lake/data/marked/', format: 'PARQUET' as const, columns: all },
+  ];
+  const input = { ...productInput({ id: domain, name: 'sales' }, 'marked'), tables: stated(marked) };
+  const { dataProductId } = await registerDataProduct(await owner(), input);
+  await publishDataProduct(await owner(), { dataProduct: dataProductId });
+  await mesh.agree();
+  await updateDataProduct(await mesh.as('sales-steward'), { dataProduct: dataProductId, tables: stated([]) });
+  const claims = { some: { ownerId: dataProductId } };
+  const run = await db.resource.findFirstOrThrow({ where: { kind: 'CrawlerRun', desired: 'PRESENT', claims } });
+  const data = { status: 'READY' as const, observedGeneration: run.generation, observed: { columns } };
+  await db.resource.update({ where: { id: run.id }, data });
+  expect(await finishCrawls(system())).toBe(1);
+  const found = await db.productColumn.findMany({
+    where: { table: { productId: dataProductId } },
+    orderBy: { position: 'asc' },
+  });
+  expect(found).toMatchObject([
+    { name: 'id', pii: false, classification: null },
+    { name: 'email', pii: true, classification: null },
+    { name: 'salary', pii: false, classification: 'RESTRICTED' },
+  ]);
+  await mesh.agree();
+});
+
+test('a grant of a table comes to the columns that are found as far as the policies open them', async () => {
+  const { prisma: db } = mesh.database;
+  const finance = await seedDomain(mesh, 'finance', 2);
+  const input = productInput({ id: domain, name: 'sales' }, 'found');
+  const tables = [
+    { name: 'found_rows', location: 's3://sales-lake/data/found/', format: 'PARQUET' as const, columns: [] },
+  ];
+  const { dataProductId } = await registerDataProduct(await owner(), { ...input, tables });
+  await publishDataProduct(await owner(), { dataProduct: dataProductId });
+  await mesh.agree();
+  const asked = accessInput({ dataProduct: dataProductId, consumerDomain: finance, account: 2 });
+  const { accessGrantId } = await seedGrant(mesh, {
+    requester: 'finance-member',
+    decider: 'sales-owner',
+    input: asked,
+  });
+  const source = `@reason("Secret.") forbid (principal, action == Action::"readColumn", resource) when { resource.name == "secret" };`;
+  const admin = await mesh.admin();
+  const { policyId: policy } = await createPolicy(admin, { name: 'secrets', description: 'A test', source });
+  await activatePolicy(admin, { policy, version: 1 });
+  const claims = { some: { ownerId: dataProductId } };
+  const run = await db.resource.findFirstOrThrow({ where: { kind: 'CrawlerRun', claims } });
+  const columns = ['id', 'secret'].map((name) => ({ name, type: 'string' }));
+  const data = { status: 'READY' as const, observedGeneration: run.generation, observed: { columns } };
+  await db.resource.update({ where: { id: run.id }, data });
+  expect(await finishCrawls(system())).toBe(1);
+  const grant = await db.accessGrant.findUniqueOrThrow({ where: { id: accessGrantId } });
+  expect(grant).toMatchObject({ status: 'PROVISIONING', withheld: ['found_rows.secret'] });
+  const held = {
+    kind: 'LfGrant' as const,
+    account: MESH.governanceAccount,
+    claims: { some: { ownerId: accessGrantId } },
+  };
+  const [given] = await db.resource.findMany({ where: held });
+  expect(given?.spec).toMatchObject({ permissions: { SELECT: ['id'] } });
+  await deactivatePolicy(admin, { policy });
   await mesh.agree();
 });
 

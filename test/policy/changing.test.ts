@@ -1,58 +1,27 @@
-import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { activateDataContract, importDataContract } from '../../src/governance/data-contract.js';
-import type { UpdateDataProductInput } from '../../src/governance/data-product.input.js';
-import { publishDataProduct, registerDataProduct, updateDataProduct } from '../../src/governance/data-product.js';
+import { parseGlobalId } from '../../src/governance/global-id.js';
 import { planActivation } from '../../src/governance/plan-contract.js';
-import { activatePolicy, createPolicy, deactivatePolicy } from '../../src/governance/policy.js';
 import { previewTagChange } from '../../src/governance/preview-tag-change.js';
-import {
-  accessInput,
-  openMesh,
-  productInput,
-  refusal,
-  seedDomain,
-  seedGrant,
-  seedProduct,
-  type TestMesh,
-} from '../governance/mesh.js';
+import { accessInput, refusal, seedGrant, seedProduct } from '../governance/mesh.js';
+import { contractOf, EMAIL, ID, openSales, type Sales, tableOf } from './sales.js';
 
-let mesh: TestMesh;
-let sales: { id: string; name: string };
-let finance: string;
+let mesh: Sales;
 beforeAll(async () => {
-  mesh = await openMesh();
-  sales = { id: await seedDomain(mesh, 'sales', 1), name: 'sales' };
-  finance = await seedDomain(mesh, 'finance', 2);
+  mesh = await openSales();
 });
 afterAll(() => mesh.close());
 
-/** Lets a policy of the whole mesh decide while something is tried. */
-async function during(source: string, work: () => Promise<void>): Promise<void> {
-  const admin = await mesh.admin();
-  const name = `p-${randomUUID()}`;
-  const { policyId: policy } = await createPolicy(admin, { name, description: 'A test', source });
-  await activatePolicy(admin, { policy, version: 1 });
-  try {
-    await work();
-  } finally {
-    await deactivatePolicy(admin, { policy });
-  }
-}
-
-const update = async (person: string, input: UpdateDataProductInput) => updateDataProduct(await mesh.as(person), input);
-
-const contractOf = (id: string, version: string) =>
-  `{"apiVersion":"v3.0.2","kind":"DataContract","id":"${id}","version":"${version}","status":"active"}`;
+const uuidOf = (id: string): string => parseGlobalId(id)?.id ?? '';
 
 test('publish is asked again of a contract that comes into force', async () => {
-  const dataProduct = await seedProduct(mesh, sales, 'promised');
+  const dataProduct = await seedProduct(mesh, mesh.sales, 'promised');
   const owner = await mesh.as('sales-owner');
   const document = contractOf('promised', '9.0.0');
   const { dataContractId: dataContract } = await importDataContract(owner, { dataProduct, document });
   const source = `@reason("Nine is not for us.") forbid (principal, action == Action::"publish", resource)
     when { resource has contract && resource.contract == "9.0.0" };`;
-  await during(source, async () => {
+  await mesh.during(source, async () => {
     expect(await refusal(activateDataContract(owner, { dataContract }))).toMatchObject({
       code: 'POLICY_DENIED',
       message: expect.stringContaining('Nine is not for us.'),
@@ -62,12 +31,12 @@ test('publish is asked again of a contract that comes into force', async () => {
 });
 
 test('publish is asked about what a product was, too, where it becomes less: nobody takes it out of the reach of a policy', async () => {
-  const dataProduct = await seedProduct(mesh, sales, 'kept');
-  await update('sales-owner', { dataProduct, classification: 'CONFIDENTIAL' });
+  const dataProduct = await seedProduct(mesh, mesh.sales, 'kept');
+  await mesh.update('sales-owner', { dataProduct, classification: 'CONFIDENTIAL' });
   const source = `@reason("CONFIDENTIAL products are the board's.") forbid (principal, action == Action::"publish", resource)
     when { resource.classification == Classification::"CONFIDENTIAL" };`;
-  const lower = () => update('sales-owner', { dataProduct, classification: 'PUBLIC' });
-  await during(source, async () => {
+  const lower = () => mesh.update('sales-owner', { dataProduct, classification: 'PUBLIC' });
+  await mesh.during(source, async () => {
     expect(await refusal(lower())).toMatchObject({
       code: 'POLICY_DENIED',
       message: expect.stringContaining("board's"),
@@ -76,97 +45,10 @@ test('publish is asked about what a product was, too, where it becomes less: nob
   expect(await lower()).toEqual({ dataProductId: dataProduct });
 });
 
-interface Marked {
-  name: string;
-  pii?: boolean;
-  classification?: 'PUBLIC' | 'INTERNAL' | 'CONFIDENTIAL' | 'RESTRICTED';
-}
-
-/** The one table of a product, with these columns. */
-const tableOf = (product: string, columns: Marked[]) => [
-  {
-    ...{ name: `${product}_rows`, location: `s3://sales-lake/data/${product}/`, format: 'PARQUET' as const },
-    columns: columns.map((column) => ({ type: 'string', ...column })),
-  },
-];
-
-/** A product of sales with one table, PUBLISHED. */
-async function published(
-  name: string,
-  columns: Marked[],
-  more: Partial<ReturnType<typeof productInput>> = {},
-): Promise<string> {
-  const owner = await mesh.as('sales-owner');
-  const input = { ...productInput(sales, name), tables: tableOf(name, columns), ...more };
-  const { dataProductId } = await registerDataProduct(owner, input);
-  await publishDataProduct(owner, { dataProduct: dataProductId });
-  await mesh.agree();
-  return dataProductId;
-}
-
-const ID: Marked = { name: 'id' };
-
-describe('what is sensitive becomes less by an owner alone', () => {
-  const EMAIL: Marked = { name: 'email', pii: true };
-  const SALARY: Marked = { name: 'salary', classification: 'RESTRICTED' };
-
-  test.each<[string, Marked[]]>([
-    ['a mark of personal data', [ID, { name: 'email' }, SALARY]],
-    ['a classification of its own', [ID, EMAIL, { name: 'salary', classification: 'INTERNAL' }]],
-    ["a classification above the product's", [ID, EMAIL, { name: 'salary' }]],
-  ])('%s is not taken from a column by a steward', async (what, columns) => {
-    const name = `less${what.length}`;
-    const dataProduct = await published(name, [ID, EMAIL, SALARY]);
-    const tables = tableOf(name, columns);
-    expect(await refusal(update('sales-steward', { dataProduct, tables }))).toMatchObject({
-      code: 'FORBIDDEN',
-      message: expect.stringContaining('only owners'),
-    });
-    expect(await update('sales-owner', { dataProduct, tables })).toEqual({ dataProductId: dataProduct });
-  });
-
-  test('a steward may add, drop and mark columns, and change a draft as he likes', async () => {
-    const dataProduct = await published('free', [ID, EMAIL]);
-    const marked = [{ ...ID, classification: 'CONFIDENTIAL' as const }, EMAIL, { name: 'more' }];
-    expect(await update('sales-steward', { dataProduct, tables: tableOf('free', marked) })).toBeDefined();
-    expect(await update('sales-steward', { dataProduct, tables: tableOf('free', [ID, EMAIL].slice(1)) })).toBeDefined();
-    const draft = await registerDataProduct(await mesh.as('sales-owner'), {
-      ...productInput(sales, 'draft'),
-      tables: tableOf('draft', [ID, EMAIL]),
-    });
-    const tables = tableOf('draft', [ID, { name: 'email' }]);
-    expect(await update('sales-steward', { dataProduct: draft.dataProductId, tables })).toBeDefined();
-  });
-
-  test('a contract that leaves the mark out is not put in force by a steward, and publish is asked about what was', async () => {
-    const dataProduct = await published('contracted', [ID, EMAIL]);
-    const schema = `,"servers":[{"server":"lake","type":"s3","location":"s3://sales-lake/data/contracted/","format":"parquet"}],"schema":[{
-      "name":"contracted_rows","logicalType":"object","properties":[
-      {"name":"id","logicalType":"string","physicalType":"string"},{"name":"email","logicalType":"string","physicalType":"string"}]}]}`;
-    const document = contractOf('contracted', '1.0.0').replace(/}$/, schema);
-    const owner = await mesh.as('sales-owner');
-    const { dataContractId: dataContract } = await importDataContract(owner, { dataProduct, document });
-    const plan = async (person: string) =>
-      (await planActivation(await mesh.as(person), [dataContract])).get(dataContract)?.refusals;
-    expect(await plan('sales-steward')).toEqual([expect.stringContaining('only owners')]);
-    expect(await plan('sales-owner')).toEqual([]);
-    expect(await refusal(activateDataContract(await mesh.as('sales-steward'), { dataContract }))).toMatchObject({
-      code: 'FORBIDDEN',
-    });
-    const source = `forbid (principal, action == Action::"publish", resource) when { context.personalData };`;
-    await during(source, async () => {
-      expect(await refusal(activateDataContract(owner, { dataContract }))).toMatchObject({ code: 'POLICY_DENIED' });
-    });
-    expect(await activateDataContract(owner, { dataContract })).toBeDefined();
-  });
-});
-
 describe('a grant of a whole table', () => {
-  const EMAIL: Marked = { name: 'email', pii: true };
-
   /** A grant to finance for all of the product. */
   async function granted(dataProduct: string, more: object = {}): Promise<string> {
-    const input = { ...accessInput({ dataProduct, consumerDomain: finance, account: 2 }), ...more };
+    const input = { ...accessInput({ dataProduct, consumerDomain: mesh.finance, account: 2 }), ...more };
     const { accessGrantId } = await seedGrant(mesh, { requester: 'finance-member', decider: 'sales-owner', input });
     await mesh.agree();
     return accessGrantId;
@@ -182,7 +64,7 @@ describe('a grant of a whole table', () => {
   const grantOf = (id: string) => mesh.database.prisma.accessGrant.findUniqueOrThrow({ where: { id } });
 
   test('grows by what the policies open, and keeps to what was approved where they do not', async () => {
-    const dataProduct = await published('growing', [ID]);
+    const dataProduct = await mesh.published('growing', [ID]);
     const [plain, named] = [
       await granted(dataProduct),
       await granted(dataProduct, {
@@ -191,13 +73,13 @@ describe('a grant of a whole table', () => {
       }),
     ];
     expect(await selectOf(plain)).toEqual(['ALL_COLUMNS']);
-    await update('sales-steward', { dataProduct, tables: tableOf('growing', [ID, { name: 'total' }]) });
+    await mesh.update('sales-steward', { dataProduct, tables: tableOf('growing', [ID, { name: 'total' }]) });
     expect(await selectOf(plain)).toEqual(['ALL_COLUMNS']);
-    await update('sales-steward', { dataProduct, tables: tableOf('growing', [ID, { name: 'total' }, EMAIL]) });
+    await mesh.update('sales-steward', { dataProduct, tables: tableOf('growing', [ID, { name: 'total' }, EMAIL]) });
     expect(await selectOf(plain)).toEqual([['id', 'total']]);
     expect(await grantOf(plain)).toMatchObject({ withheld: ['growing_rows.email'], status: 'ACTIVE' });
     expect(await selectOf(named)).toEqual(['ALL_COLUMNS']);
-    await update('sales-owner', {
+    await mesh.update('sales-owner', {
       dataProduct,
       tables: tableOf('growing', [ID, { name: 'total' }, { name: 'email' }]),
     });
@@ -205,34 +87,79 @@ describe('a grant of a whole table', () => {
     expect((await grantOf(plain)).withheld).toEqual([]);
   });
 
+  test('tells both domains, and who asked for it, what is withheld from it whenever that changes', async () => {
+    const dataProduct = await mesh.published('told', [ID]);
+    const grant = await granted(dataProduct);
+    const told = async () =>
+      (await mesh.events()).filter(({ type, subject }) => type === 'AccessGranted' && uuidOf(subject.id) === grant);
+    await mesh.update('sales-steward', { dataProduct, tables: tableOf('told', [ID, { name: 'total' }]) });
+    expect(await told()).toMatchObject([{ data: { after: { status: 'ACTIVE' }, withheldColumns: [] } }]);
+    await mesh.update('sales-steward', { dataProduct, tables: tableOf('told', [ID, { name: 'total' }, EMAIL]) });
+    expect((await told()).slice(1)).toMatchObject([
+      {
+        data: { before: { status: 'ACTIVE' }, after: { status: 'ACTIVE' }, withheldColumns: ['told_rows.email'] },
+        actor: { subject: 'sales-steward' },
+        audiencePublic: false,
+        audienceDomains: [mesh.sales.id, mesh.finance],
+        audienceSubjects: ['finance-member'],
+      },
+    ]);
+    await mesh.update('sales-steward', { dataProduct, tables: tableOf('told', [ID, EMAIL, { name: 'day' }]) });
+    expect(await told()).toHaveLength(2);
+    await mesh.update('sales-steward', { dataProduct, tables: tableOf('told', [ID]) });
+    expect((await told()).slice(2)).toMatchObject([{ data: { withheldColumns: [] } }]);
+  });
+
+  test('on its way tells it once, when it stands; one that ends tells of its end alone', async () => {
+    const dataProduct = await mesh.published('underway', [ID]);
+    const input = accessInput({ dataProduct, consumerDomain: mesh.finance, account: 2 });
+    const { accessGrantId } = await seedGrant(mesh, { requester: 'finance-member', decider: 'sales-owner', input });
+    await mesh.update('sales-steward', { dataProduct, tables: tableOf('underway', [ID, EMAIL]) });
+    await mesh.agree();
+    const types = async (id: string) =>
+      (await mesh.events()).flatMap(({ type, subject, data }) =>
+        uuidOf(subject.id) === id ? [[type, data.withheldColumns]] : [],
+      );
+    expect(await types(accessGrantId)).toEqual([['AccessGranted', ['underway_rows.email']]]);
+    const tagged = await mesh.published('tagends', [ID], { accessMode: 'LF_TBAC' });
+    const byTag = await granted(tagged);
+    const source = `forbid (principal, action == Action::"readColumn", resource) when { resource.name == "secret" };`;
+    await mesh.during(source, async () => {
+      const tables = tableOf('tagends', [ID, { name: 'secret' }]);
+      await mesh.update('sales-steward', { dataProduct: tagged, tables });
+    });
+    await mesh.agree();
+    expect(await types(byTag)).toEqual([
+      ['AccessGranted', []],
+      ['AccessRevoked', undefined],
+    ]);
+  });
+
   test('does not grow by a column that would have needed others to approve, and by the others it does', async () => {
-    const dataProduct = await published('stricter', [ID]);
+    const dataProduct = await mesh.published('stricter', [ID]);
     const grant = await granted(dataProduct);
     const tables = tableOf('stricter', [ID, { name: 'salary', classification: 'RESTRICTED' }, { name: 'day' }]);
-    await update('sales-steward', { dataProduct, tables });
+    await mesh.update('sales-steward', { dataProduct, tables });
     expect(await selectOf(grant)).toEqual([['day', 'id']]);
   });
 
   test('loses what is marked later, and the plan says so beforehand', async () => {
-    const dataProduct = await published('marked', [ID, { name: 'email' }]);
+    const dataProduct = await mesh.published('marked', [ID, { name: 'email' }]);
     const grant = await granted(dataProduct);
     const columns = [{ column: 'marked_rows.email', pii: true }];
     const { plan, losses } = await previewTagChange(await mesh.as('sales-steward'), { dataProduct, columns });
     expect(plan.warnings).toContainEqual(expect.stringMatching(/One grant goes on without marked_rows.email/));
     expect(losses).toMatchObject([{ columns: ['email'] }]);
     const tables = tableOf('marked', [ID, EMAIL]);
-    await update('sales-steward', { dataProduct, tables, planDigest: plan.digest });
+    await mesh.update('sales-steward', { dataProduct, tables, planDigest: plan.digest });
     expect(await selectOf(grant)).toEqual([['id']]);
   });
 
   test('says in the plan of a contract what it does not grow by', async () => {
-    const dataProduct = await published('planned', [ID]);
+    const dataProduct = await mesh.published('planned', [ID]);
     const grant = await granted(dataProduct);
-    const schema = `,"servers":[{"server":"lake","type":"s3","location":"s3://sales-lake/data/planned/","format":"parquet"}],"schema":[{
-      "name":"planned_rows","logicalType":"object","properties":[{"name":"id","logicalType":"string","physicalType":"string"},
-      {"name":"email","logicalType":"string","physicalType":"string","classification":"restricted"}]}]}`;
     const owner = await mesh.as('sales-owner');
-    const document = contractOf('planned', '1.0.0').replace(/}$/, schema);
+    const document = contractOf('planned', '1.0.0', [ID, { name: 'email', sensitivity: 'restricted' }]);
     const { dataContractId: dataContract } = await importDataContract(owner, { dataProduct, document });
     const plan = (await planActivation(owner, [dataContract])).get(dataContract);
     expect(plan?.warnings).toContainEqual(expect.stringContaining('without planned_rows.email'));
@@ -241,18 +168,18 @@ describe('a grant of a whole table', () => {
   });
 
   test('ends where less than the table cannot be given: by tag, to write, and where its rows are chosen by it', async () => {
-    const tagged = await published('tagged', [ID], { accessMode: 'LF_TBAC' });
+    const tagged = await mesh.published('tagged', [ID], { accessMode: 'LF_TBAC' });
     const byTag = await granted(tagged);
     const source = `@reason("Not this one.") forbid (principal, action == Action::"readColumn", resource) when { resource.name == "secret" };`;
-    await during(source, async () => {
-      await update('sales-steward', { dataProduct: tagged, tables: tableOf('tagged', [ID, { name: 'secret' }]) });
+    await mesh.during(source, async () => {
+      await mesh.update('sales-steward', { dataProduct: tagged, tables: tableOf('tagged', [ID, { name: 'secret' }]) });
     });
     expect(await grantOf(byTag)).toMatchObject({
       status: 'REVOKING',
       reason: expect.stringMatching(/do not open tagged_rows.secret/),
     });
-    const written = await published('written', [ID]);
-    const own = { consumerDomain: sales.id, principals: [`arn:aws:iam::${'1'.repeat(12)}:role/loader`] };
+    const written = await mesh.published('written', [ID]);
+    const own = { consumerDomain: mesh.sales.id, principals: [`arn:aws:iam::${'1'.repeat(12)}:role/loader`] };
     const input = {
       dataProduct: written,
       ...own,
@@ -260,18 +187,18 @@ describe('a grant of a whole table', () => {
       purpose: 'To load',
     };
     const { accessGrantId } = await seedGrant(mesh, { requester: 'sales-member', decider: 'sales-owner', input });
-    await update('sales-steward', { dataProduct: written, tables: tableOf('written', [ID, EMAIL]) });
+    await mesh.update('sales-steward', { dataProduct: written, tables: tableOf('written', [ID, EMAIL]) });
     expect(await grantOf(accessGrantId)).toMatchObject({ status: 'REVOKING' });
-    const chosen = await published('chosen', [ID, { name: 'email' }]);
+    const chosen = await mesh.published('chosen', [ID, { name: 'email' }]);
     const some = await granted(chosen, { rowFilter: "email LIKE 'a%'", columns: ['id'] });
-    await update('sales-steward', { dataProduct: chosen, tables: tableOf('chosen', [ID, EMAIL]) });
+    await mesh.update('sales-steward', { dataProduct: chosen, tables: tableOf('chosen', [ID, EMAIL]) });
     expect(await grantOf(some)).toMatchObject({ status: 'REVOKING' });
   });
 
   test('is opened again by nobody but who may grant it: Postgres refuses others', async () => {
-    const dataProduct = await published('closed', [ID]);
+    const dataProduct = await mesh.published('closed', [ID]);
     const grant = await granted(dataProduct);
-    await update('sales-steward', { dataProduct, tables: tableOf('closed', [ID, EMAIL]) });
+    await mesh.update('sales-steward', { dataProduct, tables: tableOf('closed', [ID, EMAIL]) });
     const reopen = (who: string) =>
       mesh.database.prisma.$transaction(async (tx) => {
         await tx.$executeRaw`SELECT set_config('meshgate.subject', ${who}, true), set_config('meshgate.authority', 'MEMBER', true)`;

@@ -1,6 +1,7 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { graphql } from '../../src/generated/graphql/gql.js';
 import type { TryPolicyInput } from '../../src/generated/graphql/graphql.js';
+import { parseGlobalId } from '../../src/governance/global-id.js';
 import { ADMIN, inDays, memberOf, openPolicyMesh, ownerOf, type PolicyMesh, stewardOf } from './mesh.js';
 
 const Try = graphql(`
@@ -35,6 +36,7 @@ beforeAll(async () => {
 });
 afterAll(() => mesh.close());
 
+const uuidOf = (id: string): string => parseGlobalId(id)?.id ?? '';
 const tried = async (
   input: TryPolicyInput,
   { first = 50, after }: { first?: number; after?: string } = {},
@@ -112,4 +114,58 @@ test('only who may change a policy may try it, and sees requests for its product
   expect((await tried({ source, domain: mesh.sales }, {}, stewardOf('sales'))).examined).toBe(3);
   await expect(tried({ source: 'permit (principal);' })).rejects.toThrow(/line 1/);
   await expect(tried({})).rejects.toThrow(/Give a policy, a source, or both/);
+});
+
+describe('people', () => {
+  const STEWARD = stewardOf('sales');
+  /** What a text of sales would change about a request. */
+  const change = async (source: string, id: string) => {
+    const { changes } = await tried({ source, domain: mesh.sales });
+    return changes.find(({ accessRequest }) => accessRequest?.id === id);
+  };
+  const OF_SALES = 'forbid (principal, action == Action::"approve", resource in Domain::"sales")';
+
+  test('are those who really could approve', async () => {
+    const { id } = await mesh.asked(await mesh.product('INTERNAL'));
+    expect(await change(`${OF_SALES} unless { principal == User::"${STEWARD.subject}" };`, id)).toMatchObject({
+      before: { outcome: 'NEEDS_APPROVAL' },
+      after: { outcome: 'NEEDS_APPROVAL', required: [{ owners: 0, stewards: 1 }] },
+    });
+  });
+
+  test('whose approval counts are those who approved what was decided about last', async () => {
+    const product = await mesh.product('RESTRICTED');
+    const { id } = await mesh.asked(product, { expiresAt: inDays(10) });
+    await mesh.approve(ownerOf('sales'), id);
+    await mesh.query(`UPDATE "DataProduct" SET "tags" = '{other}' WHERE "id" = $1::uuid`, [uuidOf(product)]);
+    expect(await mesh.approve(STEWARD, id)).toMatchObject({ accessRequest: { status: 'PENDING' } });
+    expect(await change(`${OF_SALES} when { context.approvals.total < 3 };`, id)).toMatchObject({
+      before: { outcome: 'NEEDS_APPROVAL' },
+    });
+  });
+
+  test('whom a deputy stood in for are behind his approval', async () => {
+    await mesh.asOwner(`INSERT INTO "Deputy" ("id", "domainId", "standsInFor", "deputy", "from", "until")
+      SELECT gen_random_uuid(), "id", '${STEWARD.subject}', 'dora', now() - interval '1 hour', now() + interval '1 day'
+      FROM "Domain" WHERE "name" = 'sales'`);
+    const { id } = await mesh.asked(await mesh.product('INTERNAL'));
+    expect(await mesh.approve({ subject: 'dora' }, id)).toMatchObject({ accessRequest: { status: 'APPROVED' } });
+    expect(await change(`${OF_SALES} when { principal == User::"${STEWARD.subject}" };`, id)).toMatchObject({
+      before: { outcome: 'APPROVED' },
+      after: { outcome: 'NEEDS_APPROVAL' },
+    });
+  });
+
+  test('are nobody who is a machine by now', async () => {
+    const late = 'service-account:sales/late';
+    const { id } = await mesh.asked(await mesh.product('INTERNAL'));
+    await mesh.asOwner(`INSERT INTO "DomainMember" ("id", "domainId", "subject", "role", "createdBy")
+      SELECT gen_random_uuid(), "id", '${late}', 'STEWARD', 'admin' FROM "Domain" WHERE "name" = 'sales'`);
+    expect(await mesh.approve({ subject: late }, id)).toMatchObject({ accessRequest: { status: 'APPROVED' } });
+    const outcome = async () => (await change(OWNER_ALONE, id))?.before.outcome;
+    expect(await outcome()).toBe('APPROVED');
+    await mesh.asOwner(`INSERT INTO "ServiceAccount" ("id", "domainId", "name", "subject", "createdBy")
+      SELECT gen_random_uuid(), "id", 'late', '${late}', 'admin' FROM "Domain" WHERE "name" = 'sales'`);
+    expect(await outcome()).toBe('NEEDS_APPROVAL');
+  });
 });

@@ -33,6 +33,9 @@ export async function changeAsSystem(pool: pg.Pool, text: string, values: unknow
     await client.query(`BEGIN; SET LOCAL meshgate.authority = 'SYSTEM'`);
     await client.query(text, values);
     await client.query('COMMIT');
+  } catch (error) {
+    await client.query('ROLLBACK');
+    throw error;
   } finally {
     client.release();
   }

@@ -130,7 +130,7 @@ export const accessEvents = {
   },
   AccessGranted: {
     ...grant,
-    says: 'The grant stands in AWS: the data can be read.',
+    says: 'The grant stands in AWS: the data can be read. Told again where it comes to other columns or names than before.',
     data: {
       ...ofGrant,
       ...change({ status }),
@@ -138,6 +138,12 @@ export const accessEvents = {
       database: optional(nullable(text('The database, as the reader sees it.', 'data_products'))),
       tables: optional(tables),
       columns: optional(columns),
+      withheldColumns: optional(
+        list(
+          text('A column, as `table.column`.', 'orders.email'),
+          'Columns that came to the product, or were marked, since it was approved, and that it does not open: who needs them asks anew.',
+        ),
+      ),
       athenaSql: optional(
         nullable(text('A query to try.', 'SELECT "order_id" FROM "data_products"."orders" LIMIT 10')),
       ),
