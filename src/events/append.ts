@@ -54,7 +54,7 @@ function pendingRow(event: NewEvent) {
     correlationId: event.correlationId,
     causationId: event.causationId ?? null,
     occurredAt: occurredAt.toISOString(),
-    data: bounded(withoutRowFilters(event.data)) as Prisma.InputJsonObject,
+    data: bounded(withoutRowFilters(event.type, event.data)) as Prisma.InputJsonObject,
   };
   return {
     id,

@@ -21,6 +21,8 @@ export interface Field<T = unknown> {
   readonly members?: true;
   /** LIST: each of it. */
   readonly item?: Field;
+  /** It shows an AWS object, of which nobody is told which rows it lets through (row-filters.ts). */
+  readonly showsAws?: true;
   /** OBJECT: its fields, and its name in the API; without a name it is JSON there. */
   readonly fields?: Fields;
   readonly name?: string;
@@ -111,6 +113,9 @@ export const nullable = <T>(one: Required<T>): Required<T | null> => ({ ...one, 
 
 /** A value that may be left out. */
 export const optional = <T>(one: Required<T>): Field<T> & Optional => ({ ...one, optional: true });
+
+/** A value that shows what an AWS object is or should be: never with the rows that it lets through. */
+export const showingAws = <F extends Field>(one: F): F => ({ ...one, showsAws: true });
 
 /** What changed: the fields as they were and as they are. */
 export const change = <const F extends Fields>(fields: F) => ({

@@ -11,6 +11,7 @@ import {
   object,
   optional,
   record,
+  showingAws,
   text,
   time,
 } from '../fields.js';
@@ -154,7 +155,7 @@ export const accessEvents = {
   AccessFailed: {
     ...grant,
     says: 'A grant could not be brought about.',
-    data: { ...ofGrant, ...change({ status }), reason, failures },
+    data: { ...ofGrant, ...change({ status }), reason: showingAws(reason), failures },
   },
   AccessExtended: {
     ...grant,
@@ -191,7 +192,7 @@ export const accessEvents = {
       ...change({ status }),
       ...{ principals, expiresAt },
       revokedBy: nullable(text('Who ended it.', 'tomasz.nowak')),
-      reason: nullable(reason),
+      reason: showingAws(nullable(reason)),
     },
   },
   AccessExpired: {
@@ -202,7 +203,7 @@ export const accessEvents = {
       ...change({ status }),
       ...{ principals, expiresAt },
       revokedBy: nullable(text('Who ended it.', 'meshgate')),
-      reason: nullable(reason),
+      reason: showingAws(nullable(reason)),
     },
   },
 } as const satisfies Record<string, EventDefinition>;

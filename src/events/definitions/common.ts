@@ -1,5 +1,18 @@
 import { AccessMode, Classification, Permission } from '../../generated/prisma/enums.js';
-import { choice, free, id, integer, list, nullable, object, optional, record, text, time } from '../fields.js';
+import {
+  choice,
+  free,
+  id,
+  integer,
+  list,
+  nullable,
+  object,
+  optional,
+  record,
+  showingAws,
+  text,
+  time,
+} from '../fields.js';
 
 /** Fields that several event types share: the same name means the same everywhere. */
 
@@ -62,7 +75,7 @@ export const failures = list(
     error: nullable(
       object('EventFailureReason', 'What AWS answered.', {
         code: optional(text('The AWS error name.', 'AccessDeniedException')),
-        message: optional(text('What happened.', 'Insufficient Lake Formation permission(s).')),
+        message: optional(showingAws(text('What happened.', 'Insufficient Lake Formation permission(s).'))),
       }),
     ),
   }),

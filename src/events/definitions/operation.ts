@@ -1,4 +1,4 @@
-import { anything, flag, id, integer, list, nullable, object, optional, record, text } from '../fields.js';
+import { anything, flag, id, integer, list, nullable, object, optional, record, showingAws, text } from '../fields.js';
 import { reason } from './common.js';
 import type { EventDefinition } from './definition.js';
 
@@ -25,10 +25,15 @@ const foreignGrant = optional(
     account: optional(text('The account in which it was found.', '111122223333')),
     principal: text('Who holds it.', 'arn:aws:iam::333344445555:role/somebody'),
     resource: text('What it is on.', 'table 111122223333/commerce_nrac/orders'),
-    permissions: optional(anything('Permission name -> ALL_COLUMNS, or a list of columns.', { SELECT: 'ALL_COLUMNS' })),
+    permissions: optional(
+      showingAws(anything('Permission name -> ALL_COLUMNS, or a list of columns.', { SELECT: 'ALL_COLUMNS' })),
+    ),
   }),
 );
-const differences = list(text('A point.', 'permissions is [], wanted ["SELECT"]'), 'In which points AWS differs.');
+const differences = list(
+  showingAws(text('A point.', 'permissions is [], wanted ["SELECT"]')),
+  'In which points AWS differs.',
+);
 const status = text('The state of the object.', 'STUCK');
 
 /** What happens to policies, and to the AWS objects that the mesh needs. */
@@ -59,7 +64,7 @@ export const operationEvents = {
       ...ofResource,
       ...{ status, foreignGrant },
       code: text('The AWS error name.', 'AccessDeniedException'),
-      message: text('What happened.', 'Insufficient Lake Formation permission(s).'),
+      message: showingAws(text('What happened.', 'Insufficient Lake Formation permission(s).')),
     },
   },
   ResourceRepaired: {
@@ -69,8 +74,10 @@ export const operationEvents = {
       ...ofResource,
       foreignGrant,
       by: text('MESHGATE, or OTHERS who put it right themselves.', 'MESHGATE'),
-      before: optional(anything('The permissions of a foreign grant, as they were.', { SELECT: 'ALL_COLUMNS' })),
-      after: optional(anything('null: the foreign grant is gone.', null)),
+      before: optional(
+        showingAws(anything('The permissions of a foreign grant, as they were.', { SELECT: 'ALL_COLUMNS' })),
+      ),
+      after: optional(showingAws(anything('null: the foreign grant is gone.', null))),
     },
   },
   ResourceDrifted: {
@@ -81,9 +88,9 @@ export const operationEvents = {
       foreignGrant,
       driftPolicy: text('REPAIR, REPORT or REVOKE: what is done about it.', 'REPAIR'),
       differences: optional(differences),
-      spec: optional(anything('What must be.', { permissions: ['SELECT'] })),
-      before: optional(anything('What AWS showed before.', { permissions: ['SELECT'] })),
-      after: optional(anything('What AWS shows now; null: nothing.', { permissions: [] })),
+      spec: optional(showingAws(anything('What must be.', { permissions: ['SELECT'] }))),
+      before: optional(showingAws(anything('What AWS showed before.', { permissions: ['SELECT'] }))),
+      after: optional(showingAws(anything('What AWS shows now; null: nothing.', { permissions: [] }))),
     },
   },
   ResourceRetried: {
