@@ -2,6 +2,7 @@ import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { until } from '../src/demo/client.js';
 import { append } from '../src/events/append.js';
+import { type MeshEventFilter, neverMet } from '../src/events/filter.js';
 import { type EventType, SYSTEM_ACTOR } from '../src/events/types.js';
 import { openDatabase } from '../src/server/database.js';
 import { mainJob, reader } from './testkit/access.js';
@@ -155,15 +156,40 @@ describe('the events of a mesh', () => {
     expect(stream.heard.slice(0, nodes.length).map(({ meshEvents }) => meshEvents)).toEqual(nodes);
   });
 
-  test('name the objects that they refer to only to who may see those', async () => {
-    const query = `subscription ($after: EventCursor) {
-      meshEvents(after: $after, filter: { types: [DATA_PRODUCT_READY] }) { ... on DataProductReady { dataProduct { path } } } }`;
-    const stream = await subscribe<{ meshEvents: { dataProduct: { path: string } | null } }>('otto.outsider', query, {
-      after: BEGINNING,
-    });
-    await stream.hears((heard) =>
-      heard.some(({ meshEvents }) => meshEvents.dataProduct?.path === 'logistics/shipments'),
-    );
+  test('name the objects that they refer to only to who may see those now', async () => {
+    type Ready = { dataProduct: { path: string } | null };
+    const pathOf = ({ dataProduct }: Ready) => dataProduct?.path ?? null;
+    const fields = '... on DataProductReady { dataProduct { path } }';
+    const filter = 'filter: { types: [DATA_PRODUCT_READY] }';
+    const paged = async (subject: string) => {
+      const query = `{ events(first: 100, ${filter}) { nodes { ${fields} } } }`;
+      return (await ask<{ events: { nodes: Ready[] } }>(subject, query)).events.nodes.map(pathOf);
+    };
+    const streamed = async (subject: string, count: number) => {
+      const query = `subscription ($after: EventCursor) { meshEvents(after: $after, ${filter}) { ${fields} } }`;
+      const stream = await subscribe<{ meshEvents: Ready }>(subject, query, { after: BEGINNING });
+      await stream.hears((heard) => heard.length >= count);
+      return stream.heard.map(({ meshEvents }) => pathOf(meshEvents));
+    };
+    /** The same on a page of the log and in a stream. */
+    const pathsSeenBy = async (subject: string) => {
+      const paths = await paged(subject);
+      expect(await streamed(subject, paths.length)).toEqual(paths);
+      return paths;
+    };
+    const become = (status: string) =>
+      owner.query('UPDATE "DataProduct" SET "status" = $1::"DataProductStatus" WHERE "name" = \'shipments\'', [status]);
+    const before = await pathsSeenBy('otto.outsider');
+    expect(before).toContain('logistics/shipments');
+    await become('DRAFT');
+    try {
+      expect(await pathsSeenBy('otto.outsider')).toEqual(
+        before.map((path) => (path === 'logistics/shipments' ? null : path)),
+      );
+      expect(await pathsSeenBy('ada.admin')).toContain('logistics/shipments');
+    } finally {
+      await become('PUBLISHED');
+    }
   });
 });
 
@@ -234,6 +260,18 @@ describe('a filter of events', () => {
       'NOT_FOUND',
       /`dataProducts` was not found, or you may not see it/,
     ],
+    [
+      'by tags of events that have none',
+      async () => ({ types: ['DOMAIN_REGISTERED'], tags: ['sales'] }),
+      'BAD_USER_INPUT',
+      /No event of these `types` meets `tags`/,
+    ],
+    [
+      'by a product of another domain than it names',
+      async () => ({ domains: [await domainId('finance')], dataProducts: [await idOf('logistics/shipments')] }),
+      'BAD_USER_INPUT',
+      /`dataProducts` are all of other domains/,
+    ],
     ['by a classification that is none', async () => ({ minimumClassification: 'SECRET' }), 'BAD_USER_INPUT', /SECRET/],
   ])('%s is refused, with what is wrong with it', async (_, filterOf, code, message) => {
     const filter = await filterOf();
@@ -248,6 +286,29 @@ describe('a filter of events', () => {
     await stream.ended;
     expect(stream.errors).toEqual([{ code, message: expect.stringMatching(message) }]);
     expect(stream.heard).toEqual([]);
+  });
+
+  test('is never refused where an event passes it', async () => {
+    type Row = Logged & { domainId: string | null; productId: string | null };
+    const { rows } = await owner.query<Row>('SELECT "seq"::text, "type", "data", "domainId", "productId" FROM "Event"');
+    const refused = rows.filter(({ type, data, domainId, productId }) => {
+      const filter: MeshEventFilter = {
+        types: [type],
+        domains: domainId === null ? null : [domainId],
+        dataProducts: productId === null ? null : [productId],
+        tags: Array.isArray(data.tags) ? data.tags : null,
+        minimumClassification: typeof data.classification === 'string' ? 'PUBLIC' : null,
+      };
+      return neverMet(filter).length > 0;
+    });
+    expect(rows.length).toBeGreaterThan(50);
+    expect(refused).toEqual([]);
+    expect(neverMet({ types: ['DomainReady', 'AccessGranted'], tags: ['sales'] })).toEqual([]);
+    expect(neverMet({ types: ['DomainReady', 'ResourceStuck'], tags: ['sales'], dataProducts: ['p'] })).toEqual([
+      'tags',
+    ]);
+    // Each alone could be met, by one type or the other; both together by none.
+    expect(neverMet({ types: ['TokenCreated', 'RestrictedDetailsRead'], tags: ['sales'] })).toEqual(['tags']);
   });
 
   test('lets through what holds for all of its parts', async () => {
@@ -324,6 +385,7 @@ describe('events of a domain', () => {
       after: BEGINNING,
     });
     const stranger = await subscribe<Received>('otto.outsider', QUERY, { domain, after: BEGINNING });
+    const everywhere = await subscribe<Received>('ada.admin', QUERY, { domain, after: BEGINNING });
     await receive('commerce', 'SaleRecorded', { of: 'another domain' });
     await receive('logistics', 'SaleRecorded', { sale: 'S-1' });
     await receive('logistics', 'TruckLeft', { truck: 7 });
@@ -340,6 +402,8 @@ describe('events of a domain', () => {
       ...{ type: 'DOMAIN_EVENT_RECEIVED', domain: { name: 'logistics' }, account: '222233334444' },
       ...{ source: 'com.example.sales', detailType: 'TruckLeft', detail: { truck: 7 } },
     });
+    await everywhere.hears((heard) => heard.length >= 3);
+    expect(everywhere.heard).toEqual(all.heard);
     expect(stranger.heard).toEqual([]);
     expect(stranger.errors).toEqual([]);
   });

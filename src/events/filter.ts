@@ -1,5 +1,12 @@
 import type { Classification } from '../generated/prisma/enums.js';
-import { classificationsFrom, type EventType, type LogEvent } from './types.js';
+import {
+  classificationsFrom,
+  EVENT_TYPES,
+  type EventType,
+  isOfDomains,
+  type LogEvent,
+  type SubjectType,
+} from './types.js';
 
 /**
  * What a reader of the log asks for. Every part that is given must hold; a part left out holds always; an empty list never.
@@ -48,6 +55,35 @@ export function matches(filter: MeshEventFilter, subject: string): (event: LogEv
     (!tags || tagsOf(event).some((tag) => tags.has(tag))) &&
     (!classified || classificationsOf(event).some((one) => classified.has(one))) &&
     (!filter.mine || event.actor.subject === subject || event.audience.subjects.includes(subject));
+}
+
+/** The parts of a filter that no event of some types can meet, whatever happens. */
+export type NeverMet = 'domains' | 'dataProducts' | 'tags' | 'minimumClassification';
+
+/** What events about a product are about. */
+const OF_A_PRODUCT: ReadonlySet<SubjectType> = new Set([
+  'DataProduct',
+  'DataContract',
+  'AccessRequest',
+  'AccessGrant',
+  'Resource',
+]);
+
+const MAY_MEET: Record<NeverMet, (type: EventType) => boolean> = {
+  domains: isOfDomains,
+  dataProducts: (type) => OF_A_PRODUCT.has(EVENT_TYPES[type].subject),
+  tags: (type) => 'tags' in EVENT_TYPES[type].data,
+  minimumClassification: (type) => 'classification' in EVENT_TYPES[type].data,
+};
+
+/** The parts of a filter that no event of its types can meet; empty where some event could meet all of them. */
+export function neverMet(filter: MeshEventFilter): NeverMet[] {
+  const { types } = filter;
+  if (!types) return [];
+  const given = (Object.keys(MAY_MEET) as NeverMet[]).filter((part) => filter[part]);
+  if (types.some((type) => given.every((part) => MAY_MEET[part](type)))) return [];
+  const alone = given.filter((part) => !types.some((type) => MAY_MEET[part](type)));
+  return alone.length > 0 ? alone : given;
 }
 
 /** Who of a class of viewers gets an event: all, those to whom it is addressed by their subject, or nobody. */

@@ -47,6 +47,11 @@ export type SubjectType =
   | 'Webhook'
   | 'QuarantinedEvent';
 
+const OF_NO_DOMAIN: ReadonlySet<SubjectType> = new Set(['Publisher', 'PersonalAccessToken']);
+
+/** Whether events of a type may belong to a domain; the others are the admins' affair, or one person's. */
+export const isOfDomains = (type: EventType): boolean => !OF_NO_DOMAIN.has(EVENT_TYPES[type].subject);
+
 /** This classification and the stricter ones. */
 export function classificationsFrom(least: Classification): Classification[] {
   const all = Object.keys(Classification) as Classification[];

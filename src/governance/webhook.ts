@@ -1,9 +1,11 @@
+import { isOfDomains } from '../events/types.js';
 import type { Domain, Prisma, Webhook } from '../generated/prisma/client.js';
 import { announceWebhook } from './announce.js';
 import { assertCan, assertTokenAllows, can, type Subjects } from './authorization.js';
 import type { Context } from './context.js';
-import { conflict, notFound, wrongState } from './error.js';
+import { conflict, invalid, notFound, wrongState } from './error.js';
 import type { WithSecret } from './personal-access-token.js';
+import type { EventFilter } from './read/event.js';
 import { lockDomain } from './rows.js';
 import { newRowId } from './secret.js';
 import { mutate, type Tx } from './transaction.js';
@@ -40,6 +42,7 @@ export async function registerWebhook(ctx: Context, input: RegisterWebhookInput)
     const domain = await lockOwner(tx, given.domain);
     assertCan(ctx.viewer, 'webhook:change', webhookSubject(domain?.id ?? null));
     await refuseTooMany(tx, domain);
+    refuseUnheard(domain?.id ?? null, given.filter);
     const { name, url, filter } = given;
     const id = newRowId();
     const data = { id, domainId: domain?.id ?? null, name, url, filter: filter as Prisma.InputJsonObject };
@@ -67,10 +70,20 @@ async function refuseTooMany(tx: Tx, domain: Domain | null): Promise<void> {
   );
 }
 
+/** What is nobody's but the admins' or one person's affair reaches no webhook of a domain. */
+function refuseUnheard(domainId: string | null, filter: EventFilter | undefined): void {
+  if (domainId === null || !filter?.types || filter.types.some(isOfDomains)) return;
+  throw invalid(
+    'filter.types',
+    'A webhook of a domain hears of none of these `types`: name others, or leave them out.',
+  );
+}
+
 /** Changes name, URL or filter, from the next delivery on. */
 export async function updateWebhook(ctx: Context, input: UpdateWebhookInput): Promise<WebhookIds> {
   const { webhook: id, change } = readUpdate(ctx, input);
   return onWebhook(ctx, { mutation: 'updateWebhook', id, input }, async (tx, before) => {
+    refuseUnheard(before.domainId, change.filter);
     const same = (key: string) =>
       JSON.stringify(before[key as keyof Webhook]) === JSON.stringify(change[key as keyof typeof change]);
     const changed = Object.keys(change).filter((key) => !same(key));

@@ -1,16 +1,18 @@
+import { neverMet } from '../events/filter.js';
 import { invalid, notFound } from '../governance/error.js';
 import { type NodeType, parseGlobalId } from '../governance/global-id.js';
 import { dataProductShape } from '../governance/read/data-product.js';
 import { domainShape } from '../governance/read/domain.js';
 import type { EventFilter } from '../governance/read/event.js';
-import { readList, type Shape } from '../governance/read/select.js';
+import { type ReadObject, readList, type Shape } from '../governance/read/select.js';
 import type { MeshEventFilter } from '../schema/event.js';
 import type { RequestContext } from './context.js';
 import { decodeFilter } from './decode.js';
 
 /**
- * A client's filter with row ids. A filter that can let nothing through is a mistake of his, and he hears of it: throws VALIDATION for an
- * empty list or an id of another type, and NOT_FOUND for what is not there or what he may not see. One statement for each list of ids.
+ * A client's filter with row ids, for streams, pages and webhooks alike. A filter that can let nothing through is a mistake of his, and he
+ * hears of it: throws VALIDATION for an empty list, an id of another type or parts that no event can meet together, and NOT_FOUND for what
+ * is not there or what he may not see. One statement for each list of ids.
  */
 export async function readEventFilter(
   rc: RequestContext,
@@ -25,9 +27,29 @@ export async function readEventFilter(
       );
     }
   }
+  const decoded = decodeFilter({ ...filter }) as EventFilter;
+  assertCanBeMet(decoded);
   await assertSeen(rc, { name: 'domains', ids: domains, type: 'Domain', shape: domainShape });
-  await assertSeen(rc, { name: 'dataProducts', ids: dataProducts, type: 'DataProduct', shape: dataProductShape });
-  return decodeFilter({ ...filter }) as EventFilter;
+  const products = { name: 'dataProducts', ids: dataProducts, type: 'DataProduct', shape: dataProductShape } as const;
+  const seen = await assertSeen(rc, products);
+  const { domains: within } = decoded;
+  if (within && dataProducts && !seen.some(({ domainId }) => within.includes(String(domainId))))
+    throw invalid(
+      'filter.dataProducts',
+      '`dataProducts` are all of other domains than `domains`, so no event would pass: leave one of the two out.',
+    );
+  return decoded;
+}
+
+/** Parts add up: what no event of the types can say leaves nothing over. */
+function assertCanBeMet(filter: EventFilter): void {
+  const [part, ...more] = neverMet(filter);
+  if (part === undefined) return;
+  const named = [part, ...more].map((one) => `\`${one}\``).join(' and ');
+  throw invalid(
+    `filter.${part}`,
+    `No event of these \`types\` meets ${named}, so none would pass: name other types, or leave ${named} out.`,
+  );
 }
 
 interface Named {
@@ -39,15 +61,17 @@ interface Named {
 
 const CALLED: Partial<Record<NodeType, string>> = { Domain: 'domain', DataProduct: 'data product' };
 
-async function assertSeen(rc: RequestContext, { name, ids, type, shape }: Named): Promise<void> {
-  if (!ids) return;
+async function assertSeen(rc: RequestContext, { name, ids, type, shape }: Named): Promise<ReadObject[]> {
+  if (!ids) return [];
   const rows = ids.map((id) => {
     const parsed = parseGlobalId(id);
     if (parsed?.type !== type)
       throw invalid(`filter.${name}`, `"${id.slice(0, 100)}" is not the id of a ${CALLED[type]}.`);
     return parsed.id;
   });
-  const seen = new Set((await readList(rc.read, shape, rows, [])).map(({ id }) => id));
-  const missing = ids.find((_, index) => !seen.has(rows[index]));
+  const seen = await readList(rc.read, shape, rows, []);
+  const known = new Set(seen.map(({ id }) => id));
+  const missing = ids.find((_, index) => !known.has(rows[index]));
   if (missing !== undefined) throw notFound(`The ${CALLED[type]} ${missing} of \`${name}\``);
+  return seen;
 }

@@ -27,6 +27,7 @@ import {
 import { enableWebhook, pingWebhook, redeliverWebhook } from '../governance/webhook-delivery.js';
 import { Domain } from '../schema/domain.js';
 import { WebhookDeliveryStatus } from '../schema/enums.js';
+import type { MeshEventFilter } from '../schema/event.js';
 import {
   DisableWebhookInput,
   EnableWebhookInput,
@@ -53,7 +54,8 @@ import {
 } from '../schema/webhook.payload.js';
 import { nestedPage, PageArgs, rootPage } from './connection.js';
 import type { RequestContext } from './context.js';
-import { decodeFilter, decodeId } from './decode.js';
+import { decodeId } from './decode.js';
+import { readEventFilter } from './event-filter.js';
 import { answer, answerWithSecret } from './result.js';
 
 @ArgsType()
@@ -77,8 +79,9 @@ const decodeWebhook = <T extends { webhook: string }>(input: T): T => ({
   ...input,
   webhook: decodeId('Webhook', input.webhook),
 });
-const decodeEvents = (filter: object | null | undefined) =>
-  filter ? { filter: decodeFilter({ ...filter }) as EventFilter } : {};
+/** By the rules of subscriptions. */
+const readEvents = async (rc: RequestContext, filter: MeshEventFilter | null | undefined) =>
+  filter ? { filter: await readEventFilter(rc, filter) } : {};
 
 @Resolver(() => Webhook)
 export class WebhookResolver {
@@ -100,7 +103,7 @@ export class WebhookResolver {
   ) {
     const action = async () => {
       const domain = input.domain ? decodeId('Domain', input.domain) : null;
-      return registerWebhook(rc.ctx, { ...input, domain, ...decodeEvents(filter) });
+      return registerWebhook(rc.ctx, { ...input, domain, ...(await readEvents(rc, filter)) });
     };
     return answerWithSecret(rc, info, { action, objects: webhookOf });
   }
@@ -112,7 +115,7 @@ export class WebhookResolver {
     @Info() info: GraphQLResolveInfo,
   ) {
     return answer(rc, info, async () =>
-      webhookOf(await updateWebhook(rc.ctx, { ...decodeWebhook(input), ...decodeEvents(filter) })),
+      webhookOf(await updateWebhook(rc.ctx, { ...decodeWebhook(input), ...(await readEvents(rc, filter)) })),
     );
   }
 

@@ -319,6 +319,76 @@ describe('what is given', () => {
     });
   });
 
+  const named = (type: string) => Buffer.from(`${type}:00000000-0000-4000-8000-000000000000`).toString('base64url');
+
+  test.each<[string, object, string, string | undefined, RegExp]>([
+    ['without any type', { types: [] }, 'VALIDATION', 'filter.types', /`types` is empty/],
+    ['without any domain', { domains: [] }, 'VALIDATION', 'filter.domains', /`domains` is empty/],
+    ['without any product', { dataProducts: [] }, 'VALIDATION', 'filter.dataProducts', /`dataProducts` is empty/],
+    ['without any tag', { tags: [] }, 'VALIDATION', 'filter.tags', /`tags` is empty/],
+    [
+      'by what is no id',
+      { domains: ['commerce'] },
+      'VALIDATION',
+      'filter.domains',
+      /"commerce" is not the id of a domain/,
+    ],
+    [
+      'by the id of something else',
+      { dataProducts: [named('Domain')] },
+      'VALIDATION',
+      'filter.dataProducts',
+      /is not the id/,
+    ],
+    [
+      'by a domain that is not there',
+      { domains: [named('Domain')] },
+      'NOT_FOUND',
+      undefined,
+      /`domains` was not found/,
+    ],
+    [
+      'by a product that is not there',
+      { dataProducts: [named('DataProduct')] },
+      'NOT_FOUND',
+      undefined,
+      /`dataProducts` was not found/,
+    ],
+    [
+      'by tags of events that have none',
+      { types: ['DOMAIN_UPDATED'], tags: ['sales'] },
+      'VALIDATION',
+      'filter.tags',
+      /meets `tags`/,
+    ],
+    [
+      'by events that no domain hears',
+      { types: ['TOKEN_CREATED', 'PUBLISHER_PAUSED'] },
+      'VALIDATION',
+      'filter.types',
+      /hears of none of these/,
+    ],
+  ])('a filter %s is refused as in a subscription, when it is registered and when it is changed', async (...given) => {
+    const [, filter, code, path, message] = given;
+    const refusal = { code, message: expect.stringMatching(message), ...(path ? { path } : {}) };
+    expect(await register('commerce.owner', { url: 'https://crm.example/', filter })).toMatchObject(refusal);
+    const { webhook } = await act('commerce.owner', REGISTER, {
+      ...{ name: 'filtered', domain: domains.get('commerce'), url: 'https://crm.example/' },
+      idempotencyKey: 'filtered',
+    });
+    expect(await act('commerce.owner', mutation('updateWebhook'), { webhook: webhook.id, filter })).toMatchObject(
+      refusal,
+    );
+    expect(await look('commerce.owner', webhook.id)).toMatchObject({ filter: {} });
+  });
+
+  test('a webhook of the mesh may hear of what no domain hears', async () => {
+    const filter = { types: ['PUBLISHER_PAUSED'] };
+    const made = await register('ada.admin', { url: 'https://siem.example/', domain: null, filter });
+    expect(made.webhook).toMatchObject({ filter });
+    await act('ada.admin', mutation('removeWebhook', WEBHOOK, 'webhook'), { webhook: made.webhook.id });
+  });
+
   test('a name that another has, and a twenty-first webhook, are refused', async () => {
     const made = await register('finance.owner', {
       domain: domains.get('finance'),
