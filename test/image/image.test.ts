@@ -109,7 +109,7 @@ function onThisMachine(): Record<string, string> {
     AWS_SECRET_ACCESS_KEY: keys.secretAccessKey,
     MESHGATE_AWS_ENDPOINT: sandbox.url,
     MESHGATE_ISSUERS: JSON.stringify([
-      { issuer: 'urn:meshgate:sandbox', jwksUri, audience: 'meshgate', typ: 'at+jwt' },
+      { issuer: 'urn:meshgate:sandbox', jwksUri, audience: 'meshgate', typ: 'at+jwt', adminGroups: ['mesh-admins'] },
     ]),
   };
 }
@@ -222,8 +222,10 @@ describe('compose.yaml', () => {
 
   it('gives the owner’s login to migrate alone, and every secret as a file', () => {
     expect(services.migrate?.secrets).toEqual(['database_owner_url']);
-    expect(services.api?.secrets).toEqual(['database_url']);
-    expect(services.worker?.secrets).toEqual(['database_url']);
+    // Whoever makes a webhook's secret, and whoever signs with it.
+    expect(services.api?.secrets).toEqual(['database_url', 'webhook_keys']);
+    expect(services.worker?.secrets).toEqual(['database_url', 'webhook_keys']);
+    expect(Buffer.from(readFileSync(join(folder, 'secrets/webhook_keys'), 'utf8'), 'base64')).toHaveLength(32);
     for (const [name, { environment = {} }] of Object.entries(services)) {
       const open = Object.keys(environment).filter(
         (key) => /PASSWORD|SECRET|TOKEN|URL|KEY/.test(key) && !key.endsWith('_FILE'),
@@ -261,15 +263,12 @@ describe('what the image runs', () => {
       await expect.poll(() => statusOf(`${url}/readyz`), { timeout: 40_000, message: output() }).toBe(200);
       expect(await statusOf(`${url}/healthz`)).toBe(200);
     }
-    const response = await fetch(`${api.url}/graphql`, {
-      method: 'POST',
-      headers: {
-        'content-type': 'application/json',
-        authorization: `Bearer ${await sandbox.issuer.issueToken({ subject: 'ada', name: 'Ada', groups: [] })}`,
-      },
-      body: JSON.stringify({ query: '{ viewer { subject } }' }),
+    expect(await ask(api, '{ viewer { subject } }')).toEqual({ data: { viewer: { subject: 'ada' } } });
+    const webhook = `mutation { registerWebhook(input: { name: "siem", url: "https://siem.example/", filter: { types: [DOMAIN_REGISTERED] } }) {
+      ... on RegisterWebhookPayload { secret } ... on UserError { code message } } }`;
+    expect(await ask(api, webhook)).toEqual({
+      data: { registerWebhook: { secret: expect.stringMatching(/^whsec_/) } },
     });
-    expect(await response.json()).toEqual({ data: { viewer: { subject: 'ada' } } });
     expect(await healthcheck(api)).toBe(0);
     for (const { child } of [api, worker]) child.kill(image.config.stopSignal as NodeJS.Signals);
     expect(await Promise.all([api.ended, worker.ended])).toEqual([0, 0]);
@@ -277,6 +276,12 @@ describe('what the image runs', () => {
     expect(fingerprint()).toEqual(before);
   });
 });
+
+async function ask({ url }: Container, query: string): Promise<unknown> {
+  const token = await sandbox.issuer.issueToken({ subject: 'ada', name: 'Ada', groups: ['mesh-admins'] });
+  const headers = { 'content-type': 'application/json', authorization: `Bearer ${token}` };
+  return (await fetch(`${url}/graphql`, { method: 'POST', headers, body: JSON.stringify({ query }) })).json();
+}
 
 /** Secrets are there before anything runs, readable by all and writable by none. */
 function writeSecret(name: string, text: string): void {
