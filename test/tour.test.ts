@@ -26,6 +26,7 @@ const STEPS = [
   'revoke by tag',
   'revoked by tag',
   'canRead by tag after revoke',
+  'domain events',
   'stream',
 ];
 
@@ -51,6 +52,7 @@ test.each(['first', 'second'])('the tour passes every step, the %s time', async 
   expect(told.get('canRead by tag before approval')).not.toContain('yes');
   expect(told.get('canRead by tag after approval')).toMatch(/^(reader \w+: yes, )+stranger \w+: no$/);
   expect(told.get('canRead by tag after revoke')).not.toContain('yes');
+  expect(told.get('domain events')).toMatch(/^commerce tells of SaleRecorded: .*"S-1002"/);
 });
 
 test('the tour says which step failed where its decider may not decide', async () => {

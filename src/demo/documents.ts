@@ -12,6 +12,24 @@ export const MeshEventsDocument = graphql(`
   }
 `);
 
+export const DomainEventsDocument = graphql(`
+  subscription TourDomainEvents($domain: ID!, $after: EventCursor) {
+    domainEvents(domain: $domain, after: $after) {
+      source
+      detailType
+      detail
+    }
+  }
+`);
+
+export const DomainEventsTold = graphql(`
+  query TourDomainEventsTold {
+    events(first: 2, filter: { types: [DOMAIN_EVENT_RECEIVED] }) {
+      nodes { cursor domain { id name } }
+    }
+  }
+`);
+
 export const WhoAmI = graphql(`
   query TourWhoAmI {
     viewer {

@@ -77,6 +77,30 @@ export const DEMO_USERS: readonly DemoUser[] = [
 /** DomainRole of a demo role. */
 export const domainRole = (role: DemoUser['role']): DomainRole => (role ?? 'member').toUpperCase() as DomainRole;
 
+/** What Commerce's tills tell the mesh of, and what they have told. */
+export const DEMO_EVENTS = {
+  domain: 'commerce',
+  detailType: 'SaleRecorded',
+  description: 'A till of a shop recorded a sale.',
+  schema: {
+    type: 'object',
+    required: ['sale', 'shop', 'amount', 'currency'],
+    properties: {
+      sale: { type: 'string', description: 'Its number.' },
+      shop: { type: 'string', description: 'Which shop.' },
+      amount: { type: 'number', minimum: 0, description: 'With taxes.' },
+      currency: { enum: ['EUR', 'CHF'] },
+    },
+    additionalProperties: false,
+  },
+  source: 'com.example.commerce.tills',
+  told: [
+    { sale: 'S-1001', shop: 'Vienna', amount: 49.9, currency: 'EUR' },
+    { sale: 'S-1002', shop: 'Zurich', amount: 120, currency: 'CHF' },
+    { sale: 'S-1003', shop: 'Vienna', amount: 12.5, currency: 'EUR' },
+  ],
+} as const;
+
 /** One product of the demo, made from its contract in `contracts/`. */
 interface DemoProduct {
   domain: string;

@@ -2,7 +2,15 @@ import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { graphql } from '../generated/graphql/gql.js';
 import { createClient, type Execute, payload, until } from './client.js';
-import { DEMO_DOMAINS, DEMO_PRODUCTS, DEMO_REGION, DEMO_USERS, domainRole, GOVERNANCE_ACCOUNT } from './mesh.js';
+import {
+  DEMO_DOMAINS,
+  DEMO_EVENTS,
+  DEMO_PRODUCTS,
+  DEMO_REGION,
+  DEMO_USERS,
+  domainRole,
+  GOVERNANCE_ACCOUNT,
+} from './mesh.js';
 
 /** Where to seed: the API's URL, a token for each demo subject, and somebody to tell. */
 export interface SeedOptions {
@@ -112,6 +120,24 @@ const Requests = graphql(`
   }
 `);
 
+const RegisterEventType = graphql(`
+  mutation SeedRegisterEventType($input: RegisterDomainEventTypeInput!) {
+    registerDomainEventType(input: $input) {
+      __typename
+      ... on UserError { code message }
+    }
+  }
+`);
+
+const PublishEvent = graphql(`
+  mutation SeedPublishEvent($input: PublishDomainEventInput!) {
+    publishDomainEvent(input: $input) {
+      __typename
+      ... on UserError { code message }
+    }
+  }
+`);
+
 /**
  * Fills an installation with the demo mesh, through the public API alone. Looks before each step, so that it can be run again
  * over what an earlier run left half-way. Ends when the domains and the published products are ready.
@@ -133,6 +159,8 @@ export async function seedDemo({ graphql: url, tokenOf, progress }: SeedOptions)
   for (const product of DEMO_PRODUCTS) {
     await seedProduct(owners.get(product.domain) as Execute, domainIds.get(product.domain) as string, product);
   }
+  const { domain: telling } = DEMO_EVENTS;
+  await seedEvents(owners.get(telling) as Execute, domainIds.get(telling) as string);
   progress('waiting until AWS agrees');
   for (const { name } of DEMO_DOMAINS) await domainReady(admin, name);
   for (const product of DEMO_PRODUCTS) {
@@ -224,6 +252,17 @@ async function registerProduct(
     contract,
   };
   payload((await owner(RegisterProduct, { input })).registerDataProduct);
+}
+
+/** What a domain's own systems tell; the key of each keeps it from being told twice. */
+async function seedEvents(owner: Execute, domain: string): Promise<void> {
+  const { detailType, description, schema, source, told } = DEMO_EVENTS;
+  const type = { domain, detailType, description, schema, visibility: 'MESH' as const };
+  payload((await owner(RegisterEventType, { input: type })).registerDomainEventType);
+  for (const detail of told) {
+    const input = { domain, detailType, source, detail, idempotencyKey: `demo ${detail.sale}` };
+    payload((await owner(PublishEvent, { input })).publishDomainEvent);
+  }
 }
 
 /** The contracts are documents, not code: they are read from the source folder, also when the compiled seed runs. */

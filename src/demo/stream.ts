@@ -1,6 +1,6 @@
 import { type Client, createClient } from 'graphql-ws';
 import WebSocket from 'ws';
-import { MeshEventsDocument } from './documents.js';
+import { DomainEventsDocument, MeshEventsDocument } from './documents.js';
 
 /** What the tour keeps of an event. */
 export interface HeardEvent {
@@ -21,21 +21,49 @@ export interface Stream {
   close(): Promise<void>;
 }
 
+const connectTo = (graphqlUrl: string, token: string): Client =>
+  createClient({
+    url: graphqlUrl.replace(/^http/, 'ws'),
+    webSocketImpl: WebSocket,
+    connectionParams: { authorization: `Bearer ${token}` },
+    retryAttempts: 5,
+  });
+
+/** What a domain's own systems told. */
+export interface DomainEvent {
+  source: string;
+  detailType: string;
+  detail: unknown;
+}
+
+/** Subscribes to `domainEvents` behind a cursor, and answers the first event that comes. */
+export async function hearDomainEvent(
+  graphqlUrl: string,
+  token: string,
+  variables: { domain: string; after: string },
+): Promise<DomainEvent> {
+  const client = connectTo(graphqlUrl, token);
+  try {
+    const query = DomainEventsDocument.toString();
+    for await (const { data, errors } of client.iterate<{ domainEvents: DomainEvent }>({ query, variables })) {
+      if (errors) throw new Error(errors.map(({ message }) => message).join('; '));
+      if (data) return data.domainEvents;
+    }
+    throw new Error('The stream of what the domain tells came to its end.');
+  } finally {
+    await client.dispose();
+  }
+}
+
 /** Subscribes to `meshEvents` over graphql-ws. */
 export function openStream(graphqlUrl: string, token: string): Stream {
-  const url = graphqlUrl.replace(/^http/, 'ws');
   const heard: HeardEvent[] = [];
   const waiting = new Set<() => void>();
   let failure: unknown;
   let client = connect();
 
   function connect(): Client {
-    const opened = createClient({
-      url,
-      webSocketImpl: WebSocket,
-      connectionParams: { authorization: `Bearer ${token}` },
-      retryAttempts: 5,
-    });
+    const opened = connectTo(graphqlUrl, token);
     const variables = { after: heard.at(-1)?.cursor ?? null };
     opened.subscribe<{ meshEvents: HeardEvent & { subject: { id: string } | null } }>(
       { query: MeshEventsDocument.toString(), variables },

@@ -1,8 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { createClient, type Execute, payload, until } from './client.js';
-import { ApproveRequest, Catalogue, GrantById, RequestAccess, RevokeGrant, WhoAmI } from './documents.js';
+import {
+  ApproveRequest,
+  Catalogue,
+  DomainEventsTold,
+  GrantById,
+  RequestAccess,
+  RevokeGrant,
+  WhoAmI,
+} from './documents.js';
 import { Sandbox } from './sandbox.js';
-import { openStream, type Stream } from './stream.js';
+import { hearDomainEvent, openStream, type Stream } from './stream.js';
 
 /** One step as it is told: a line for people, or a JSON line `{ step, ok, detail }`. */
 export interface TourStep {
@@ -59,6 +67,7 @@ export async function runTour(options: TourOptions, tell: (step: TourStep) => vo
     const grant = await askAndApprove(step, scene, stream);
     await readAndRevoke(step, { scene, grant, stream });
     await tourByTag(step, options, stream);
+    await step('domain events', () => hearDomains(options));
     await step('stream', () => judgeStream(stream as Stream));
     return true;
   } catch (error) {
@@ -263,6 +272,17 @@ async function announced(sandbox: Sandbox, { consumer }: Scene, grant: string): 
     15_000,
   );
   return `AccessGranted reached the bus ${delivery.bus} of account ${consumer.awsAccountId}`;
+}
+
+/** What domains' own systems tell is streamed too: here what came behind the first of it. */
+async function hearDomains({ graphql, requesterToken }: TourOptions): Promise<{ detail: string; value: undefined }> {
+  const { nodes } = (await createClient(graphql, requesterToken)(DomainEventsTold)).events;
+  const [first, second] = nodes;
+  if (!first?.domain || first.domain.id !== second?.domain?.id)
+    return { detail: 'no domain has told of anything that could be heard again', value: undefined };
+  const { id: domain, name } = first.domain;
+  const { detailType, detail } = await hearDomainEvent(graphql, requesterToken, { domain, after: first.cursor });
+  return { detail: `${name} tells of ${detailType}: ${JSON.stringify(detail)}`, value: undefined };
 }
 
 /** Every event once, in order, without a gap: an admin sees every number. */
