@@ -9,7 +9,10 @@ import { sandboxControl } from './testkit/sandbox-control.js';
 
 const Publisher = graphql(`
   query PublisherState {
-    publisher { id paused pausedBy pauseReason position eventsBehind secondsBehind oldestUnsentAt oldestUnsentSeconds deadLetterCount }
+    publisher {
+      id paused pausedBy pauseReason position eventsBehind secondsBehind oldestUnsentAt oldestUnsentSeconds deadLetterCount
+      failingSince failureCode failureMessage failedTries
+    }
   }
 `);
 const DeadLetters = graphql(`
@@ -136,18 +139,43 @@ async function metrics(): Promise<Record<string, number>> {
   return Object.fromEntries(lines.map((line) => line.split(' ')).map(([name = '', value]) => [name, Number(value)]));
 }
 
+/** While the central bus's policy lets nobody put events of a type: each entry is refused by itself. */
+async function whileRefused(detailType: string, work: () => Promise<void>): Promise<void> {
+  const name = 'central-mesh-bus';
+  const put = (Policy: string) =>
+    sandbox.asAdministrator(GOVERNANCE_ACCOUNT, 'events:PutPermission', { EventBusName: name, Policy });
+  const described = await sandbox.asAdministrator<{ Arn: string; Policy: string }>(
+    GOVERNANCE_ACCOUNT,
+    'events:DescribeEventBus',
+    { Name: name },
+  );
+  const { Statement } = JSON.parse(described.Policy) as { Statement: object[] };
+  const refusing = {
+    ...{ Sid: 'no-more', Effect: 'Deny', Principal: '*', Action: 'events:PutEvents', Resource: described.Arn },
+    Condition: { StringEquals: { 'events:detail-type': detailType } },
+  };
+  await put(JSON.stringify({ Version: '2012-10-17', Statement: [...Statement, refusing] }));
+  await work();
+  await put(described.Policy);
+}
+
 describe('events that EventBridge refuses', () => {
   test('are dead letters that admins see and redrive: by id exactly those, then all, and each is told', async () => {
-    await sandbox.addFaults({ service: 'events', operation: 'PutEvents', kind: 'access-denied' });
-    for (let n = 0; n < 4; n += 1) await happen();
-    await untilAllSent();
-    await sandbox.clearFaults();
+    await whileRefused('DataProductRegistered', async () => {
+      for (let n = 0; n < 4; n += 1) await happen();
+      await untilAllSent();
+    });
     const { deadLetters } = await admin(DeadLetters, { filter: { status: ['DEAD'] } });
     expect(deadLetters.nodes.map(({ type, sequence, event }) => [type, sequence, event])).toHaveLength(4);
     for (const letter of deadLetters.nodes) {
       expect(letter).toMatchObject({
-        ...{ type: 'DataProductRegistered', detailType: 'DataProductRegistered', code: 'AccessDeniedException' },
-        ...{ attempts: 1, redrivenBy: null, event: { id: expect.any(String), type: 'DATA_PRODUCT_REGISTERED' } },
+        ...{ type: 'DataProductRegistered', detailType: 'DataProductRegistered' },
+        ...{
+          code: 'NotAuthorizedForDetailTypeException',
+          attempts: 1,
+          redrivenBy: null,
+          event: { id: expect.any(String), type: 'DATA_PRODUCT_REGISTERED' },
+        },
       });
     }
     expect((await state()).deadLetterCount).toBe(4);
@@ -198,6 +226,34 @@ describe('events that EventBridge refuses', () => {
 });
 
 describe('the publisher', () => {
+  test('that may not put events gives none up: it says why, tries on, and all follow in order once it may', async () => {
+    expect(await state()).toMatchObject({ failingSince: null, failureCode: null, failedTries: null });
+    const { position, deadLetterCount } = await state();
+    await sandbox.addFaults({ service: 'events', operation: 'PutEvents', kind: 'access-denied' });
+    for (let n = 0; n < 4; n += 1) await happen();
+    const held = await until('it was tried again', async () => {
+      const now = await state();
+      return (now.failedTries ?? 0) >= 3 && now.eventsBehind >= 4 ? now : undefined;
+    });
+    expect(held).toMatchObject({
+      ...{ position, deadLetterCount, paused: false, failureCode: 'AccessDeniedException' },
+      failureMessage: expect.stringContaining('not authorized'),
+    });
+    expect(Date.parse(String(held.failingSince))).toBeLessThanOrEqual(Date.now());
+    const failing = 'meshgate_publisher_failing_seconds';
+    expect((await metrics())[`${failing}{code="AccessDeniedException"}`]).toBeGreaterThan(0);
+    await sandbox.clearFaults();
+    await untilAllSent();
+    expect(await state()).toMatchObject({ failingSince: null, failureCode: null, failedTries: null, deadLetterCount });
+    expect(Object.keys(await metrics()).filter((name) => name.startsWith(failing))).toEqual([]);
+    const { rows } = await owner.query<{ id: string }>('SELECT "id" FROM "Event" WHERE "seq" > $1 ORDER BY "seq"', [
+      position,
+    ]);
+    const ids = rows.map(({ id }) => id);
+    expect(ids.length).toBeGreaterThanOrEqual(4);
+    expect(await arrivedOf(ids)).toEqual(ids);
+  });
+
   test('is paused and resumed by an admin; lag and age show meanwhile what waits', async () => {
     expect(payload((await admin(Pause, { input: { reason: 'Moving the bus' } })).pausePublisher)).toMatchObject({
       publisher: { paused: true, pausedBy: 'ada.admin', pauseReason: 'Moving the bus' },

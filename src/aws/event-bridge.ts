@@ -10,14 +10,15 @@ const REFUSALS = new Set([
   'RedactionFailure',
   'NotAuthorizedForSourceException',
   'NotAuthorizedForDetailTypeException',
-  // Of the request as a whole (API_PutEvents and Common Errors).
-  'ValidationException',
-  'ResourceNotFoundException',
 ]);
+
+/** Why a whole request is refused for the sake of one of its entries (AWS: Common Errors). */
+const OF_AN_ENTRY = new Set(['ValidationException', 'SerializationException', 'RequestEntityTooLargeException']);
 
 /**
  * Sends entries with the client of the governance account. Results are matched by index, as AWS gives them. A request that is not
- * valid as a whole says nothing about each of its entries: they are sent one by one, and what is wrong is refused alone.
+ * valid as a whole says nothing about each of its entries: they are sent one by one, and what is wrong is refused alone. Every other
+ * error of a whole call (no permission, no bus, credentials that ended) says nothing of any entry, and is thrown.
  */
 export function createPutEvents(client: EventBridgeClient): PutEvents {
   return async function putEvents(entries) {
@@ -25,9 +26,8 @@ export function createPutEvents(client: EventBridgeClient): PutEvents {
       const { Entries: results = [] } = await client.send(commandOf(entries));
       return results.map(({ ErrorCode, ErrorMessage }) => outcomeOf(ErrorCode, ErrorMessage));
     } catch (error) {
-      if (!(error instanceof EventBridgeServiceException)) throw error;
-      if (error.name !== 'ValidationException' || entries.length === 1)
-        return entries.map(() => outcomeOf(error.name, error.message));
+      if (!(error instanceof EventBridgeServiceException) || !OF_AN_ENTRY.has(error.name)) throw error;
+      if (entries.length === 1) return [{ ok: false, code: error.name, message: error.message, permanent: true }];
     }
     const outcomes: PutEventsOutcome[] = [];
     for (const entry of entries) outcomes.push(...(await putEvents([entry]).catch(unanswered)));

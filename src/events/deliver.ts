@@ -23,14 +23,23 @@ export interface Delivery {
   log: Log;
   retry: Retry;
   signal: AbortSignal;
+  /** Told of what is to be sent again, before the wait for it. */
+  fails(failure: Failing): Promise<void>;
   /** Asked before anything is sent again: waits as long as nothing may be sent, throws where somebody else is to go on. */
   mayGoOn(): Promise<void>;
+}
+
+/** Why something is to be sent again, and how often it was sent. */
+export interface Failing {
+  code: string;
+  message: string;
+  tries: number;
 }
 
 /** Sends a request until every entry of it has arrived or was refused for good; of what failed, exactly that is sent again. Answers the refused ones. */
 export async function deliver<S extends Sending>(
   request: readonly S[],
-  { put, log, retry, signal, mayGoOn }: Delivery,
+  { put, log, retry, signal, fails, mayGoOn }: Delivery,
 ): Promise<Refused<S>[]> {
   const refused: Refused<S>[] = [];
   let waiting = request;
@@ -48,6 +57,8 @@ export async function deliver<S extends Sending>(
     if (again.length === 0) return refused;
     log.warn({ entries: again.map(told) }, 'EventBridge did not take events; they will be sent again');
     waiting = again;
+    const [{ failure }] = again as [Refused<S>];
+    await fails({ code: failure.code, message: failure.message, tries: attempts });
     await pause(fullJitter({ attempt: attempts, ...retry }), signal);
     signal.throwIfAborted();
     await mayGoOn();

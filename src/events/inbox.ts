@@ -23,7 +23,12 @@ export function startInbox({ queue, take, ready, log }: InboxOptions): Loop {
     for (const { id, body, receipt } of messages) {
       if (signal.aborted) break;
       try {
-        if ((await take({ id, body })) !== 'LEFT') done.push(receipt);
+        const reception = await take({ id, body });
+        if (reception !== 'LEFT') done.push(receipt);
+        if (reception === 'QUARANTINED')
+          log.warn({ messageId: id }, 'a message of the inbox cannot be taken: it is held');
+        if (reception === 'LEFT')
+          log.error({ messageId: id }, 'a message of the inbox stays in the queue: its account has no room left');
       } catch (err) {
         log.error({ err, messageId: id }, 'a message of the inbox could not be taken; it comes again');
       }

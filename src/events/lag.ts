@@ -12,6 +12,8 @@ export interface PublisherLag {
   /** Entries that EventBridge refused and that have not arrived since. */
   deadLetters: number;
   paused: boolean;
+  /** Why what comes next is sent in vain, and for how long it has been; null while it is taken. */
+  failure: { code: string; seconds: number } | null;
 }
 
 /** Reads it from the database, whichever process publishes: one statement. */
@@ -19,9 +21,11 @@ export async function readPublisherLag(db: Queryable): Promise<PublisherLag> {
   const { rows } = await db.query<PublisherLag>(
     within10Seconds({
       name: 'publisher_lag',
-      text: `WITH at AS (SELECT h."seq" AS head, coalesce(c."seq", 0) AS sent, c."pausedAt" IS NOT NULL AS paused
+      text: `WITH at AS (SELECT h."seq" AS head, coalesce(c."seq", 0) AS sent, c."pausedAt" IS NOT NULL AS paused,
+          CASE WHEN c."failingSince" IS NOT NULL
+            THEN json_build_object('code', c."failureCode", 'seconds', extract(epoch FROM now() - c."failingSince")::float8) END AS failure
           FROM "EventHead" h LEFT JOIN "EventCursor" c ON c."reader" = $1)
-        SELECT (head - sent)::float8 AS "events", paused,
+        SELECT (head - sent)::float8 AS "events", paused, failure,
           coalesce(extract(epoch FROM (SELECT "occurredAt" FROM "Event" WHERE "seq" = head)
             - (SELECT "occurredAt" FROM "Event" WHERE "seq" = greatest(sent, 1))), 0)::float8 AS "seconds",
           coalesce(extract(epoch FROM now() - (SELECT "occurredAt" FROM "Event" WHERE "seq" = sent + 1)), 0)::float8

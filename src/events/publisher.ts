@@ -1,10 +1,11 @@
 import type { Pool } from 'pg';
 import { type CursorLock, takeCursor } from './cursor-lock.js';
 import { keepDeadLetters, noteRedriven, readRedriven } from './dead-letter.js';
-import { type Delivery, deliver, RETRY, type Retry } from './deliver.js';
+import { type Delivery, deliver, RETRY, type Retry, type Sending } from './deliver.js';
 import { createDomainNames, cutIntoRequests, type Outgoing, toEntries } from './entries.js';
 import type { Listener } from './listen.js';
 import { type Log, pause, startLoop } from './loop.js';
+import { forgetFailure, noteFailure } from './publisher-failure.js';
 import type { PutEvents } from './put-events.js';
 import { readEvents } from './read.js';
 
@@ -38,12 +39,15 @@ export interface PublisherOptions {
 
 /**
  * Sends the log to EventBridge, at least once, in order for each subject. Every request is a run of the log and the cursor
- * moves on after each, so a process that dies leaves at most one request to be sent twice; events keep their `id`. What is refused
- * for good becomes a dead letter together with the cursor's move, and the events after it go on; a redrive sends it late.
+ * moves on after each, so a process that dies leaves at most one request to be sent twice; events keep their `id`. An entry that is
+ * refused for good becomes a dead letter together with the cursor's move, and the events after it go on; a redrive sends it late. While
+ * EventBridge takes nothing at all, whatever the reason, nothing is given up: the request is tried until it is taken, and the cursor says why.
  */
 export function startPublisher({ pool, listener, put, bus, log, retry = RETRY }: PublisherOptions): Publisher {
   const namesOf = createDomainNames();
   let cursor: CursorLock | undefined;
+  /** Whether the cursor may say that nothing is taken: also when another process wrote that, before this one took over. */
+  let failing = true;
 
   async function nextRequests({ connection, seq }: CursorLock): Promise<Outgoing[][]> {
     const events = await readEvents(connection, { after: seq, limit: PAGE });
@@ -62,6 +66,10 @@ export function startPublisher({ pool, listener, put, bus, log, retry = RETRY }:
 
   const deliveryOf = (held: CursorLock, signal: AbortSignal): Delivery => ({
     ...{ put, log, retry, signal },
+    fails: async (failure) => {
+      failing = true;
+      await noteFailure(held.connection, PUBLISHER, failure);
+    },
     mayGoOn: async () => {
       await held.look();
       while (held.paused) {
@@ -72,6 +80,14 @@ export function startPublisher({ pool, listener, put, bus, log, retry = RETRY }:
     },
   });
 
+  /** Sends a request to its end: what comes after it may be sent then. */
+  async function send<S extends Sending>(held: CursorLock, request: readonly S[], signal: AbortSignal) {
+    const refused = await deliver(request, deliveryOf(held, signal));
+    if (failing) await forgetFailure(held.connection, PUBLISHER);
+    failing = false;
+    return refused;
+  }
+
   /** Sends what somebody wants sent again, one after another; answers whether there may be more. */
   async function redrive(held: CursorLock, signal: AbortSignal): Promise<boolean> {
     const letters = await readRedriven(held.connection, { bus, limit: REDRIVEN_AT_ONCE });
@@ -79,7 +95,7 @@ export function startPublisher({ pool, listener, put, bus, log, retry = RETRY }:
       signal.throwIfAborted();
       await held.look();
       if (held.paused) return false;
-      const [refused] = await deliver([letter], deliveryOf(held, signal));
+      const [refused] = await send(held, [letter], signal);
       await noteRedriven(held.connection, letter, refused);
     }
     return letters.length === REDRIVEN_AT_ONCE;
@@ -90,7 +106,7 @@ export function startPublisher({ pool, listener, put, bus, log, retry = RETRY }:
     for (const request of requests) {
       signal.throwIfAborted();
       if (held.paused) return false;
-      const refused = await deliver(request, deliveryOf(held, signal));
+      const refused = await send(held, request, signal);
       const done = request.at(-1)!.event.seq;
       if (refused.length === 0) await held.advance(done);
       else await held.advance(done, (connection) => keepDeadLetters(connection, refused));
@@ -99,7 +115,10 @@ export function startPublisher({ pool, listener, put, bus, log, retry = RETRY }:
   }
 
   async function publish(signal: AbortSignal): Promise<boolean> {
-    cursor ??= await takeCursor(pool, PUBLISHER);
+    if (cursor === undefined) {
+      cursor = await takeCursor(pool, PUBLISHER);
+      failing = true;
+    }
     if (cursor === undefined) return false;
     try {
       await cursor.look();

@@ -21,5 +21,5 @@ export interface PutEventsFailure {
 /** What became of one entry. */
 export type PutEventsOutcome = { ok: true } | PutEventsFailure;
 
-/** Sends up to ten entries and answers in their order. A thrown error counts for every entry. */
+/** Sends up to ten entries and answers in their order. Throws where nothing was taken for a reason that lies in no entry: all are to be sent again. */
 export type PutEvents = (entries: PutEventsEntry[]) => Promise<PutEventsOutcome[]>;

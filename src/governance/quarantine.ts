@@ -1,4 +1,4 @@
-import type { PrismaClient, QuarantineReason } from '../generated/prisma/client.js';
+import { type PrismaClient, QuarantineReason } from '../generated/prisma/client.js';
 import type { Tx } from './transaction.js';
 
 /** What one account can have held: what it sends beyond stays in the queue, and in the end in the one for undelivered messages. */
@@ -28,6 +28,25 @@ export async function hold(tx: Tx, { body, ...event }: Held): Promise<void> {
   const bytes = Buffer.byteLength(body);
   if ((held?.count ?? 0) >= MOST_HELD || (held?.bytes ?? 0) + bytes > MOST_HELD_BYTES) throw new QuarantineFull();
   await tx.quarantinedEvent.create({ data: { ...event, body, bytes }, select: { id: true } });
+}
+
+/** What is held for one reason and waits for somebody. */
+export interface HeldEvents {
+  reason: QuarantineReason;
+  count: number;
+  /** Age of the oldest of them; 0 where there is none. */
+  oldestSeconds: number;
+}
+
+/** Counts what is held, for every reason there is: one statement. */
+export async function countHeldEvents(db: PrismaClient): Promise<HeldEvents[]> {
+  const held = await db.$queryRaw<HeldEvents[]>`
+    SELECT "reason", count(*)::int AS "count", extract(epoch FROM now() - min("receivedAt"))::float8 AS "oldestSeconds"
+    FROM "QuarantinedEvent" WHERE "status" = 'HELD' GROUP BY "reason"`;
+  const none = { count: 0, oldestSeconds: 0 };
+  return Object.values(QuarantineReason).map(
+    (reason) => held.find((one) => one.reason === reason) ?? { reason, ...none },
+  );
 }
 
 /** What came in is known for so long: longer than any queue keeps a message. The database refuses to forget sooner. */

@@ -157,6 +157,13 @@ export class Domain extends Node {
   })
   health!: Health | null;
 
+  @Field(() => Int, {
+    nullable: true,
+    description:
+      'How many events from its account could not be taken and wait for somebody: `quarantinedEvents` shows them. Owners and stewards only.',
+  })
+  heldEventCount!: number | null;
+
   @Field(() => [DomainMember], { description: 'Its members, the first 1,000; empty unless you are one.' })
   members!: DomainMember[];
 

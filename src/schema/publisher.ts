@@ -22,6 +22,22 @@ export class Publisher extends Node {
   @Field(() => String, { nullable: true, description: 'Why.' })
   pauseReason!: string | null;
 
+  @Field(() => DateTime, {
+    nullable: true,
+    description:
+      'Since when what comes next is sent in vain; it is tried again until EventBridge takes it. null: it is taken.',
+  })
+  failingSince!: string | null;
+
+  @Field(() => String, { nullable: true, description: 'Why, in a word: the error code of the last try.' })
+  failureCode!: string | null;
+
+  @Field(() => String, { nullable: true, description: 'Why, as AWS or the network said it.' })
+  failureMessage!: string | null;
+
+  @Field(() => Int, { nullable: true, description: 'How often it was sent.' })
+  failedTries!: number | null;
+
   @Field(() => String, { description: 'The number of the last event that was sent or is a dead letter; 0: none yet.' })
   position!: string;
 

@@ -52,7 +52,7 @@ export class QuarantinedEvent extends Node {
   comment!: string | null;
 }
 
-export const QuarantinedEventConnection = connectionType('QuarantinedEvent', () => QuarantinedEvent);
+export const QuarantinedEventConnection = connectionType('QuarantinedEvent', () => QuarantinedEvent, { facets: true });
 
 @InputType({ description: 'Which held events; conditions add up.' })
 export class QuarantinedEventFilter {

@@ -9,6 +9,7 @@ import type { Actor, EventType, LogEvent } from '../events/types.js';
 import { verifyPart } from '../events/verify.js';
 import { createPolicyEngine } from '../governance/cedar/engine.js';
 import type { Context, Viewer } from '../governance/context.js';
+import { countHeldEvents } from '../governance/quarantine.js';
 import { tellReads } from '../governance/restricted-details.js';
 import type { CallsOf } from '../provisioning/plan.js';
 import type { RequestContext } from '../resolvers/context.js';
@@ -23,7 +24,7 @@ import { type Api, createHttp } from './http.js';
 import { type IncomingRequest } from './incoming.js';
 import { openJobs } from './jobs.js';
 import type { Log } from './log.js';
-import { createMetrics } from './metrics.js';
+import { createMetrics, type Facts } from './metrics.js';
 import { MigrationError, pendingMigrations } from './migrate.js';
 import { createOwnTokens, type OwnTokens } from './own-token.js';
 import { type ProgressWatch, startProgressWatch } from './progress-watch.js';
@@ -106,7 +107,7 @@ export async function createApp({ config, roles, log, alone = false }: AppOption
       api = { schema, trusted, contextOf: requests.contextOf, charge: requests.charge };
     }
     const health = createHealth(checks);
-    const metrics = roles.work ? { metrics: createMetrics(() => readPublisherLag(database.pool)) } : {};
+    const metrics = roles.work ? { metrics: createMetrics(() => readFacts(database)) } : {};
     const http = await createHttp({ config, log, health, ...metrics, ...(api ? { api } : {}) });
     onClose(() => http.close());
     if (api && requests) {
@@ -123,6 +124,11 @@ export async function createApp({ config, roles, log, alone = false }: AppOption
     await closeAll(closing, log);
     throw error;
   }
+}
+
+async function readFacts({ pool, prisma }: Database): Promise<Facts> {
+  const [publisher, held] = await Promise.all([readPublisherLag(pool), countHeldEvents(prisma)]);
+  return { publisher, held };
 }
 
 async function closeAll(closing: (() => Promise<void>)[], log: Log): Promise<void> {

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import pg, { type PoolClient } from 'pg';
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { revokeAccess } from '../../src/governance/access-grant.js';
 import { requestAccess } from '../../src/governance/access-request.js';
 import { accessInput, openMesh, seedDomain, seedGrant, seedProduct, type TestMesh } from '../governance/mesh.js';
+import { writeAs } from '../testkit/write-as.js';
 
 /** Sales gives, finance takes, and the people of hr have nothing to do with it. */
 let mesh: TestMesh;
@@ -37,27 +38,8 @@ afterAll(async () => {
   await mesh.close();
 });
 
-/** Runs SQL as the server does for somebody whom no rule of governance has judged, and takes it back. Answers the rows it wrote, or the refusal. */
-async function write(who: string | null, sql: string, values: unknown[] = []): Promise<number | string> {
-  const client: PoolClient = await mesh.database.pool.connect();
-  const authority = who === 'meshgate' ? 'SYSTEM' : who === 'admin' ? 'ADMIN' : 'MEMBER';
-  try {
-    await client.query('BEGIN');
-    if (who !== null)
-      await client.query(
-        `SELECT set_config('meshgate.subject', $1, true), set_config('meshgate.authority', $2, true)`,
-        [who, authority],
-      );
-    return (await client.query(sql, values)).rowCount ?? 0;
-  } catch (error) {
-    const { code, message } = error as { code: string; message: string };
-    if (code !== '42501') throw error;
-    return message;
-  } finally {
-    await client.query('ROLLBACK');
-    client.release();
-  }
-}
+const write = (who: string | null, sql: string, values: unknown[] = []) =>
+  writeAs(mesh.database.pool, who, [sql, values]);
 
 const REFUSED = expect.stringMatching(/row-level security policy/);
 

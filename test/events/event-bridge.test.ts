@@ -103,11 +103,25 @@ test('a refusal is told apart from a failure that passes', async () => {
   ]);
   const foreign = await put([{ ...entry, bus: `arn:aws:events:us-east-1:${P}:event-bus/default` }]);
   expect(foreign).toMatchObject([{ ok: false, permanent: true }]);
-  await control(sandbox, '/faults', [{ service: 'events', operation: 'PutEvents', kind: 'throttle', rate: 1 }]);
-  expect(await put([entry, entry])).toMatchObject([
-    { ok: false, permanent: false },
-    { ok: false, permanent: false },
-  ]);
+});
+
+test.each([
+  ['access-denied', 'AccessDeniedException'],
+  ['throttle', 'ThrottlingException'],
+  ['internal', 'InternalException'],
+])('a whole call that fails (%s) says nothing of its entries: it is thrown', async (kind, name) => {
+  await control(sandbox, '/faults', [{ service: 'events', operation: 'PutEvents', kind }]);
+  const entry = {
+    bus: BUS,
+    source: 'meshgate',
+    detailType: 'DomainReady',
+    detail: '{}',
+    resources: [],
+    time: new Date(),
+  };
+  for (const entries of [[entry, entry], [entry]]) {
+    await expect(createPutEvents(client)(entries)).rejects.toMatchObject({ name });
+  }
 });
 
 test('a request that is not valid as a whole is sent entry by entry, and what is wrong is refused alone', async () => {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { readPublisherLag } from '../../src/events/lag.js';
 import { type Publisher, startPublisher } from '../../src/events/publisher.js';
 import type { PutEvents, PutEventsOutcome } from '../../src/events/put-events.js';
 import {
@@ -155,6 +156,42 @@ test('a call that fails as a whole, or answers too little, is sent again as a wh
   await until(async () => (await cursor()) === 10);
   expect(calls).toBe(3);
   expect(sequences(arrived)).toEqual(upTo(10));
+});
+
+test('while EventBridge takes nothing at all, nothing is given up, and the cursor says since when and why', async () => {
+  await fill(25);
+  let denied = true;
+  let calls = 0;
+  const sound = bus();
+  const put: PutEvents = async (entries) => {
+    if (!denied) return sound(entries);
+    calls += 1;
+    throw Object.assign(new Error('User is not authorized'), { name: 'AccessDeniedException' });
+  };
+  const first = publish(put);
+  await until(() => calls >= 4);
+  const row = () => log.owner.prisma.eventCursor.findUniqueOrThrow({ where: { reader: 'eventbridge' } });
+  const failed = await row();
+  expect(failed).toMatchObject({
+    ...{ seq: 0n, failureCode: 'AccessDeniedException', failureMessage: 'User is not authorized' },
+    ...{ failingSince: expect.any(Date), failedTries: expect.any(Number) },
+  });
+  // Another process finds the same, and goes on where the first one stood.
+  await first.stop();
+  publish(put);
+  const before = calls;
+  await until(() => calls > before + 1);
+  expect((await row()).failingSince).toEqual(failed.failingSince);
+  expect(await readPublisherLag(log.pool)).toMatchObject({
+    failure: { code: 'AccessDeniedException' },
+    deadLetters: 0,
+  });
+  denied = false;
+  await until(async () => (await cursor()) === 25);
+  expect(sequences(arrived)).toEqual(upTo(25));
+  expect(await deadLetters()).toEqual([]);
+  expect(await row()).toMatchObject({ failingSince: null, failureCode: null, failureMessage: null, failedTries: null });
+  expect(await readPublisherLag(log.pool)).toMatchObject({ failure: null });
 });
 
 const deadLetters = () => log.owner.prisma.deadLetter.findMany({ orderBy: [{ seq: 'asc' }, { part: 'asc' }] });

@@ -9,7 +9,7 @@ import { policyList } from './policy.js';
 import { progress, resourceList } from './resource.js';
 import { type Column, plain, raw, type Shape, type Sql, sql } from './select.js';
 import { serviceAccountShape } from './service-account.js';
-import { everybody, isMember, memberIds, owns } from './visible.js';
+import { countsQuarantined, everybody, isMember, memberIds, owns } from './visible.js';
 import { webhookList } from './webhook.js';
 
 /** Columns that only members of the domain and admins get; null for others. */
@@ -53,6 +53,8 @@ export const domainShape: Shape = {
     ...forMembers('roleArn', 'dataLocation', 'dataAccessRoleArn', 'workflowRoleArn', 'crawlerRoleArn'),
     ...forMembers('eventTargetRoleArn', 'kmsKeyArn'),
     externalId: (t, viewer) => sql`CASE WHEN ${owns(sql`${t}."id"`, viewer)} THEN ${t}."externalId" END`,
+    heldEventCount: (t, viewer) => sql`CASE WHEN ${countsQuarantined(sql`${t}."id"`, viewer)} THEN (
+      SELECT count(*)::int FROM "QuarantinedEvent" q WHERE q."account" = ${t}."awsAccountId" AND q."status" = 'HELD') END`,
     progress: progress('DOMAIN'),
   },
   relations: {

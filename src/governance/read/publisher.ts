@@ -8,7 +8,7 @@ import { adminsOnly } from './visible.js';
 /** The publisher has no row of its own: what is known of it stands in the log's head, its cursor and the dead letters. */
 const PUBLISHER =
   raw(`(SELECT '${PUBLISHER_ID}'::uuid AS "id", h."seq" AS head, coalesce(c."seq", 0) AS "position", c."pausedAt", c."pausedBy",
-    c."pauseReason" FROM "EventHead" h LEFT JOIN "EventCursor" c ON c."reader" = 'eventbridge')`);
+    c."pauseReason", c."failingSince", c."failureCode", c."failureMessage", c."failedTries" FROM "EventHead" h LEFT JOIN "EventCursor" c ON c."reader" = 'eventbridge')`);
 
 const occurredAt = (seq: Sql) => sql`(SELECT e."occurredAt" FROM "Event" e WHERE e."seq" = ${seq})`;
 const seconds = (duration: Sql) => sql`greatest(coalesce(extract(epoch FROM ${duration}), 0), 0)::float8`;
@@ -18,7 +18,16 @@ export const publisherShape: Shape = {
   from: PUBLISHER,
   always: ['id'],
   columns: {
-    ...plain('id', 'pausedAt', 'pausedBy', 'pauseReason'),
+    ...plain(
+      'id',
+      'pausedAt',
+      'pausedBy',
+      'pauseReason',
+      'failingSince',
+      'failureCode',
+      'failureMessage',
+      'failedTries',
+    ),
     paused: (t) => sql`(${t}."pausedAt" IS NOT NULL)`,
     position: (t) => sql`${t}."position"::text`,
     eventsBehind: (t) => sql`(${t}.head - ${t}."position")::int`,

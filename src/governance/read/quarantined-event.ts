@@ -1,6 +1,6 @@
 import type { ConnectionList, Order } from './connection.js';
 import { domainShape } from './domain.js';
-import { plain, raw, type Shape, type Sql, sql } from './select.js';
+import { empty, plain, raw, type Shape, type Sql, sql } from './select.js';
 import { seesQuarantined } from './visible.js';
 
 export const quarantinedEventShape: Shape = {
@@ -39,6 +39,7 @@ interface QuarantinedEventFilter {
 export const quarantinedEventList: ConnectionList = {
   shape: () => quarantinedEventShape,
   order: () => newest,
+  facets: { reason: (row) => ({ value: sql`${row}."reason"`, from: empty }) },
   filter: (r, args) => {
     const filter = (args.filter ?? {}) as QuarantinedEventFilter;
     const conditions: Sql[] = [];

@@ -50,6 +50,12 @@ export function isMember(domainId: Sql, viewer: Viewer): Sql {
   return viewer.admin ? sql`true` : among(domainId, memberIds(viewer));
 }
 
+/** How many events of a domain's account are held is for those who see them. */
+export function countsQuarantined(domainId: Sql, viewer: Viewer): Sql {
+  if (!tokenAllows(viewer, 'quarantined-event:read')) return sql`false`;
+  return viewer.admin ? sql`true` : among(domainId, governedIds(viewer));
+}
+
 /** The external id is for those who set up the account's role. */
 export function owns(domainId: Sql, viewer: Viewer): Sql {
   if (!tokenAllows(viewer, 'domain:read-setup')) return sql`false`;
