@@ -77,11 +77,16 @@ function getResourceShares(call: Call, world: World): unknown {
   return defined({ resourceShares, nextToken });
 }
 
-function toInvitation(world: World, invitation: Invitation) {
+/** Names of the shares by ARN. A share lists its principals, thousands at times, so it is not copied for its name. */
+function shareNames(world: World): Map<string, string> {
+  return new Map([...shareTable(world).shared()].map(({ arn, name }) => [arn, name]));
+}
+
+function toInvitation(invitation: Invitation, names: Map<string, string>) {
   const isRole = readPrincipal(invitation.principal)?.kind === 'IAM';
   return defined({
     resourceShareInvitationArn: invitation.arn,
-    resourceShareName: shareTable(world).get(invitation.share)?.name,
+    resourceShareName: names.get(invitation.share),
     resourceShareArn: invitation.share,
     senderAccountId: invitation.sender,
     receiverAccountId: invitation.receiver,
@@ -111,7 +116,8 @@ function getResourceShareInvitations(call: Call, world: World): unknown {
     );
   }
   const { page, nextToken } = paged(call, found);
-  return defined({ resourceShareInvitations: page.map((invitation) => toInvitation(world, invitation)), nextToken });
+  const names = shareNames(world);
+  return defined({ resourceShareInvitations: page.map((each) => toInvitation(each, names)), nextToken });
 }
 
 /** Invitations are PENDING until they are accepted, rejected or run out. AWS page: RAM API, ResourceShareInvitation. */
@@ -135,7 +141,7 @@ function answerInvitation(call: Call, world: World, status: 'ACCEPTED' | 'REJECT
   }
   const settled = settleInvitation(world, invitation, status);
   return defined({
-    resourceShareInvitation: toInvitation(world, settled),
+    resourceShareInvitation: toInvitation(settled, shareNames(world)),
     clientToken: call.parameters.clientToken,
   });
 }
