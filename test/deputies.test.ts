@@ -163,6 +163,10 @@ test('a stream carries what the domain hears of requests while it lasts, and not
   // Its time is over, and the worker tells of it.
   await stream.hear(({ type }) => type === 'DEPUTY_ENDED');
   await job.request({ principals: [reader('too-late')] });
+  // Who is named again before it is delivered may hear it.
+  await until('the witness has heard all three', async () =>
+    witness.heard.filter(({ type }) => type === 'ACCESS_REQUESTED').length === 3 ? true : undefined,
+  );
   await named(60_000).then(ended);
   await until('the next end is heard', async () =>
     stream.heard.filter(({ type }) => type === 'DEPUTY_ENDED').length === 2 ? true : undefined,

@@ -176,7 +176,7 @@ async function settleOpen(
   tx: Tx,
   { grant, until, waits }: { grant: GrantRow; until: Date; waits: boolean },
 ): Promise<void> {
-  const [open] = await lockExtensions(tx, grant);
+  const [open] = await lockExtensions(tx, [grant]);
   if (open === undefined) return;
   if (!waits && open.expiresAt !== null && open.expiresAt <= until) {
     return closeRequest(ctx, tx, open, `The grant ends ${endText(until)} by now, no sooner than was asked for.`);
@@ -186,12 +186,16 @@ async function settleOpen(
   );
 }
 
-/** The open requests for another end of a grant, locked: whoever decides one of them holds its row. The grant's row is locked. */
-async function lockExtensions(tx: Tx, { id, product, consumerDomain }: GrantRow): Promise<RequestRow[]> {
+/** The open requests for another end of grants, locked: whoever decides one of them holds its row. The grants' rows are locked. */
+async function lockExtensions(tx: Tx, grants: GrantRow[]): Promise<RequestRow[]> {
+  const ids = grants.map(({ id }) => id);
   await tx.$queryRaw`
-    SELECT 1 FROM "AccessRequest" WHERE "extendsId" = ${id}::uuid AND "status" = 'PENDING' FOR NO KEY UPDATE`;
-  const open = await tx.accessRequest.findMany({ where: { extendsId: id, status: 'PENDING' } });
-  return open.map((request) => ({ ...request, product, consumerDomain }));
+    SELECT 1 FROM "AccessRequest" WHERE "extendsId" = ANY (${ids}::uuid[]) AND "status" = 'PENDING'
+    ORDER BY "id" FOR NO KEY UPDATE`;
+  const open = await tx.accessRequest.findMany({ where: { extendsId: { in: ids }, status: 'PENDING' } });
+  return grants.flatMap(({ id, product, consumerDomain }) =>
+    open.flatMap((request) => (request.extendsId === id ? [{ ...request, product, consumerDomain }] : [])),
+  );
 }
 
 /** What stands against an end that was asked for or set by an approval and is no later one; null where it is later. The grant may have been extended meanwhile. */
@@ -240,9 +244,9 @@ const endText = (end: Date | null) => (end === null ? 'without an end' : `at ${e
 export async function cancelExtensions(
   ctx: { actor: Context['actor']; correlationId: string },
   tx: Tx,
-  grant: GrantRow,
+  grants: GrantRow[],
 ): Promise<void> {
-  for (const request of await lockExtensions(tx, grant)) await closeRequest(ctx, tx, request, 'The grant has ended.');
+  for (const request of await lockExtensions(tx, grants)) await closeRequest(ctx, tx, request, 'The grant has ended.');
 }
 
 /** Closes a request that nobody needs to decide any more. Its row is locked. */

@@ -55,29 +55,36 @@ export const leaving = (governanceAccount: string): Prisma.Sql =>
     OR ${keptUp(governanceAccount)})`;
 
 /**
- * Lets a grant's claims go by `release`, and keeps those of them released on which others keep the account of a domain that provisions
+ * Lets the claims of grants go by `release`, and keeps those of them released on which others keep the account of a domain that provisions
  * for itself. In its own product's domain the account has the data anyway.
  */
 export async function releasingAccount<T>(
   { mesh }: Pick<ActingContext, 'mesh'>,
   tx: Tx,
-  grant: GrantRow,
+  grants: GrantRow[],
   release: () => Promise<T>,
 ): Promise<T> {
-  const { consumerDomain: consumer, product } = grant;
-  if (consumer.provisioning === 'DIRECT' || consumer.id === product.domainId) return release();
-  const held = await tx.$queryRaw<{ id: string; spec: unknown }[]>`
-    SELECT resource."id", claim."spec" FROM "ResourceClaim" claim JOIN "Resource" resource ON resource."id" = claim."resourceId"
-    WHERE claim."ownerType" = 'ACCESS_GRANT' AND claim."ownerId" = ${grant.id}::uuid AND claim."releasedAtGeneration" IS NULL
+  const delegated = grants.flatMap(({ id, consumerDomain: consumer, product }) =>
+    consumer.provisioning === 'DIRECT' || consumer.id === product.domainId
+      ? []
+      : [{ id, account: consumer.awsAccountId }],
+  );
+  if (delegated.length === 0) return release();
+  const held = await tx.$queryRaw<{ id: string; grant: string; spec: unknown }[]>`
+    SELECT resource."id", delegated."id" AS "grant", claim."spec"
+    FROM jsonb_to_recordset(${JSON.stringify(delegated)}::jsonb) AS delegated("id" uuid, "account" text)
+    JOIN "ResourceClaim" claim ON claim."ownerType" = 'ACCESS_GRANT' AND claim."ownerId" = delegated."id"
+    JOIN "Resource" resource ON resource."id" = claim."resourceId"
+    WHERE claim."releasedAtGeneration" IS NULL
       AND resource."kind" = 'LfGrant' AND resource."account" = ${mesh.governanceAccount}
-      AND resource."spec"->>'principal' = ${consumer.awsAccountId}
+      AND resource."spec"->>'principal' = delegated."account"
       AND ${ON_TABLES}`;
   const released = await release();
   if (held.length === 0) return released;
   await tx.$executeRaw`
     INSERT INTO "ResourceClaim" ("resourceId", "ownerType", "ownerId", "spec", "releasedAtGeneration")
-    SELECT resource."id", 'ACCESS_GRANT', ${grant.id}::uuid, held."spec", ${NEVER}
-    FROM jsonb_to_recordset(${JSON.stringify(held)}::jsonb) AS held("id" text, "spec" jsonb)
+    SELECT resource."id", 'ACCESS_GRANT', held."grant", held."spec", ${NEVER}
+    FROM jsonb_to_recordset(${JSON.stringify(held)}::jsonb) AS held("id" text, "grant" uuid, "spec" jsonb)
     JOIN "Resource" resource ON resource."id" = held."id" AND resource."desired" = 'PRESENT'
     ON CONFLICT ("resourceId", "ownerType", "ownerId") DO UPDATE SET "releasedAtGeneration" = ${NEVER}`;
   return released;

@@ -1,7 +1,8 @@
+import { chunksOf } from '../provisioning/group.js';
 import type { LaneKey } from '../provisioning/lane.js';
 import { asSystem, type SystemContext } from './context.js';
-import { beginRevoke } from './revoke.js';
-import { isLive, readGrant } from './rows.js';
+import { beginRevokes } from './revoke.js';
+import { isLive, readGrants } from './rows.js';
 import { inTransaction } from './transaction.js';
 
 interface Expiry {
@@ -18,14 +19,15 @@ interface Due {
 }
 
 const PAGE = 200;
-/** Transactions at once: while one waits for Postgres, the next is worked on. */
-const AT_ONCE = 4;
-/** Lanes are woken this often while a list is worked on, in milliseconds: a worker woken by each grant would run ahead of the list, a call a grant. */
+/** Grants that end in one transaction: readers of one table share most of what they let go of, so it is locked and changed once. */
+const TOGETHER = 25;
+/** Lanes are woken this often while a list is worked on, in milliseconds: a worker woken by each would run ahead of the list, a call a few grants. */
 const WAKE_MS = 1_000;
 
 /**
- * Ends all grants whose time has come by the database's clock, one transaction each, so that a long list blocks no revoke and those
- * that fail hold back no other. Several workers share the work: a locked grant is somebody else's. Returns how many were ended.
+ * Ends all grants whose time has come by the database's clock, a few in a transaction, so that a long list blocks no revoke; where one
+ * of them fails each gets its own, so that it holds back no other. Several workers share the work: a locked grant is somebody else's.
+ * Returns how many were ended.
  */
 export async function expireDueGrants(ctx: SystemContext, { failed, signal }: Expiry): Promise<number> {
   let ended = 0;
@@ -36,27 +38,23 @@ export async function expireDueGrants(ctx: SystemContext, { failed, signal }: Ex
     asleep = [];
     wokenAt = Date.now();
   };
-  let page = await dueGrants(ctx, null);
-  const endOne = async (id: string): Promise<void> => {
+  const endAll = async (ids: string[]): Promise<void> => {
     try {
-      const lanes = await expire(ctx, id);
-      if (lanes === null) return;
-      asleep.push(...lanes);
-      ended += 1;
+      const expired = await expire(ctx, ids);
+      asleep.push(...expired.lanes);
+      ended += expired.count;
     } catch (error) {
-      failed(id, error);
+      if (ids.length > 1) for (const id of ids) await endAll([id]);
+      else failed(ids[0] as string, error);
     }
     if (Date.now() - wokenAt >= WAKE_MS) wake();
   };
+  let page = await dueGrants(ctx, null);
   while (page.length > 0 && !signal?.aborted) {
-    const left = page.values();
-    const endOthers = async (): Promise<void> => {
-      for (const { id } of left) {
-        if (signal?.aborted) return;
-        await endOne(id);
-      }
-    };
-    await Promise.all(Array.from({ length: AT_ONCE }, endOthers));
+    for (const some of chunksOf(page, TOGETHER)) {
+      if (signal?.aborted) break;
+      await endAll(some.map(({ id }) => id));
+    }
     page = page.length < PAGE ? [] : await dueGrants(ctx, page.at(-1) as Due);
   }
   wake();
@@ -73,16 +71,23 @@ function dueGrants({ db }: SystemContext, after: Due | null): Promise<Due[]> {
     ORDER BY "expiresAt", "id" LIMIT ${PAGE}`;
 }
 
-/** Ends one grant; null where another worker has it, or it is not due any more. */
-function expire({ db, mesh }: SystemContext, id: string): Promise<LaneKey[] | null> {
+/** Ends those of the grants that are still due and that no other worker has. */
+function expire({ db, mesh }: SystemContext, ids: string[]): Promise<{ count: number; lanes: LaneKey[] }> {
   return inTransaction(db, async (tx) => {
-    const [due] = await tx.$queryRaw<{ id: string }[]>`
-      SELECT "id" FROM "AccessGrant"
-      WHERE "id" = ${id}::uuid AND "expiresAt" <= now() AND ${isLive}
-      FOR NO KEY UPDATE SKIP LOCKED`;
-    if (due === undefined) return null;
-    const grant = await readGrant(tx, due.id);
-    const reason = `It was granted until ${grant.expiresAt?.toISOString()}.`;
-    return beginRevoke(asSystem({ mesh }), tx, { grant, reason, endsAs: 'EXPIRED' });
+    const due = await tx.$queryRaw<{ id: string }[]>`
+      SELECT "id"::text FROM "AccessGrant"
+      WHERE "id" = ANY (${ids}::uuid[]) AND "expiresAt" <= now() AND ${isLive}
+      ORDER BY "id" FOR NO KEY UPDATE SKIP LOCKED`;
+    if (due.length === 0) return { count: 0, lanes: [] };
+    const grants = await readGrants(
+      tx,
+      due.map(({ id }) => id),
+    );
+    const endings = grants.map((grant) => ({
+      grant,
+      reason: `It was granted until ${grant.expiresAt?.toISOString()}.`,
+      endsAs: 'EXPIRED' as const,
+    }));
+    return { count: grants.length, lanes: await beginRevokes(asSystem({ mesh }), tx, endings) };
   });
 }

@@ -154,15 +154,39 @@ export async function readGrant(tx: Tx, id: string): Promise<GrantRow> {
   return { ...grant, request: { ...grant.request, withheld }, ...(await partiesOf(tx, grant)) };
 }
 
+/** Grants that are locked already, or that need not be, of whichever products, in order of id. Seven statements however many. */
+export async function readGrants(tx: Tx, ids: string[]): Promise<GrantRow[]> {
+  if (ids.length === 0) return [];
+  const grants = await tx.accessGrant.findMany({
+    where: { id: { in: ids } },
+    include: { request: true },
+    orderBy: { id: 'asc' },
+  });
+  const unique = (each: string[]) => ({ id: { in: [...new Set(each)] } });
+  const products = await tx.dataProduct.findMany({
+    where: unique(grants.map(({ productId }) => productId)),
+    include: PRODUCT,
+  });
+  const domains = await tx.domain.findMany({ where: unique(grants.map((grant) => grant.consumerDomainId)) });
+  const [productOf, domainOf] = [byId(products), byId(domains)];
+  return grants.map((grant) => ({
+    ...grant,
+    request: { ...grant.request, withheld: grant.withheld },
+    product: productOf.get(grant.productId) as ProductRow,
+    consumerDomain: domainOf.get(grant.consumerDomainId) as Domain,
+  }));
+}
+
+const byId = <T extends { id: string }>(rows: T[]) => new Map(rows.map((row) => [row.id, row]));
+
 /** The grants of a product that are or may come alive, locked in order of id. */
 export async function lockLiveGrants(tx: Tx, productId: string): Promise<GrantRow[]> {
   const locked = await tx.$queryRaw<{ id: string }[]>`
     SELECT "id" FROM "AccessGrant"
     WHERE "productId" = ${productId}::uuid AND ${isLive}
     ORDER BY "id" FOR NO KEY UPDATE`;
-  return grantsOf(
+  return readGrants(
     tx,
-    productId,
     locked.map(({ id }) => id),
   );
 }
@@ -178,27 +202,10 @@ export function readLiveGrantIds(tx: Tx, productIds: string[]): Promise<{ id: st
 /** The same grants; nothing is locked. */
 export async function readLiveGrants(tx: Tx, productId: string): Promise<GrantRow[]> {
   const live = await readLiveGrantIds(tx, [productId]);
-  return grantsOf(
+  return readGrants(
     tx,
-    productId,
     live.map(({ id }) => id),
   );
-}
-
-async function grantsOf(tx: Tx, productId: string, ids: string[]): Promise<GrantRow[]> {
-  if (ids.length === 0) return [];
-  const grants = await tx.accessGrant.findMany({
-    where: { id: { in: ids } },
-    include: { request: true },
-    orderBy: { id: 'asc' },
-  });
-  const product = await tx.dataProduct.findUniqueOrThrow({ where: { id: productId }, include: PRODUCT });
-  const domains = await tx.domain.findMany({ where: { id: { in: grants.map((grant) => grant.consumerDomainId) } } });
-  const byId = new Map(domains.map((domain) => [domain.id, domain]));
-  return grants.map((grant) => {
-    const request = { ...grant.request, withheld: grant.withheld };
-    return { ...grant, request, product, consumerDomain: byId.get(grant.consumerDomainId) as Domain };
-  });
 }
 
 /** One read after another: a transaction has one connection, and relations beside one another would be read at once. */

@@ -42,7 +42,7 @@ export interface Declaration {
 export async function declare(tx: Tx, { owner, resources, correlationId }: Declaration): Promise<Declared> {
   const wishes = wishesOf(resources);
   const inserted = await insertMissing(tx, wishes, correlationId);
-  const rows = await readRows(tx, { owner, wishes, lock: true });
+  const rows = await readRows(tx, { owners: [owner], wishes, lock: true });
   // A statement of its own: it sees what committed while the locks were waited for.
   const claims = await readClaims(tx, rows, [owner]);
   const reckonings = reckon({ owner, wishes, rows: rows.filter((row) => !inserted.has(row.id)), claims });
@@ -59,6 +59,43 @@ export async function declare(tx: Tx, { owner, resources, correlationId }: Decla
     changedLanes: lanesOf([...changed, ...revived].map(({ resource }) => resource)),
     resources: reckonings.map(({ id, action }) => ({ id, action })),
     reckonings,
+  };
+}
+
+/** What letting go of all claims of several owners did: of each whether AWS has something to do for him. */
+export interface Released {
+  changedLanes: LaneKey[];
+  /** The ids of those whom nobody has to wait for: what they let go of made no difference. */
+  gone: string[];
+}
+
+/**
+ * Takes away everything that several owners of one type claim, as `declare` would with no resources, all at once: what they share
+ * changes once. Four statements however many they are. Their own rows are locked; call it once a transaction.
+ */
+export async function release(
+  tx: Tx,
+  { type, ids, correlationId }: { type: Owner['type']; ids: string[]; correlationId: string },
+): Promise<Released> {
+  const owners = ids.map((id): Owner => ({ type, id }));
+  const rows = await readRows(tx, { owners, wishes: [], lock: true });
+  const claims = await readClaims(tx, rows, owners);
+  const isTheirs = ({ ownerType, ownerId }: ClaimRow) => ownerType === type && ids.includes(ownerId);
+  const held = claims.filter((claim) => isTheirs(claim) && claim.releasedAtGeneration === null);
+  // Nobody's wish: what is left is what all others hold.
+  const rest = claims.filter((claim) => !isTheirs(claim));
+  const reckonings = reckon({ owner: NOBODY, wishes: [], rows, claims: rest });
+  const changed = new Map(reckonings.flatMap((one) => (one.action === 'NOOP' ? [] : [[one.id, one] as const])));
+  const withdrawn = held.map(({ resourceId: id, ...owner }) => {
+    const change = changed.get(id);
+    return { ...owner, id, generation: change?.generation ?? 0, gone: !change };
+  });
+  await withdrawClaims(tx, withdrawn);
+  await writeResources(tx, reckonings, correlationId);
+  const waiting = new Set(withdrawn.flatMap(({ gone, ownerId }) => (gone ? [] : [ownerId])));
+  return {
+    changedLanes: lanesOf([...changed.values()].map(({ resource }) => resource)),
+    gone: ids.filter((id) => !waiting.has(id)),
   };
 }
 
@@ -141,10 +178,11 @@ async function insertMissing(tx: Tx, wishes: Wish[], correlationId: string): Pro
   return new Set(inserted.map(({ id }) => id));
 }
 
+const NOBODY: Owner = { type: 'DOMAIN', id: '' };
+
 /** Wishes as rows that do not exist yet. */
 function reckonAlone(wishes: Wish[]) {
-  const nobody: Owner = { type: 'DOMAIN', id: '' };
-  return reckon({ owner: nobody, wishes, rows: [], claims: [] }).map(({ id, resource, dependsOn }) => ({
+  return reckon({ owner: NOBODY, wishes, rows: [], claims: [] }).map(({ id, resource, dependsOn }) => ({
     ...resource,
     id,
     dependsOn,
@@ -152,19 +190,20 @@ function reckonAlone(wishes: Wish[]) {
 }
 
 interface Reading {
-  owner: Owner;
+  /** Of one type. */
+  owners: Owner[];
   wishes: Wish[];
   lock: boolean;
 }
 
-/** The rows of the wishes and of all that the owner claims so far, in order of identity. */
-export function readRows(tx: Tx, { owner, wishes, lock }: Reading): Promise<ResourceRow[]> {
+/** The rows of the wishes and of all that the owners claim so far, in order of identity. */
+function readRows(tx: Tx, { owners, wishes, lock }: Reading): Promise<ResourceRow[]> {
   const ids = wishes.map((wish) => wish.id);
   return tx.$queryRaw<ResourceRow[]>`
     SELECT "id", "kind", "account", "region", "key", "spec", "desired", "generation", "status", "drift" FROM "Resource"
     WHERE "id" = ANY (${ids}::text[]) OR "id" IN (
       SELECT "resourceId" FROM "ResourceClaim"
-      WHERE "ownerType" = ${owner.type}::"ClaimOwner" AND "ownerId" = ${owner.id}::uuid
+      WHERE "ownerType" = ${owners[0]?.type}::"ClaimOwner" AND "ownerId" = ANY (${owners.map(({ id }) => id)}::uuid[])
     )
     ORDER BY "id" ${lock ? Prisma.sql`FOR UPDATE` : Prisma.empty}`;
 }
@@ -197,22 +236,44 @@ async function writeClaims(tx: Tx, owner: Owner, reckonings: Reckoning[]): Promi
       DO UPDATE SET "spec" = excluded."spec", "releasedAtGeneration" = NULL`;
   }
   const released = reckonings.filter(({ claim }) => claim.state === 'RELEASED' || claim.state === 'GONE');
-  if (released.length === 0) return;
-  const values = JSON.stringify(
-    released.map(({ id, generation, claim }) => ({ id, generation, gone: claim.state === 'GONE' })),
+  await withdrawClaims(
+    tx,
+    released.map(({ id, generation, claim }) => ({
+      id,
+      generation,
+      gone: claim.state === 'GONE',
+      ownerType: owner.type,
+      ownerId: owner.id,
+    })),
   );
-  // One statement: what made no difference goes, the rest waits for AWS.
+}
+
+interface Withdrawn {
+  /** Of the resource. */
+  id: string;
+  /** The one that no longer carries the claim. */
+  generation: number;
+  /** It made no difference. */
+  gone: boolean;
+  ownerType: Owner['type'];
+  ownerId: string;
+}
+
+/** One statement: what made no difference goes, the rest waits for AWS. */
+async function withdrawClaims(tx: Tx, withdrawn: Withdrawn[]): Promise<void> {
+  if (withdrawn.length === 0) return;
   await tx.$executeRaw`
     WITH withdrawn AS (
-      SELECT * FROM jsonb_to_recordset(${values}::jsonb) AS withdrawn("id" text, "generation" int, "gone" boolean)
+      SELECT * FROM jsonb_to_recordset(${JSON.stringify(withdrawn)}::jsonb)
+        AS withdrawn("id" text, "generation" int, "gone" boolean, "ownerType" "ClaimOwner", "ownerId" uuid)
     ), gone AS (
       DELETE FROM "ResourceClaim" claim USING withdrawn
       WHERE withdrawn."gone" AND claim."resourceId" = withdrawn."id"
-        AND claim."ownerType" = ${owner.type}::"ClaimOwner" AND claim."ownerId" = ${owner.id}::uuid
+        AND claim."ownerType" = withdrawn."ownerType" AND claim."ownerId" = withdrawn."ownerId"
     )
     UPDATE "ResourceClaim" claim SET "releasedAtGeneration" = withdrawn."generation" FROM withdrawn
     WHERE NOT withdrawn."gone" AND claim."resourceId" = withdrawn."id"
-      AND claim."ownerType" = ${owner.type}::"ClaimOwner" AND claim."ownerId" = ${owner.id}::uuid`;
+      AND claim."ownerType" = withdrawn."ownerType" AND claim."ownerId" = withdrawn."ownerId"`;
 }
 
 async function writeResources(tx: Tx, reckonings: Reckoning[], correlationId: string): Promise<void> {

@@ -319,13 +319,13 @@ const nobodyFails = {
   },
 };
 
-/** A database whose next transaction is lost with its connection. */
-function failingOnce<T extends object>(db: T): T {
-  let failing = true;
+/** A database whose next transactions are lost with their connection. */
+function failing<T extends object>(db: T, times: number): T {
+  let left = times;
   return new Proxy(db, {
     get: (target, key) => {
-      if (key !== '$transaction' || !failing) return Reflect.get(target, key);
-      failing = false;
+      if (key !== '$transaction' || left === 0) return Reflect.get(target, key);
+      left -= 1;
       return () => Promise.reject(new Error('Connection terminated unexpectedly'));
     },
   });
@@ -335,7 +335,8 @@ test('a grant that cannot be ended holds back no other, and is told', async () =
   const ids = [await grant(), await grant()].map(({ accessGrantId }) => accessGrantId);
   await mesh.agree();
   await mesh.change(`UPDATE "AccessGrant" SET "expiresAt" = now() - interval '1 second' WHERE "id" = ANY ($1)`, [ids]);
-  const db = failingOnce(mesh.database.prisma);
+  // That of both together, and that of the first alone.
+  const db = failing(mesh.database.prisma, 2);
   const system = { db, mesh: MESH, committed: () => undefined };
   const told: string[] = [];
   expect(await expireDueGrants(system, { failed: (id) => told.push(id) })).toBe(1);

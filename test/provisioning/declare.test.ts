@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Prisma } from '../../src/generated/prisma/client.js';
-import { ClaimConflict, declare, retryResource } from '../../src/provisioning/declare.js';
+import { ClaimConflict, declare, release, retryResource } from '../../src/provisioning/declare.js';
 import type { Drift } from '../../src/provisioning/drift.js';
 import { desire, type PermissionMap } from '../../src/provisioning/kinds.js';
 import { type CallsOf, callsFor, diffLines, plan, planDigest } from '../../src/provisioning/plan.js';
@@ -167,6 +167,53 @@ describe('declare', () => {
     }
     await Promise.all(owners.map(released));
     expect(await row(grantOf('shared_p'))).toMatchObject({ desired: 'ABSENT', generation: 48 });
+  });
+
+  test('what several owners let go of at once ends as if each had let go of it in turn', async () => {
+    const tables = ['a', 'b', 'c'];
+    const one = fc.record({
+      wish: fc.subarray(tables, { minLength: 1 }),
+      columns: fc.subarray(['x', 'y', 'z'], { minLength: 1 }),
+      leaves: fc.boolean(),
+    });
+    let run = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(one, { minLength: 1, maxLength: 5 }), async (owners) => {
+        run += 1;
+        const world = async (name: string, end: (leaving: Owner[]) => Promise<unknown>) => {
+          const named = (table: string) => `${name}_${run}_${table}`;
+          const all = owners.map((each) => ({ ...each, who: owner() }));
+          for (const { who, wish, columns } of all)
+            await declared(
+              who,
+              wish.map((table) => grantOf(named(table), { SELECT: columns })),
+            );
+          await end(all.flatMap(({ who, leaves }) => (leaves ? [who] : [])));
+          const wished = tables.filter((table) => owners.some(({ wish }) => wish.includes(table)));
+          const rows = await Promise.all(wished.map((table) => row(grantOf(named(table)))));
+          return rows.map(({ desired, spec, claims, generation }) => ({
+            desired,
+            permissions: desired === 'PRESENT' ? permissions(spec) : null,
+            held: claims.filter(({ releasedAtGeneration }) => releasedAtGeneration === null).length,
+            // What waits for AWS waits for a generation that comes.
+            waiting: claims.every(({ releasedAtGeneration }) => (releasedAtGeneration ?? 0) <= generation),
+          }));
+        };
+        const together = await world('together', async (leaving) => {
+          const ids = leaving.map(({ id }) => id);
+          const type = 'ACCESS_GRANT';
+          const { gone } = await inTransaction((tx) => release(tx, { type, ids, correlationId: CORRELATION }));
+          const left = await db.prisma.resourceClaim.groupBy({ by: ['ownerId'], where: { ownerId: { in: ids } } });
+          expect(new Set([...gone, ...left.map(({ ownerId }) => ownerId)])).toEqual(new Set(ids));
+          expect(left.filter(({ ownerId }) => gone.includes(ownerId))).toEqual([]);
+        });
+        const inTurn = await world('in_turn', async (leaving) => {
+          for (const who of leaving) await released(who);
+        });
+        expect(together).toEqual(inTurn);
+      }),
+      { numRuns: 25 },
+    );
   });
 
   test('any history of claims ends where the surviving claims alone would', async () => {
