@@ -1,8 +1,9 @@
-import { type LookupAddress, lookup } from 'node:dns';
+import type { LookupAddress } from 'node:dns';
 import { type IncomingMessage, request as plainRequest } from 'node:http';
 import { request as tlsRequest } from 'node:https';
 import type { LookupFunction } from 'node:net';
 import { type AllowedNetworks, addressProblem, urlProblem } from './webhook-address.js';
+import { createLookUp, type LookUp } from './webhook-lookup.js';
 
 /** A message to a receiver. */
 export interface Message {
@@ -27,8 +28,8 @@ export interface PostLimits {
   timeoutMs: number;
   /** Certificates of issuers that are trusted besides, PEM. */
   ca?: string;
-  /** In the place of the system's resolver. */
-  resolve?: typeof lookup;
+  /** In the place of the name servers. */
+  lookUp?: LookUp;
 }
 
 /** Bytes of an answer that are read before the connection is closed; nobody looks at them. */
@@ -40,7 +41,7 @@ class RefusedAddress extends Error {
 }
 
 /**
- * Sends one message on a connection of its own and answers what came of it; never throws. Redirects are not followed. Every address that
+ * Sends one message on a connection of its own and answers what came of it; never throws, and ends in time. Redirects are not followed. Every address that
  * the name leads to is judged as the connection is made, so that a name cannot lead elsewhere than where it was judged.
  */
 export function post(message: Message, limits: PostLimits): Promise<PostOutcome> {
@@ -57,15 +58,27 @@ export function post(message: Message, limits: PostLimits): Promise<PostOutcome>
       lookup: guardedLookup(limits, plain),
       headers: { ...message.headers, 'content-length': Buffer.byteLength(message.body), connection: 'close' },
       maxHeaderSize: ANSWER_BYTES,
-      signal: AbortSignal.timeout(limits.timeoutMs),
       ...(limits.ca && !plain ? { ca: limits.ca } : {}),
     });
+    // Whatever else the connection does, or never does, this is the end of it: deliveries wait for the outcome.
+    const deadline = setTimeout(() => end('No answer in time.'), limits.timeoutMs);
+    function end(error: string): void {
+      clearTimeout(deadline);
+      sent.destroy();
+      resolve(answer ? outcomeOf(answer) : { statusCode: null, error, retryAfterMs: null });
+    }
     sent.on('response', (response) => {
       answer = response;
       discard(response);
-      response.on('close', () => resolve(outcomeOf(response)));
+      response.on('close', () => end('No answer.'));
     });
-    sent.on('error', (error) => resolve(answer ? outcomeOf(answer) : unanswered(error)));
+    sent.on('upgrade', (response, socket) => {
+      answer = response;
+      socket.on('error', () => undefined).destroy();
+      end('No answer.');
+    });
+    sent.on('error', (error) => end(inOurWords(error)));
+    sent.on('close', () => end('No answer.'));
     sent.end(message.body);
   });
 }
@@ -96,23 +109,27 @@ function retryAfter(value: string | undefined): number | null {
   return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), MOST_RETRY_AFTER_MS) : null;
 }
 
-/** In words of our own: a system's message may tell more of a network than its owner wants. */
-function unanswered(error: Error): PostOutcome {
+/** A system's message may tell more of a network than its owner wants. */
+function inOurWords(error: Error): string {
   const { code, name } = error as NodeJS.ErrnoException;
-  const timedOut = name === 'AbortError' || name === 'TimeoutError';
-  const said = error instanceof RefusedAddress ? error.message : timedOut ? 'No answer in time.' : (code ?? name);
-  return { statusCode: null, error: said, retryAfterMs: null };
+  if (error instanceof RefusedAddress) return error.message;
+  return code === 'ETIMEOUT' ? 'No name server answered in time.' : (code ?? name);
 }
 
-function guardedLookup({ allowed, resolve = lookup }: PostLimits, plain: boolean): LookupFunction {
+const lookUpAnywhere = createLookUp();
+
+function guardedLookup({ allowed, lookUp = lookUpAnywhere }: PostLimits, plain: boolean): LookupFunction {
   return (hostname, options, callback) => {
-    resolve(hostname, { ...options, all: true }, (error, addresses) => {
-      if (error) return callback(error, []);
+    const judged = lookUp(hostname).then((addresses) => {
       const problem = problemAmong(addresses, { allowed, plain });
-      if (problem) return callback(new RefusedAddress(problem), []);
-      const [first] = addresses;
-      return options.all ? callback(null, addresses) : callback(null, first?.address ?? '', first?.family);
+      if (problem) throw new RefusedAddress(problem);
+      return addresses;
     });
+    judged.then(
+      (addresses) =>
+        options.all ? callback(null, addresses) : callback(null, addresses[0]?.address ?? '', addresses[0]?.family),
+      (error: NodeJS.ErrnoException) => callback(error, []),
+    );
   };
 }
 

@@ -1,7 +1,8 @@
-import type { LookupAddress } from 'node:dns';
+import { type AddressInfo, createServer } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { addressProblem, parseNetworks, urlProblem } from '../../src/events/webhook-address.js';
+import type { LookUp } from '../../src/events/webhook-lookup.js';
 import { type PostLimits, post } from '../../src/events/webhook-post.js';
 import { receiverOfTest } from '../testkit/receiver.js';
 
@@ -93,20 +94,20 @@ test('an https URL by name is taken, with a path and a query', () => {
 
 describe('a connection', () => {
   const message = { headers: {}, body: '{"type":"Ping"}' };
-  /** A resolver that answers these, one after another. */
-  const resolving = (...answers: string[][]): PostLimits['resolve'] =>
-    ((_name: string, _options: object, callback: (error: null, found: LookupAddress[]) => void) => {
-      const addresses = answers.length > 1 ? answers.shift() : answers[0];
-      callback(
-        null,
-        (addresses ?? []).map((address) => ({ address, family: address.includes(':') ? 6 : 4 })),
-      );
-    }) as never;
-  const limits = (resolve: PostLimits['resolve'], allowed = NONE): PostLimits =>
-    ({ allowed, timeoutMs: 2_000, resolve }) as PostLimits;
+  /** A name that leads to these, one after another. */
+  const leading =
+    (...answers: string[][]): LookUp =>
+    async () => {
+      const addresses = (answers.length > 1 ? answers.shift() : answers[0]) ?? [];
+      return addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 }));
+    };
+  const limits = (lookUp: LookUp | undefined, allowed = NONE): PostLimits => ({
+    ...{ allowed, timeoutMs: 2_000 },
+    ...(lookUp ? { lookUp } : {}),
+  });
 
   test('to a name that leads to a private address is not made, though another of its addresses is public', async () => {
-    const outcome = await post({ ...message, url: 'https://crm.example/' }, limits(resolving(['1.1.1.1', '10.0.0.1'])));
+    const outcome = await post({ ...message, url: 'https://crm.example/' }, limits(leading(['1.1.1.1', '10.0.0.1'])));
     expect(outcome).toEqual({
       statusCode: null,
       error: 'The name leads to an address that is not public (private).',
@@ -115,7 +116,7 @@ describe('a connection', () => {
   });
 
   test('is judged each time anew: a name that was public a moment ago leads nowhere else', async () => {
-    const rebinding = resolving(['192.0.2.1'], ['127.0.0.1']);
+    const rebinding = leading(['192.0.2.1'], ['127.0.0.1']);
     const outcomes = [];
     for (const _ of [1, 2]) outcomes.push(await post({ ...message, url: 'https://crm.example/' }, limits(rebinding)));
     expect(outcomes.map(({ error }) => error)).toEqual([
@@ -169,6 +170,30 @@ describe('a connection', () => {
     });
     expect(Date.now() - began).toBeLessThan(10_000);
   });
+
+  test.each([
+    ['switches protocols', 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n', 'HTTP 101'],
+    ['says no more than that it goes on', 'HTTP/1.1 100 Continue\r\n\r\n', 'No answer in time.'],
+    ['breaks off in its answer', 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc', null],
+    ['speaks no HTTP', 'hello\r\n\r\n', 'HPE_INVALID_CONSTANT'],
+  ])('to a receiver that %s ends, whether it closes or not', async (_, answer, error) => {
+    for (const closes of [false, true]) {
+      const server = createServer((socket) => {
+        socket.on('error', () => undefined);
+        socket.once('data', () => (closes ? socket.end(answer) : socket.write(answer)));
+      });
+      await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+      const { port } = server.address() as AddressInfo;
+      const url = `http://127.0.0.1:${port}/`;
+      const ended = await Promise.race([
+        post({ ...message, url }, { allowed: LOOPBACK, timeoutMs: 500 }),
+        new Promise<'never'>((late) => setTimeout(() => late('never'), 5_000)),
+      ]);
+      server.close();
+      const hangUp = error === 'No answer in time.' && closes ? 'ECONNRESET' : error;
+      expect(ended).toMatchObject({ error: hangUp });
+    }
+  }, 20_000);
 
   test('that fails is told without what the system says of the network', async () => {
     expect(await post({ ...message, url: 'http://127.0.0.1:9999/' }, { allowed: LOOPBACK, timeoutMs: 2_000 })).toEqual({

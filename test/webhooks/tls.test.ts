@@ -32,9 +32,8 @@ beforeAll(() => new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
 afterAll(() => server.close());
 
 /** Every name leads to the receiver. */
-const resolve = ((_name: string, _options: object, callback: (error: null, found: object[]) => void) =>
-  callback(null, [{ address: '127.0.0.1', family: 4 }])) as never;
-const limits: PostLimits = { allowed: parseNetworks(['127.0.0.1']), timeoutMs: 5_000, resolve };
+const lookUp = async () => [{ address: '127.0.0.1', family: 4 }];
+const limits: PostLimits = { allowed: parseNetworks(['127.0.0.1']), timeoutMs: 5_000, lookUp };
 
 async function send(host: string, more: Partial<PostLimits> = {}) {
   const { port } = server.address() as AddressInfo;
