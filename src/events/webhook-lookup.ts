@@ -56,7 +56,9 @@ async function askServers(
 
 /** A name without addresses of one family is found all the same; so what the other said counts. */
 function whyNone(answers: PromiseSettledResult<string[]>[]): Error {
-  const codes = answers.map((answer) => (answer.status === 'rejected' ? (answer.reason as { code?: string }).code : ''));
+  const codes = answers.map((answer) =>
+    answer.status === 'rejected' ? (answer.reason as { code?: string }).code : '',
+  );
   const telling = codes.find((code) => code && code !== 'ENODATA' && code !== 'ENOTFOUND') ?? 'ENOTFOUND';
   const code = telling === 'ECANCELLED' ? 'ETIMEOUT' : telling;
   return Object.assign(new Error(`The name was not found: ${code}`), { code });

@@ -83,7 +83,7 @@ interface Told {
 
 /**
  * What a consuming domain's workflow has to link in the product's access mode for grants that came to stand in it; none where it links for
- * itself already, or Meshgate does. While a product changes its mode, its workflow was told of that mode only for what was asked in it.
+ * itself already, or Meshgate does. Waits for whoever tells the domain of the same domain's products, so that each is told once. While a product changes its mode, its workflow was told of that mode only for what was asked in it.
  */
 export async function consumerOrders(
   { mesh }: Pick<ActingContext, 'mesh'>,
@@ -92,6 +92,7 @@ export async function consumerOrders(
 ): Promise<WorkflowOrder[]> {
   const [{ consumerDomain: consumer }] = grants;
   if (consumer.provisioning !== 'DELEGATED') return [];
+  await lockOrders(tx, { consumerId: consumer.id, producerId: product.domainId });
   const { accessMode: mode } = product;
   const others = { consumerDomainId: consumer.id, grantedAt: { not: null }, id: { notIn: grants.map(({ id }) => id) } };
   const earlier = await tx.accessGrant.findMany({
@@ -117,4 +118,12 @@ export async function consumerOrders(
   const detail =
     mode === 'NRAC' ? { ...central, table_names: tables } : { ...central, central_account_id: mesh.governanceAccount };
   return [{ account: consumer.awsAccountId, detail }];
+}
+
+/** One tells a consuming domain of a domain's products after another, until the transaction ends: so each sees what was told before. */
+async function lockOrders(
+  tx: Tx,
+  { consumerId, producerId }: { consumerId: string; producerId: string },
+): Promise<void> {
+  await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended('meshgate.orders ' || ${consumerId} || ' ' || ${producerId}, 0))`;
 }

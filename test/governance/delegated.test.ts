@@ -3,6 +3,8 @@ import { finishModeChanges } from '../../src/governance/change-of-mode.js';
 import { publishDataProduct, registerDataProduct, updateDataProduct } from '../../src/governance/data-product.js';
 import { reportProvisioning, tellWorkflows } from '../../src/governance/delegated.js';
 import { registerDomain } from '../../src/governance/domain.js';
+import { settled } from '../../src/governance/settled.js';
+import { inTransaction } from '../../src/governance/transaction.js';
 import {
   domainInput,
   MESH,
@@ -108,6 +110,39 @@ test('a grant to it is ACTIVE by the grant in G alone, and tells its workflow ea
     },
   });
   expect(await ordersTold('AccessGranted')).toEqual([order('sales_heads'), order('sales_lines')]);
+});
+
+test('of grants that come to stand at the same time, each table is told once', async () => {
+  const product = await seedProduct(mesh, { id: direct, name: 'direct' }, 'rush');
+  const before = (await ordersTold('AccessGranted')).length;
+  const owners: { type: 'ACCESS_GRANT'; id: string }[] = [];
+  for (const [role, tables] of [
+    ['one', ['rush_heads']],
+    ['two', ['rush_heads', 'rush_lines']],
+    ['three', ['rush_lines']],
+  ] as const) {
+    const principals = [`arn:aws:iam::111111111111:role/${role}`];
+    const input = { dataProduct: product, consumerDomain: own, principals, purpose: 'x', tables: [...tables] };
+    const { accessGrantId } = await seedGrant(mesh, { requester: 'own-owner', decider: 'direct-owner', input });
+    owners.push({ type: 'ACCESS_GRANT', id: accessGrantId });
+  }
+  await mesh.database.pool.query(
+    `UPDATE "Resource" SET "observedGeneration" = "generation", "status" = 'READY' WHERE "status" = 'PENDING'`,
+  );
+  const { prisma } = mesh.database;
+  await Promise.all(
+    owners.map((owner) =>
+      inTransaction(prisma, async (tx) => {
+        await settled(MESH, tx, owner);
+        // As when a commit takes its time: whoever tells next must wait for it.
+        await tx.$executeRaw`SELECT pg_sleep(0.3)`;
+      }),
+    ),
+  );
+  const statuses = await prisma.accessGrant.findMany({ where: { id: { in: owners.map(({ id }) => id) } } });
+  expect(statuses.map(({ status }) => status)).toEqual(['ACTIVE', 'ACTIVE', 'ACTIVE']);
+  const told = (await ordersTold('AccessGranted')).slice(before) as { detail: { table_names: string[] } }[];
+  expect(told.flatMap(({ detail }) => detail.table_names).sort()).toEqual(['rush_heads', 'rush_lines']);
 });
 
 test('when the mode of a product changes, producer and consumers are told of the new one once, before the old one goes', async () => {

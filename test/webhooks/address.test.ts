@@ -172,28 +172,36 @@ describe('a connection', () => {
   });
 
   test.each([
-    ['switches protocols', 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n', 'HTTP 101'],
+    [
+      'switches protocols',
+      'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
+      'HTTP 101',
+    ],
     ['says no more than that it goes on', 'HTTP/1.1 100 Continue\r\n\r\n', 'No answer in time.'],
     ['breaks off in its answer', 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc', null],
     ['speaks no HTTP', 'hello\r\n\r\n', 'HPE_INVALID_CONSTANT'],
-  ])('to a receiver that %s ends, whether it closes or not', async (_, answer, error) => {
-    for (const closes of [false, true]) {
-      const server = createServer((socket) => {
-        socket.on('error', () => undefined);
-        socket.once('data', () => (closes ? socket.end(answer) : socket.write(answer)));
-      });
-      await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-      const { port } = server.address() as AddressInfo;
-      const url = `http://127.0.0.1:${port}/`;
-      const ended = await Promise.race([
-        post({ ...message, url }, { allowed: LOOPBACK, timeoutMs: 500 }),
-        new Promise<'never'>((late) => setTimeout(() => late('never'), 5_000)),
-      ]);
-      server.close();
-      const hangUp = error === 'No answer in time.' && closes ? 'ECONNRESET' : error;
-      expect(ended).toMatchObject({ error: hangUp });
-    }
-  }, 20_000);
+  ])(
+    'to a receiver that %s ends, whether it closes or not',
+    async (_, answer, error) => {
+      for (const closes of [false, true]) {
+        const server = createServer((socket) => {
+          socket.on('error', () => undefined);
+          socket.once('data', () => (closes ? socket.end(answer) : socket.write(answer)));
+        });
+        await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+        const { port } = server.address() as AddressInfo;
+        const url = `http://127.0.0.1:${port}/`;
+        const ended = await Promise.race([
+          post({ ...message, url }, { allowed: LOOPBACK, timeoutMs: 500 }),
+          new Promise<'never'>((late) => setTimeout(() => late('never'), 5_000)),
+        ]);
+        server.close();
+        const hangUp = error === 'No answer in time.' && closes ? 'ECONNRESET' : error;
+        expect(ended).toMatchObject({ error: hangUp });
+      }
+    },
+    20_000,
+  );
 
   test('that fails is told without what the system says of the network', async () => {
     expect(await post({ ...message, url: 'http://127.0.0.1:9999/' }, { allowed: LOOPBACK, timeoutMs: 2_000 })).toEqual({
