@@ -53,17 +53,20 @@ export async function setStage(events: number): Promise<Stage> {
   };
 }
 
-/** Events about different products of some 500 bytes each, as a mesh at work writes them. */
+/** Events of some 500 bytes each, as a mesh at work writes them: about different products, and every fifth of what one domain's systems tell. */
 async function fill(owner: pg.Pool, events: number): Promise<void> {
   await owner.query(
     `INSERT INTO "EventPending" ("id", "type", "version", "subjectType", "subjectId", "subject", "audiencePublic", "audienceDomains",
        "audienceSubjects", "actor", "correlationId", "occurredAt", "data", "canonical")
-     SELECT gen_random_uuid(), 'DataProductUpdated', 1, 'DataProduct', gen_random_uuid(),
-       jsonb_build_object('type', 'DataProduct', 'id', 'RGF0YVByb2R1Y3Q6' || n, 'name', 'orders-' || n, 'domain', 'commerce'), true, '{}',
+     SELECT gen_random_uuid(), CASE WHEN heard THEN 'DomainEventReceived' ELSE 'DataProductUpdated' END, 1,
+       CASE WHEN heard THEN 'Domain' ELSE 'DataProduct' END,
+       CASE WHEN heard THEN '0192f0a0-0000-7000-8000-000000000001'::uuid ELSE gen_random_uuid() END,
+       CASE WHEN heard THEN '{"type":"Domain","id":"RG9tYWluOjE","name":"commerce","domain":"commerce"}'::jsonb
+         ELSE jsonb_build_object('type', 'DataProduct', 'id', 'RGF0YVByb2R1Y3Q6' || n, 'name', 'orders-' || n, 'domain', 'commerce') END, true, '{}',
        '{}', '{"kind":"USER","subject":"ana","name":"Ana","tokenId":null,"address":null}', gen_random_uuid()::text, now(),
        jsonb_build_object('tags', '["sales","daily"]'::jsonb, 'before', jsonb_build_object('description', repeat('a', 120)),
          'after', jsonb_build_object('description', repeat('b', 120))), '{}'
-     FROM generate_series(1, $1::int) n`,
+     FROM (SELECT n, n % 5 = 0 AS heard FROM generate_series(1, $1::int) n) made`,
     [events],
   );
   for (let moved = 1; moved > 0; ) {

@@ -99,8 +99,9 @@ export function sizeOf(entry: PutEventsEntry): number {
 
 /**
  * Cuts events into requests: runs of the log within both limits, all entries of an event in one, and no two events of one subject in a
- * request. For where the first of two failed and the second did not, their order would be lost. An entry too large for any
- * request goes alone, and AWS says so.
+ * request. For where the first of two failed and the second did not, their order would be lost. What domains tell is exempt: their
+ * systems tell much, of many things, all under the domain as subject, and each would be a request of its own. An entry too large for
+ * any request goes alone, and AWS says so.
  */
 export function cutIntoRequests(outgoing: readonly Outgoing[]): Outgoing[][] {
   const requests: Outgoing[][] = [];
@@ -108,9 +109,10 @@ export function cutIntoRequests(outgoing: readonly Outgoing[]): Outgoing[][] {
   let bytes = 0;
   let subjects = new Set<string>();
   for (const told of byEvent(outgoing)) {
-    const { subjectId } = (told[0] as Outgoing).event;
+    const subject = orderedSubject((told[0] as Outgoing).event);
     const size = told.reduce((sum, { entry }) => sum + sizeOf(entry), 0);
-    const full = current.length + told.length > ENTRIES_LIMIT || bytes + size > BYTES_LIMIT || subjects.has(subjectId);
+    const isTold = subject !== null && subjects.has(subject);
+    const full = current.length + told.length > ENTRIES_LIMIT || bytes + size > BYTES_LIMIT || isTold;
     if (full && current.length > 0) {
       requests.push(current);
       current = [];
@@ -119,11 +121,15 @@ export function cutIntoRequests(outgoing: readonly Outgoing[]): Outgoing[][] {
     }
     current.push(...told);
     bytes += size;
-    subjects.add(subjectId);
+    if (subject !== null) subjects.add(subject);
   }
   if (current.length > 0) requests.push(current);
   return requests;
 }
+
+/** What an event keeps its order with; null where it may come after later ones when EventBridge fails to take it at first. */
+const orderedSubject = ({ type, subjectId }: LogEvent): string | null =>
+  type === 'DomainEventReceived' ? null : subjectId;
 
 /** Entries of one event stand beside one another. */
 function byEvent(outgoing: readonly Outgoing[]): Outgoing[][] {

@@ -99,6 +99,14 @@ test('requests are runs of the log within both limits, without two events of one
   );
 });
 
+test('what the systems of one domain tell shares requests, beside the one event of any subject that keeps its order', () => {
+  const told = (type: LogEvent['type']) => outgoing({ type, subjectId: COMMERCE });
+  const heard = Array.from({ length: 100 }, () => told('DomainEventReceived'));
+  expect(cutIntoRequests(heard).map((request) => request.length)).toEqual(Array(10).fill(10));
+  const mixed = [heard[0]!, told('DomainUpdated'), heard[1]!, told('DomainUpdated'), heard[2]!];
+  expect(cutIntoRequests(mixed).map((request) => request.length)).toEqual([3, 2]);
+});
+
 test('requests are as large as they may be', () => {
   const all = Array.from({ length: 95 }, (_, n) => outgoing({ subjectId: `s${n}` }));
   expect(cutIntoRequests(all).map((request) => request.length)).toEqual([...Array(9).fill(10), 5]);
