@@ -159,7 +159,7 @@ async function faultProxy(flags: FaultProxyFlags): Promise<void> {
 }
 
 async function run(roles: Roles): Promise<void> {
-  const config = readConfig();
+  const config = readConfig(process.env, roles);
   const log = createLog({ level: config.logLevel });
   const app = await createApp({ config, roles, log });
   endOnSignal({ close: app.close, log, tell: () => undefined });

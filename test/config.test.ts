@@ -31,6 +31,13 @@ describe('configuration', () => {
     expect(config.issuers[0]).toMatchObject({ audience: ['meshgate'], typ: null, maxTokenAgeSeconds: 86_400 });
   });
 
+  it('gives a worker enough connections beside those that it keeps for itself', () => {
+    const few = { ...complete, DATABASE_POOL_SIZE: '4' };
+    expect(readConfig(few).poolSize).toBe(4);
+    expect(() => readConfig(few, { work: true })).toThrow('DATABASE_POOL_SIZE: must be 5 at least where `work` runs');
+    expect(readConfig({ ...complete, DATABASE_POOL_SIZE: '5' }, { work: true }).poolSize).toBe(5);
+  });
+
   it('lists every mistake together', () => {
     const message = mistakes({
       ...complete,

@@ -100,7 +100,7 @@ const variables = {
   DATABASE_URL: postgresUrl.describe(
     "The server's login on its Postgres: a member of the role meshgate_server, not the owner.",
   ),
-  DATABASE_POOL_SIZE: wholeNumber(1, 200).default(10).describe('Connections to Postgres at most.'),
+  DATABASE_POOL_SIZE: wholeNumber(1, 200).default(10).describe('Connections to Postgres at most; a worker needs 5.'),
   HOST: z.string().default('127.0.0.1').describe('Address to listen on; 0.0.0.0 in a container.'),
   PORT: wholeNumber(0, 65_535).default(4000).describe('Port to listen on.'),
   MESHGATE_ISSUERS: issuers.describe(
@@ -215,6 +215,14 @@ const environment = z.object(variables).superRefine((value, context) => {
   }
 });
 
+/** A worker keeps two connections for itself as long as it publishes and sends; lanes, clocks and probes need some beside these. */
+const WORKER_CONNECTIONS = 5;
+const workerEnvironment = environment.superRefine(({ DATABASE_POOL_SIZE }, context) => {
+  if (DATABASE_POOL_SIZE >= WORKER_CONNECTIONS) return;
+  const message = `must be ${WORKER_CONNECTIONS} at least where \`work\` runs`;
+  context.addIssue({ code: 'custom', path: ['DATABASE_POOL_SIZE'], message });
+});
+
 const migrateVariables = {
   DATABASE_OWNER_URL: postgresUrl.describe(
     "The owner's login on the database: `meshgate migrate` and `meshgate archive` alone use it.",
@@ -240,9 +248,9 @@ const known = new Set([
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Reads what `serve` and `work` need. Throws one ConfigError that lists every mistake. */
-export function readConfig(source: Environment = process.env): Config {
-  const value = validate(environment, source);
+/** Reads what `serve`, or with `work` a worker, needs. Throws one ConfigError that lists every mistake. */
+export function readConfig(source: Environment = process.env, { work = false } = {}): Config {
+  const value = validate(work ? workerEnvironment : environment, source);
   return {
     databaseUrl: value.DATABASE_URL,
     poolSize: value.DATABASE_POOL_SIZE,
