@@ -288,12 +288,55 @@ describe('the publisher', () => {
     ]);
   });
 
+  test('goes back to an event where an admin says so: from there on all is sent again, with the same ids', async () => {
+    for (let n = 0; n < 3; n += 1) await happen();
+    await untilAllSent();
+    const refused = async (from: string) => (await admin(Resume, { input: { from } })).resumePublisher;
+    expect(await refused('1')).toMatchObject({ code: 'STATE' });
+    payload((await admin(Pause, { input: { reason: 'The bus was deleted by hand' } })).pausePublisher);
+    const last = await until('it is told', async () => {
+      const { position, eventsBehind } = await state();
+      return eventsBehind === 1 ? Number(position) : undefined;
+    });
+    for (const from of [String(last + 2), '0', '-1', '1.5', 'x', '9'.repeat(30)])
+      expect(await refused(from)).toMatchObject({ code: 'VALIDATION' });
+    const { rows } = await owner.query<{ id: string }>('SELECT "id" FROM "Event" WHERE "seq" > $1 ORDER BY "seq"', [
+      last - 3,
+    ]);
+    const again = rows.slice(0, 3).map(({ id }) => id);
+    const before = await arrivedOf(again);
+    payload((await admin(Resume, { input: { from: String(last - 2) } })).resumePublisher);
+    await untilAllSent();
+    expect(await arrivedOf(again)).toEqual([...before, ...again]);
+    const { events } = await admin(Events, { types: ['PUBLISHER_RESUMED'] });
+    expect(events.nodes.at(-1)?.data).toMatchObject({ from: String(last - 2), before: { pausedBy: 'ada.admin' } });
+  });
+
+  test('holds everything while the central bus is missing, as EventBridge would drop it, and goes on once it is there', async () => {
+    const setBus = (status: 'PENDING' | 'READY') =>
+      owner.query(
+        `UPDATE "Resource" SET "status" = $1::"ResourceStatus", "nextAttemptAt" = now() + interval '1 hour'
+         WHERE "kind" = 'EventBus' AND "account" = $2`,
+        [status, GOVERNANCE_ACCOUNT],
+      );
+    await setBus('PENDING');
+    await new Promise((resolve) => setTimeout(resolve, 1_200));
+    const { position } = await state();
+    await happen();
+    await until('it says why', async () => ((await state()).failureCode === 'NoEventBus' ? true : undefined));
+    expect(await state()).toMatchObject({ position, eventsBehind: 1 });
+    await setBus('READY');
+    await untilAllSent();
+    expect((await state()).failureCode).toBeNull();
+  });
+
   test('paused or resumed twice is told once', async () => {
     for (const reason of ['Again', 'Again']) payload((await admin(Pause, { input: { reason } })).pausePublisher);
     for (const _ of [1, 2]) payload((await admin(Resume, { input: {} })).resumePublisher);
     await untilAllSent();
     const { events } = await admin(Events, { types: ['PUBLISHER_PAUSED', 'PUBLISHER_RESUMED'] });
-    expect(events.nodes.slice(2).map(({ type }) => type)).toEqual(['PUBLISHER_PAUSED', 'PUBLISHER_RESUMED']);
+    expect(events.nodes.slice(-2).map(({ type }) => type)).toEqual(['PUBLISHER_PAUSED', 'PUBLISHER_RESUMED']);
+    expect(events.nodes).toHaveLength(6);
   });
 
   test("is nobody's but the admins'", async () => {

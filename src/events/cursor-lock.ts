@@ -10,7 +10,7 @@ export interface CursorLock {
   readonly paused: boolean;
   /** Records that everything up to this number is done, with what `also` writes or not at all. Throws when the lock or the connection is lost. */
   advance(seq: bigint, also?: (connection: PoolClient) => Promise<void>): Promise<void>;
-  /** Looks whether the reader is paused; throws when the connection, and with it the lock, is lost. */
+  /** Looks whether the reader is paused; throws when the connection, and with it the lock, is lost, or somebody moved the cursor. */
   look(): Promise<void>;
   release(): void;
 }
@@ -85,7 +85,7 @@ async function openCursor(held: { connection: PoolClient; reader: string; releas
         values: [to, reader, seq],
       }),
     );
-    if (rows[0] === undefined) throw new Error(`The cursor of ${reader} was moved by another`);
+    if (rows[0] === undefined) throw movedByAnother(reader);
     return rows[0].paused;
   };
   return {
@@ -106,7 +106,12 @@ async function openCursor(held: { connection: PoolClient; reader: string; releas
       seq = to;
     },
     async look() {
-      paused = (await read()).paused;
+      const now = await read();
+      if (BigInt(now.seq) !== seq) throw movedByAnother(reader);
+      paused = now.paused;
     },
   };
 }
+
+/** Whoever takes the cursor again goes on where it is now. */
+const movedByAnother = (reader: string) => new Error(`The cursor of ${reader} was moved by another`);

@@ -14,6 +14,13 @@ export const PUBLISHER = 'eventbridge';
 const PAGE = 500;
 const REDRIVEN_AT_ONCE = 20;
 const POLL_MS = 250;
+/** How old the knowledge may be that the bus is there, while events are sent. */
+const BUS_KNOWN_MS = 1_000;
+const NO_BUS = {
+  code: 'NoEventBus',
+  message: 'The central bus is not there, or not yet: its resource EventBus is not READY. Nothing is sent until it is.',
+  tries: 1,
+};
 
 /** The EventBridge publisher of this process; one process of the installation publishes at a time. */
 export interface Publisher {
@@ -33,6 +40,8 @@ export interface PublisherOptions {
   put: PutEvents;
   /** The central bus. */
   bus: string;
+  /** Whether it is there, as far as Meshgate knows: EventBridge answers success for a bus that is not, and drops what is put on it. */
+  busStands(): Promise<boolean>;
   log: Log;
   retry?: Retry;
 }
@@ -43,7 +52,8 @@ export interface PublisherOptions {
  * refused for good becomes a dead letter together with the cursor's move, and the events after it go on; a redrive sends it late. While
  * EventBridge takes nothing at all, whatever the reason, nothing is given up: the request is tried until it is taken, and the cursor says why.
  */
-export function startPublisher({ pool, listener, put, bus, log, retry = RETRY }: PublisherOptions): Publisher {
+export function startPublisher(options: PublisherOptions): Publisher {
+  const { pool, listener, put, bus, busStands, log, retry = RETRY } = options;
   const namesOf = createDomainNames();
   let cursor: CursorLock | undefined;
   /** Whether the cursor may say that nothing is taken: also when another process wrote that, before this one took over. */
@@ -64,6 +74,19 @@ export function startPublisher({ pool, listener, put, bus, log, retry = RETRY }:
     return cutIntoRequests(outgoing);
   }
 
+  let busSeenAt = 0;
+  /** Asked before anything is sent: whether it can arrive at all. */
+  async function canArrive({ connection }: CursorLock): Promise<boolean> {
+    if (Date.now() - busSeenAt < BUS_KNOWN_MS) return true;
+    if (await busStands()) {
+      busSeenAt = Date.now();
+      return true;
+    }
+    failing = true;
+    await noteFailure(connection, PUBLISHER, NO_BUS);
+    return false;
+  }
+
   const deliveryOf = (held: CursorLock, signal: AbortSignal): Delivery => ({
     ...{ put, log, retry, signal },
     fails: async (failure) => {
@@ -72,7 +95,7 @@ export function startPublisher({ pool, listener, put, bus, log, retry = RETRY }:
     },
     mayGoOn: async () => {
       await held.look();
-      while (held.paused) {
+      while (held.paused || !(await canArrive(held))) {
         await pause(POLL_MS, signal);
         signal.throwIfAborted();
         await held.look();
@@ -94,7 +117,7 @@ export function startPublisher({ pool, listener, put, bus, log, retry = RETRY }:
     for (const letter of letters) {
       signal.throwIfAborted();
       await held.look();
-      if (held.paused) return false;
+      if (held.paused || !(await canArrive(held))) return false;
       const [refused] = await send(held, [letter], signal);
       await noteRedriven(held.connection, letter, refused);
     }
@@ -105,7 +128,7 @@ export function startPublisher({ pool, listener, put, bus, log, retry = RETRY }:
     const requests = await nextRequests(held);
     for (const request of requests) {
       signal.throwIfAborted();
-      if (held.paused) return false;
+      if (held.paused || !(await canArrive(held))) return false;
       const refused = await send(held, request, signal);
       const done = request.at(-1)!.event.seq;
       if (refused.length === 0) await held.advance(done);

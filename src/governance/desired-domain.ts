@@ -2,6 +2,7 @@ import type { Domain, EventRoute } from '../generated/prisma/client.js';
 import { desire, type PermissionMap } from '../provisioning/kinds.js';
 import type { LfResource } from '../provisioning/lake-resource.js';
 import type { DesiredResource } from '../provisioning/resource.js';
+import { centralBus } from './central-bus.js';
 import { CONFIDENTIALITY } from './confidentiality.js';
 import type { Mesh } from './context.js';
 import { desiredRule, desiredTargets } from './desired-event-route.js';
@@ -97,7 +98,7 @@ function governanceOf(mesh: Mesh, domain: Domain, routes: readonly EventRoute[])
     // What nobody classified yet is sensitive; a table's own tag overrides it.
     desire('LfTagAttachment', at, { resource: taggedDatabase(mesh, domain), key: CONFIDENTIALITY, value: 'sensitive' }),
     desire('SchemaRegistry', at, { name: SCHEMA_REGISTRY }),
-    desire('EventBus', at, { name: mesh.centralBusName }),
+    centralBus(mesh),
     desire('BusPermission', at, {
       bus: mesh.centralBusName,
       statementId: 'domains',

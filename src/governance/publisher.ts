@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { announcePublisher } from './announce.js';
 import { assertCan } from './authorization.js';
 import type { Context } from './context.js';
-import { invalid, notFound } from './error.js';
+import { invalid, notFound, wrongState } from './error.js';
 import { PUBLISHER_ID } from './global-id.js';
 import { mutate, type Tx } from './transaction.js';
 import { idempotencyKey, read, text, uuid } from './validation.js';
@@ -34,17 +34,42 @@ export async function pausePublisher(ctx: Context, input: PausePublisherInput): 
   });
 }
 
-/** Lets the sending of events go on where it was held up: what came meanwhile is sent in order. */
-export async function resumePublisher(
-  ctx: Context,
-  input: { idempotencyKey?: string | null | undefined },
-): Promise<typeof IDS> {
+const resumePublisherInput = z.object({
+  from: z
+    .string()
+    .regex(/^[1-9]\d{0,17}$/, 'Give the number of an event of the log.')
+    .nullish(),
+  idempotencyKey,
+});
+export type ResumePublisherInput = z.input<typeof resumePublisherInput>;
+
+/**
+ * Lets the sending of events go on where it was held up: what came meanwhile is sent in order. With `from`, from that event of the log on:
+ * what was sent already is sent again.
+ */
+export async function resumePublisher(ctx: Context, input: ResumePublisherInput): Promise<typeof IDS> {
+  const { from } = read(resumePublisherInput, input);
   return operate(ctx, { mutation: 'resumePublisher', input }, async (tx) => {
     const before = await lockPublisher(tx);
+    if (before === null && from)
+      throw wrongState('SENDING', 'It is not held up: pause it first, so that it stands still while you choose.');
     if (before === null) return;
+    if (from) await setBack(tx, BigInt(from));
     await tx.$executeRaw`UPDATE "EventCursor" SET "pausedAt" = NULL, "pausedBy" = NULL, "pauseReason" = NULL WHERE "reader" = ${READER}`;
-    await announcePublisher(tx, ctx, { type: 'PublisherResumed', data: { before, after: null } });
+    const data = { before, after: null, ...(from ? { from } : {}) };
+    await announcePublisher(tx, ctx, { type: 'PublisherResumed', data });
   });
+}
+
+/** Moves the locked cursor back to before an event; whichever process publishes finds it moved, and goes on from there. */
+async function setBack(tx: Tx, from: bigint): Promise<void> {
+  const [row] = await tx.$queryRaw<{ next: bigint; first: bigint | null }[]>`
+    SELECT "seq" + 1 AS "next", (SELECT min("seq") FROM "Event") AS "first" FROM "EventCursor" WHERE "reader" = ${READER}`;
+  const { next = 1n, first = null } = row ?? {};
+  if (from > next) throw invalid('from', `Nothing may be left out: ${next} comes next. Give it, or an earlier one.`);
+  if (first !== null && from < first)
+    throw invalid('from', `Events before ${first} are archived. Give ${first}, or a later one.`);
+  await tx.$executeRaw`UPDATE "EventCursor" SET "seq" = ${from - 1n}, "updatedAt" = now() WHERE "reader" = ${READER}`;
 }
 
 const redriveEventsInput = z.object({

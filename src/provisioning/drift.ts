@@ -131,9 +131,12 @@ function isKnown(drift: Drift | null, differences: string[]): boolean {
   return drift !== null && specText(drift.differences.toSorted()) === specText(differences.toSorted());
 }
 
+/** The one difference of an object that is not there. */
+export const IS_MISSING = 'it is missing';
+
 function differencesOf(observation: Differing): string[] {
   if (observation.state === 'DIFFERS') return observation.differences;
-  return [observation.state === 'MISSING' ? 'it is missing' : `waiting for ${observation.waitingFor}`];
+  return [observation.state === 'MISSING' ? IS_MISSING : `waiting for ${observation.waitingFor}`];
 }
 
 function observedIn(observation: Differing): Record<string, unknown> | null {

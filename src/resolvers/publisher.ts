@@ -70,10 +70,11 @@ export class PublisherResolver {
   }
 
   @Mutation(() => ResumePublisherResult, {
-    description: 'Lets the sending of events go on: what came meanwhile follows in order. Admins only.',
+    description:
+      'Lets the sending of events go on: what came meanwhile follows in order; or sends again everything from an event on. Admins only.',
   })
   resumePublisher(
-    @Arg('input', () => ResumePublisherInput, { description: 'Nothing but the key.' }) input: ResumePublisherInput,
+    @Arg('input', () => ResumePublisherInput, { description: 'From where.' }) input: ResumePublisherInput,
     @Ctx() rc: RequestContext,
     @Info() info: GraphQLResolveInfo,
   ) {

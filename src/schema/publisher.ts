@@ -124,8 +124,15 @@ export class PausePublisherInput extends MutationInput {
   reason!: string;
 }
 
-@InputType({ description: 'That the sending of events goes on.' })
-export class ResumePublisherInput extends MutationInput {}
+@InputType({ description: 'That the sending of events goes on, and where.' })
+export class ResumePublisherInput extends MutationInput {
+  @Field(() => String, {
+    nullable: true,
+    description:
+      'The number of an event: it and all after it are sent again, with the same ids. Without it what comes next goes on.',
+  })
+  from?: string;
+}
 
 @InputType({ description: 'What is to be sent again: either of the two.' })
 export class RedriveEventsInput extends MutationInput {

@@ -11,6 +11,7 @@ import type { PutEvents } from '../events/put-events.js';
 import { startWebhookSender } from '../events/webhook-sender.js';
 import { aboutResource } from '../governance/about-resource.js';
 import { createPolicyEngine } from '../governance/cedar/engine.js';
+import { centralBusStands } from '../governance/central-bus.js';
 import type { Context } from '../governance/context.js';
 import { declareDomains } from '../governance/declare-domains.js';
 import { driftPolicies, foreignGrants } from '../governance/drift.js';
@@ -98,7 +99,10 @@ export async function startWork(options: WorkOptions): Promise<Work> {
   const openGovernance = governanceSessions(aws, config);
   const put = putAsGovernance(openGovernance);
   const bus = mesh.centralBusName;
-  const publisher = startPublisher({ pool: database.pool, listener, put, bus, log });
+  const publisher = startPublisher({
+    ...{ pool: database.pool, listener, put, bus, log },
+    busStands: () => centralBusStands(db, mesh),
+  });
   const webhooks = webhookSettings(config);
   const sender =
     webhooks &&

@@ -44,6 +44,7 @@ async function published(events: NewEvent[]): Promise<Arrival[]> {
     listener: log.listener,
     put: createPutEvents(client),
     bus: BUS,
+    busStands: async () => true,
     log: silent,
     retry: { baseMs: 5, capMs: 50 },
   });

@@ -31,7 +31,9 @@ let log: TestLog;
 let publishers: Publisher[];
 let requests: Sent[][];
 let arrived: Sent[];
+let busThere: boolean;
 beforeEach(async () => {
+  busThere = true;
   log = await openTestLog();
   publishers = [];
   requests = [];
@@ -66,6 +68,7 @@ function publish(put: PutEvents): Publisher {
     listener: log.listener,
     put,
     bus: 'central',
+    busStands: async () => busThere,
     log: silent,
     retry,
   });
@@ -192,6 +195,50 @@ test('while EventBridge takes nothing at all, nothing is given up, and the curso
   expect(await deadLetters()).toEqual([]);
   expect(await row()).toMatchObject({ failingSince: null, failureCode: null, failureMessage: null, failedTries: null });
   expect(await readPublisherLag(log.pool)).toMatchObject({ failure: null });
+});
+
+test('while the bus is not there nothing is sent, and the cursor says so; once it is, all follows in order', async () => {
+  busThere = false;
+  await fill(12);
+  publish(bus());
+  const failure = async () => (await readPublisherLag(log.pool)).failure?.code;
+  await until(async () => (await failure()) === 'NoEventBus');
+  expect(requests).toEqual([]);
+  busThere = true;
+  await until(async () => (await cursor()) === 12);
+  expect(sequences(arrived)).toEqual(upTo(12));
+  expect(await failure()).toBeUndefined();
+});
+
+test('a bus that goes away while events are sent is noticed, and those that fail meanwhile wait', async () => {
+  await fill(200);
+  publish(
+    bus(async ({ sequence }, index) => {
+      if (sequence === 20) busThere = false;
+      if (index === 9) await new Promise((resolve) => setTimeout(resolve, 300));
+      return ok;
+    }),
+  );
+  await until(async () => (await readPublisherLag(log.pool)).failure?.code === 'NoEventBus');
+  const sent = arrived.length;
+  expect(sent).toBeLessThan(150);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  expect(arrived).toHaveLength(sent);
+  busThere = true;
+  await until(async () => (await cursor()) === 200, 20_000);
+  expect(sequences(arrived)).toEqual(upTo(200));
+});
+
+test('a cursor that is set back while the publisher rests or sends is followed: everything from there comes again', async () => {
+  await fill(30);
+  publish(bus());
+  await until(async () => (await cursor()) === 30);
+  const setBack = (to: number) =>
+    log.owner.pool.query(`UPDATE "EventCursor" SET "seq" = $1 WHERE "reader" = 'eventbridge'`, [to]);
+  await setBack(10);
+  await until(() => arrived.length === 50);
+  await until(async () => (await cursor()) === 30);
+  expect(sequences(arrived)).toEqual([...upTo(30), ...upTo(30).slice(10)]);
 });
 
 const deadLetters = () => log.owner.prisma.deadLetter.findMany({ orderBy: [{ seq: 'asc' }, { part: 'asc' }] });
@@ -393,6 +440,7 @@ test('stopping does not wait for an entry that keeps failing', async () => {
     listener: log.listener,
     put: bus(() => throttled),
     bus: 'central',
+    busStands: async () => busThere,
     log: silent,
     retry: { baseMs: 60_000, capMs: 60_000 },
   });

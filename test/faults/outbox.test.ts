@@ -3,6 +3,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createPutEvents } from '../../src/aws/event-bridge.js';
 import { appendAll } from '../../src/events/append.js';
 import { startPublisher } from '../../src/events/publisher.js';
+import { desire } from '../../src/provisioning/kinds.js';
+import { resourceId } from '../../src/provisioning/resource.js';
 import { governanceCredentials } from '../../src/sandbox/sts.js';
 import { type Database, openDatabase } from '../../src/server/database.js';
 import { openTestLog, silent, someEvents, until, write } from '../events/log.js';
@@ -19,6 +21,30 @@ let database: Database;
 beforeAll(async () => {
   database = openDatabase(mesh.ownerUrl, { poolSize: 2 });
   await mesh.sandbox.asAdministrator(GOVERNANCE, 'events:CreateEventBus', { Name: BUS });
+  // As the first domain's registration leaves it: nothing is sent to a bus that is not known to be there.
+  const { kind, account, region, key, spec } = desire(
+    'EventBus',
+    { account: GOVERNANCE, region: REGION },
+    { name: BUS },
+  );
+  const id = resourceId({ kind, account, region, key });
+  const nextAttemptAt = new Date(Date.now() + 86_400_000);
+  const dates = { nextAttemptAt, observedAt: new Date(), freshUntil: nextAttemptAt };
+  await database.prisma.resource.create({
+    data: {
+      id,
+      kind,
+      account,
+      region,
+      key,
+      spec,
+      ...dates,
+      status: 'READY',
+      observedGeneration: 1,
+      ours: true,
+      correlationId: id,
+    },
+  });
 });
 afterAll(async () => {
   await database.close();
@@ -102,7 +128,9 @@ test('with 1 to 10 of the 10 entries of a request failing, every failed one is s
   });
   const { pool, listener } = log;
   const retry = { baseMs: 1, capMs: 5 };
-  const publisher = startPublisher({ pool, listener, put: createPutEvents(client), bus: BUS, log: silent, retry });
+  const publisher = startPublisher({
+    ...{ pool, listener, put: createPutEvents(client), bus: BUS, busStands: async () => true, log: silent, retry },
+  });
   try {
     await until(() => publisher.position === 100n, 20_000);
   } finally {

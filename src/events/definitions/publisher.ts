@@ -1,4 +1,4 @@
-import { integer, list, nullable, record, text } from '../fields.js';
+import { integer, list, nullable, optional, record, text } from '../fields.js';
 import type { EventDefinition } from './definition.js';
 
 const about = { subject: 'Publisher', version: 1 } as const;
@@ -17,7 +17,11 @@ export const publisherEvents = {
   PublisherResumed: {
     ...about,
     says: 'Somebody let the sending of events go on.',
-    data: { before: pause, after: nullable(pause) },
+    data: {
+      before: pause,
+      after: nullable(pause),
+      from: optional(text('The number of the event from which on all is sent again.', '42')),
+    },
   },
   EventsRedriven: {
     ...about,
