@@ -110,10 +110,14 @@ describe('an explanation of access by name', () => {
     const published = await mesh.publish({ ...PRODUCT, tables: TABLES });
     const about = { principal: readerRole('analyst'), dataProduct: published.id };
     const other = { ...about, principal: 'arn:aws:iam::555566667777:role/else' };
-    for (const person of ['elif.kaya', 'oskar.lind', 'ada.admin']) {
+    for (const person of ['tomasz.nowak', 'oskar.lind', 'ada.admin']) {
       expect((await (await mesh.as(person))(Explain, about)).explainAccess.allowed).toBe(false);
     }
     await expect((await mesh.as('oskar.lind'))(Explain, other)).rejects.toThrow(/not found/);
+    // Of the product's domain, and of its account: those of others are for who decides.
+    await expect((await mesh.as('elif.kaya'))(Explain, about)).rejects.toThrow(/not found/);
+    const own = { ...about, principal: 'arn:aws:iam::333344445555:role/own' };
+    expect((await (await mesh.as('elif.kaya'))(Explain, own)).explainAccess.allowed).toBe(false);
     await expect((await mesh.as('yuki.tanaka'))(Explain, about)).rejects.toThrow(/not found/);
     await expect((await mesh.as('otto.outsider'))(Explain, about)).rejects.toThrow(/not found/);
     await expect(

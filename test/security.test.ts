@@ -20,6 +20,13 @@ describe('SECURITY.md', () => {
     expect(threats().length).toBeGreaterThan(40);
   });
 
+  it('names no file that there is not', () => {
+    const text = readFileSync('SECURITY.md', 'utf8');
+    const named = [...text.matchAll(/`((?:test|src|docs|docker)\/[\w./-]+)`|\]\(([\w./-]+)(?:#[\w-]+)?\)/g)].map(([, file, link]) => file ?? link ?? '');
+    expect(named.length).toBeGreaterThan(40);
+    expect(named.filter((file) => !existsSync(file))).toEqual([]);
+  });
+
   it.each(threats())('names tests that there are: $threat', ({ tests }) => {
     const named = [...tests.matchAll(/`(test\/[\w./-]+\.test\.ts)`: \*(.+?)\*(?=, `|$)/g)];
     expect(named.length).toBeGreaterThan(0);

@@ -15,6 +15,8 @@ import { refusalOf, tokenAllows } from './token-scope.js';
  * |                            | of its domain, whatever their role, and admins                                        |
  * | AccessRequest, AccessGrant | the requester, members of the product's and of the consumer's domain, deputies of the |
  * |                            | former's owners and stewards, admins                                                  |
+ * | - details of them          | the requester, members of the consumer's domain, owners and stewards of the product's |
+ * |                            | and their deputies, admins                                                            |
  * | Deputy                     | members of the domain, himself, admins                                                |
  * | Resource                   | owners and stewards of a domain that claims it: by itself, by a product, or by a grant |
  * |                            | that it gives or has; admins                                                          |
@@ -76,6 +78,15 @@ const seesAccess = rule(
     belongs(viewer, consumerDomainId) ||
     isDeputyIn(viewer, productDomainId),
 );
+/** What may be kept even from members of the product's domain who decide nothing: principals, filters of rows, answers, what was said. */
+const readsDetails = rule(
+  'Access',
+  (viewer, { requestedBy, productDomainId, consumerDomainId }) =>
+    viewer.subject === requestedBy ||
+    steers(viewer, productDomainId) ||
+    belongs(viewer, consumerDomainId) ||
+    isDeputyIn(viewer, productDomainId),
+);
 const steersResource = rule(
   'Resource',
   (viewer, { domainIds }) => viewer.admin || domainIds.some((id) => steers(viewer, id)),
@@ -131,8 +142,8 @@ const RULES = {
     'DataProduct',
     (viewer, { status, domainId }) => status === 'PUBLISHED' || status === 'DEPRECATED' || belongs(viewer, domainId),
   ),
-  /** Who can read it, and why: all principals; members of another domain ask for those of their own account. */
-  'data-product:explain': rule('DataProduct', (viewer, { domainId }) => belongs(viewer, domainId)),
+  /** Who can read it, and why: all principals; members of a domain ask for those of their own account. */
+  'data-product:explain': steersProduct,
   'data-product:update': steersProduct,
   /** Sensitive data becomes less: what two people have to approve is not opened by one of them alone. */
   'data-product:declassify': rule('DataProduct', (viewer, { domainId }) => owns(viewer, domainId)),
@@ -146,8 +157,9 @@ const RULES = {
   /** On the domain that the request is made for. */
   'access-request:create': rule('Domain', (viewer, { id }) => belongs(viewer, id)),
   'access-request:read': seesAccess,
-  /** Who sees a request may say something about it, whatever has become of it. */
-  'access-request:comment': seesAccess,
+  'access-request:read-details': readsDetails,
+  /** Who reads what was said about a request may say something himself, whatever has become of it. */
+  'access-request:comment': readsDetails,
   'access-request:approve': decides,
   'access-request:reject': decides,
   'access-request:cancel': rule('Access', (viewer, { requestedBy }) => viewer.admin || viewer.subject === requestedBy),
@@ -313,6 +325,8 @@ const NAMES: Record<keyof Subjects, string> = {
 const DOMAIN_STEERS = "only owners and stewards of the product's domain and platform admins may.";
 const DECIDERS =
   "only owners and stewards of the product's domain, deputies of those who did not ask for it, and platform admins may.";
+const CONCERNED =
+  "only who asked, members of the consumer's domain, owners and stewards of the product's domain, their deputies and platform admins may.";
 const POLICY_STEERS = "policies of the whole mesh are platform admins', those of a domain its owners' and stewards'.";
 /** What who may not is told. */
 export const REFUSALS: Record<Action, string> = {
@@ -335,7 +349,7 @@ export const REFUSALS: Record<Action, string> = {
   'data-product:register':
     'You may not register products here: only owners and stewards of the domain and platform admins may.',
   'data-product:read': 'You may not see this data product.',
-  'data-product:explain': 'You may not see who can read this data product: only members of its domain and admins may.',
+  'data-product:explain': `You may not see who can read this data product: ${DOMAIN_STEERS}`,
   'data-product:update': `You may not change this data product: ${DOMAIN_STEERS}`,
   'data-product:declassify':
     'You may not lower the classification of CONFIDENTIAL or RESTRICTED data, nor take the mark of personal data from a column: only owners of the domain and platform admins may.',
@@ -348,7 +362,8 @@ export const REFUSALS: Record<Action, string> = {
   'data-contract:activate': `You may not activate contracts of this data product: ${DOMAIN_STEERS}`,
   'access-request:create': 'You may not request access for this domain: only its members and platform admins may.',
   'access-request:read': 'You may not see this access request.',
-  'access-request:comment': 'You may not comment on this request.',
+  'access-request:read-details': `You may not see the details of this request: ${CONCERNED}`,
+  'access-request:comment': `You may not comment on this request: ${CONCERNED}`,
   'access-request:approve': `You may not approve this request: ${DECIDERS}`,
   'access-request:reject': `You may not reject this request: ${DECIDERS}`,
   'access-request:cancel': 'You may not cancel this request: only the requester and platform admins may.',

@@ -56,8 +56,8 @@ export interface AccessExplanation {
 }
 
 /**
- * Explains what a principal may read of a product, as AWS would say now as far as is known. Three statements. Asked by members of the
- * product's domain, for principals of his account by members of that account's domain, and by admins; for others there is nothing.
+ * Explains what a principal may read of a product, as AWS would say now as far as is known. Three statements. Asked by owners and stewards of
+ * the product's domain, for principals of its account by members of that account's domain, and by admins; for others there is nothing.
  */
 export async function explainAccess(ctx: Context, principal: string, productId: string): Promise<AccessExplanation> {
   const product = await readExplained(ctx.db, productId);
@@ -91,7 +91,7 @@ export async function whoCanAccess(
   };
 }
 
-/** Members of the product's domain and admins; the rest only asks for his own account, of products that he may see. */
+/** Owners and stewards of the product's domain and admins; the rest only asks for his own account, of products that he may see. */
 function seesAll(viewer: Viewer, { domainId, status }: ExplainedProduct): boolean {
   const subject = { type: 'DataProduct' as const, domainId, status: status as never };
   assertTokenAllows(viewer, 'data-product:explain');

@@ -18,6 +18,8 @@ const LOOKED_AT = 5_000;
 export interface PatternTest {
   /** How many events of the domain were held against the pattern. */
   examined: number;
+  /** The pattern as the route's rule would have it. */
+  effectivePattern: Record<string, unknown>;
   ids: string[];
   hasNextPage: boolean;
   endCursor: string | null;
@@ -32,7 +34,8 @@ export async function testEventPattern(
   assertCan(ctx.viewer, 'domain:change-routes', { type: 'Domain', id: domainId });
   const { domain, events, lowest, first } = await readPast(ctx, domainId, beforeOf(page.after));
   checkPattern(ctx.mesh, domain, pattern as Record<string, unknown>);
-  const wanted = readPattern(effectivePattern(ctx.mesh, domain, pattern));
+  const ofRule = effectivePattern(ctx.mesh, domain, pattern);
+  const wanted = readPattern(ofRule);
   const found: LogEvent[] = [];
   let examined = 0;
   let last = lowest;
@@ -46,7 +49,10 @@ export async function testEventPattern(
   }
   if (found.length < page.first) last = lowest;
   const hasNextPage = first !== null && last > first;
-  return { examined, ids: found.map(({ id }) => id), hasNextPage, endCursor: hasNextPage ? String(last) : null };
+  return {
+    ...{ examined, effectivePattern: ofRule, ids: found.map(({ id }) => id) },
+    ...{ hasNextPage, endCursor: hasNextPage ? String(last) : null },
+  };
 }
 
 function beforeOf(after: string | null | undefined): bigint | null {

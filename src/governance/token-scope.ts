@@ -36,6 +36,7 @@ const SCOPE_OF: Record<Action, NeededScope> = {
   'data-contract:activate': 'PRODUCT_WRITE',
   'access-request:create': 'ACCESS_REQUEST',
   'access-request:read': 'ACCESS_READ',
+  'access-request:read-details': 'ACCESS_READ',
   'access-request:approve': 'ACCESS_DECIDE',
   'access-request:reject': 'ACCESS_DECIDE',
   'access-request:cancel': 'ACCESS_REQUEST',

@@ -18,7 +18,7 @@ import { startPostgres, stopPostgres } from '../sandbox/postgres.js';
 import { type Sandbox, startSandbox } from '../sandbox/server.js';
 import { governanceCredentials } from '../sandbox/sts.js';
 import { createApp } from '../server/app.js';
-import { type Config, defaultDataDir, periodsGiven, readConfig, sandboxIssuer } from '../server/config.js';
+import { type Config, defaultDataDir, givenToStart, readConfig, sandboxIssuer } from '../server/config.js';
 import { isLoopbackHost } from '../server/config-value.js';
 import { endOnSignal } from '../server/lifecycle.js';
 import { createLog, type Log } from '../server/log.js';
@@ -176,6 +176,7 @@ async function startParts(options: StartOptions, { closing, log }: Running): Pro
   const sandbox = await step('Sandbox AWS', () => openSandbox(dataDir, log));
   closing.push(() => sandbox.close());
   const config = localConfig({ host, port, dataDir, databaseUrl: postgres.serverUrl, sandbox });
+  if (options.demo && config.trustedDocuments.only && !isSeeded(dataDir)) throw new StartError(SEEDING_UNTRUSTED);
   const app = await step('Server and worker', async () => {
     const created = await createApp({ config, roles: { serve: true, work: true }, log, alone: true });
     closing.push(() => created.close());
@@ -244,17 +245,21 @@ function localConfig({ host, port, dataDir, databaseUrl, sandbox }: Local): Conf
     MESHGATE_WEBHOOK_KEYS: webhookKey(dataDir),
     MESHGATE_WEBHOOK_NETWORKS: '127.0.0.0/8,::1',
     MESHGATE_PRODUCTION: 'false',
-    ...periodsGiven(),
+    ...givenToStart(),
   });
   return { ...config, aws: { ...config.aws, credentials: governanceCredentials(GOVERNANCE_ACCOUNT) } };
 }
 
+const SEEDING_UNTRUSTED =
+  'MESHGATE_TRUSTED_DOCUMENTS_ONLY refuses the documents that make the demo mesh: start once without it, or with --no-demo.';
+
+const isSeeded = (dataDir: string): boolean => existsSync(join(dataDir, seededMarker));
+
 /** Once for a data folder: a second time would undo what people decided since. What a kill broke off goes on at the next start. */
 async function seedOnce(dataDir: string, graphql: string, sandbox: Sandbox): Promise<void> {
-  const marker = join(dataDir, seededMarker);
-  if (existsSync(marker)) return;
+  if (isSeeded(dataDir)) return;
   await seed(graphql, sandbox);
-  writeFileSync(marker, `${new Date().toISOString()}\n`);
+  writeFileSync(join(dataDir, seededMarker), `${new Date().toISOString()}\n`);
 }
 
 async function seed(graphql: string, { issuer }: Sandbox): Promise<void> {

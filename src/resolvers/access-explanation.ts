@@ -51,7 +51,7 @@ export class AccessExplanationResolver {
 
   @Query(() => PrincipalAccessConnection, {
     description:
-      "Who may read a product, or is named by a grant that does not stand (any more), by ARN. Outside of the product's domain: those of your domains' accounts.",
+      "Who may read a product, or is named by a grant that does not stand (any more), by ARN. Who is no owner or steward of the product's domain reads those of his domains' accounts.",
   })
   async whoCanAccess(
     @Args(() => WhoArgs) _: WhoArgs,

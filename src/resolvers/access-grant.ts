@@ -101,8 +101,8 @@ export class AccessGrantResolver {
   }
 
   @FieldResolver(() => HowToQuery, { nullable: true, description: 'What the consumer needs to read the data.' })
-  howToQuery(@Root() root: AccessGrant & { howToQuery: Readable }, @Ctx() rc: RequestContext) {
-    return howToQuery(root.howToQuery, rc.ctx.mesh);
+  howToQuery(@Root() root: AccessGrant & { howToQuery: Readable | null }, @Ctx() rc: RequestContext) {
+    return root.howToQuery && howToQuery(root.howToQuery, rc.ctx.mesh);
   }
 
   @FieldResolver(() => Boolean, { description: 'Whether you may revoke it now.' })

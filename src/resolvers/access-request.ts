@@ -116,7 +116,9 @@ export class AccessRequestResolver {
     return answer(rc, info, async () => requestOf(await cancelAccessRequest(rc.ctx, decodeRequest(input))));
   }
 
-  @Mutation(() => CommentAccessRequestResult, { description: 'Says something about a request, to all who see it.' })
+  @Mutation(() => CommentAccessRequestResult, {
+    description: 'Says something about a request, to all who read its details.',
+  })
   commentAccessRequest(
     @Arg('input', () => CommentAccessRequestInput, { description: 'What to say.' }) input: CommentAccessRequestInput,
     @Ctx() rc: RequestContext,
@@ -125,7 +127,9 @@ export class AccessRequestResolver {
     return answer(rc, info, async () => requestOf(await commentAccessRequest(rc.ctx, decodeRequest(input))));
   }
 
-  @FieldResolver(() => AccessRequestCommentConnection, { description: 'What was said about it, oldest first.' })
+  @FieldResolver(() => AccessRequestCommentConnection, {
+    description: 'What was said about it, oldest first; for who reads its details.',
+  })
   comments(@Root() root: AccessRequest, @Args(() => PageArgs) _: PageArgs, @Info() info: GraphQLResolveInfo) {
     return nestedPage(root, info, accessRequestCommentList);
   }

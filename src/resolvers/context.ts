@@ -7,6 +7,9 @@ import type { ReadContext } from '../governance/read/select.js';
 /** What a resolver says of a stream; who reads it, and by which way, the server knows. */
 export type Streaming = Pick<Subscription, 'after' | 'reach' | 'personal'>;
 
+/** What of a viewer decides what he reads of an event that reaches him. */
+export type ReaderRoles = Pick<Viewer, 'admin' | 'memberships' | 'deputyships'>;
+
 /** What the server hands to every resolver: who asks, the rules, the read side and the stream. */
 export interface RequestContext {
   /** For actions; `ctx.viewer` is the viewer as he is at this request. */
@@ -23,4 +26,6 @@ export interface RequestContext {
   verifyLog: (part: Verification) => Promise<VerifiedPart>;
   /** The viewer as he is now: asked at each delivery to a subscriber. Undefined once he may not subscribe any more. */
   currentViewer: () => Viewer | undefined;
+  /** What he is in the mesh now: the same for all who share a result with him. */
+  roles: () => ReaderRoles;
 }

@@ -24,6 +24,7 @@ import type { Cursor } from '../governance/read/connection.js';
 import { dataProductShape } from '../governance/read/data-product.js';
 import { domainShape } from '../governance/read/domain.js';
 import { EVENT_REFERENCES, eventList, eventShape } from '../governance/read/event.js';
+import { eventDataFor } from '../governance/read/event-data.js';
 import { byId, readOne, type Selection, type Shape, sql } from '../governance/read/select.js';
 import { readsEventsOf } from '../governance/token-scope.js';
 import { Domain } from '../schema/domain.js';
@@ -105,7 +106,11 @@ class DomainEventsArgs {
 type ReadEvent = Record<string, unknown> & { type: string; sequence: string };
 
 /** Its data field by field beside what every event has; no field of any data has the name of one of those. */
-const columnsOf = ({ seq, ...event }: LogEvent): ReadEvent => ({ ...event.data, ...event, sequence: String(seq) });
+const columnsOf = (event: LogEvent, { roles }: RequestContext): ReadEvent => {
+  const { seq, ...rest } = event;
+  const data = eventDataFor(roles(), event);
+  return { ...data, ...rest, data, sequence: String(seq) };
+};
 
 /** What a stream delivers. */
 interface Wanted {
@@ -172,20 +177,20 @@ const refersToOthers = (info: GraphQLResolveInfo): boolean => referredOf(selecti
 
 /**
  * Reads what an event refers to, only where it was asked for: else the event itself has it all, and the result is for many viewers,
- * so that `rc` is nobody's.
+ * of whom `rc` has the roles alone.
  */
 async function resolveEvent(event: LogEvent, rc: RequestContext, info: GraphQLResolveInfo): Promise<ReadEvent | null> {
   const asked = selectionOf(info);
   const refers = referredOf(asked, event.type);
-  if (refers.length === 0) return columnsOf(event);
+  if (refers.length === 0) return columnsOf(event, rc);
   // Reading on from what tells of a read would be the next to be told, without end.
   const unseen = Object.fromEntries(refers.map(({ field }) => [field, null]));
-  if (event.type === 'RestrictedDetailsRead') return { ...columnsOf(event), ...unseen };
+  if (event.type === 'RestrictedDetailsRead') return { ...columnsOf(event, rc), ...unseen };
   const viewer = rc.currentViewer();
   if (!viewer) return null;
   const referred: Selection = { ...asked, on: () => refers };
   const read = await readOne({ ...rc.read, viewer }, eventShape, (r) => sql`${r}."seq" = ${event.seq}`, referred);
-  return { ...columnsOf(event), ...unseen, ...read };
+  return { ...columnsOf(event, rc), ...unseen, ...read };
 }
 
 /** A stream of the events that a client's filter lets through. */

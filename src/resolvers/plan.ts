@@ -27,9 +27,9 @@ import { decodeId } from './decode.js';
 
 type PlannedOutcome = ShownPlan['resources'][number];
 
-/** A plan as clients see it: of AWS objects that the viewer may not see, kinds and actions alone. */
+/** A plan as clients see it: who may not see the AWS objects reads kinds and actions alone (field-rules.ts). */
 export function planOf<Plan extends ShownPlan>(plan: Plan) {
-  const { resources, quotas, seesResources } = plan;
+  const { resources, seesResources } = plan;
   const counts = new Map<string, { kind: string; action: string; count: number }>();
   for (const { kind, action } of resources) {
     const key = `${kind} ${action}`;
@@ -37,14 +37,10 @@ export function planOf<Plan extends ShownPlan>(plan: Plan) {
   }
   return {
     ...plan,
-    resources: seesResources ? resources : resources.map(({ kind, action, repair }) => ({ kind, action, repair })),
+    resources: resources.map((resource) => ({ ...resource, seesResources })),
     counts: [...counts.values()].sort((a, b) => (`${a.kind} ${a.action}` < `${b.kind} ${b.action}` ? -1 : 1)),
-    quotas: seesResources ? quotas : null,
   };
 }
-
-/** Whether it is shown as a whole. */
-const isShown = (resource: Partial<PlannedOutcome>): resource is PlannedOutcome => resource.id !== undefined;
 
 @Resolver(() => PolicyOutcome)
 export class PolicyOutcomeResolver {
@@ -62,13 +58,13 @@ export class PlannedResourceResolver {
   }
 
   @FieldResolver(() => [String], { nullable: true })
-  diff(@Root() root: Partial<PlannedOutcome>) {
-    return isShown(root) ? diffLines(root) : null;
+  diff(@Root() root: PlannedOutcome) {
+    return diffLines(root);
   }
 
   @FieldResolver(() => [PlannedAwsCall], { nullable: true })
-  awsCalls(@Root() root: Partial<PlannedOutcome>, @Ctx() { ctx }: RequestContext) {
-    return isShown(root) ? plannedCalls(ctx, root) : null;
+  awsCalls(@Root() root: PlannedOutcome, @Ctx() { ctx }: RequestContext) {
+    return plannedCalls(ctx, root);
   }
 }
 

@@ -1,5 +1,6 @@
 import { GraphQLError, type GraphQLResolveInfo } from 'graphql';
 import { InvalidCursor, ResyncRequired, SlowSubscriber } from '../events/errors.js';
+import { isDatabaseBusy } from '../governance/database-busy.js';
 import { GovernanceError, type GovernanceErrorCode } from '../governance/error.js';
 import { readMany, type Shape } from '../governance/read/select.js';
 import type { RequestContext } from './context.js';
@@ -80,6 +81,10 @@ export function expectedError(error: unknown): GraphQLError | undefined {
     return new GraphQLError(error.message, { extensions: { code: error.code, cursor: error.cursor } });
   if (error instanceof InvalidCursor || error instanceof ResyncRequired)
     return new GraphQLError(error.message, { extensions: { code: error.code } });
+  if (isDatabaseBusy(error))
+    return new GraphQLError('The server has no free connection to its database at the moment: try again.', {
+      extensions: { code: 'SERVICE_UNAVAILABLE' },
+    });
   if (tookTooLong(error))
     return new GraphQLError('This takes longer than an answer may: ask for smaller pages, or for less within them.', {
       extensions: { code: 'QUERY_TOO_COSTLY' },

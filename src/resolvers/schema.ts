@@ -14,6 +14,7 @@ import { DomainResolver } from './domain.js';
 import { DomainEventResolver } from './domain-event.js';
 import { EventResolver } from './event.js';
 import { EventPatternTestResolver, EventRouteResolver } from './event-route.js';
+import { applyFieldRules } from './field-rules.js';
 import { ForeignGrantResolver } from './foreign-grant.js';
 import { NodeResolver } from './node.js';
 import { PersonalAccessTokenResolver } from './personal-access-token.js';
@@ -94,6 +95,7 @@ export async function buildSchema(): Promise<GraphQLSchema> {
     if (type instanceof GraphQLInputObjectType && ONE_OF.has(type.name)) type.isOneOf = true;
     if (type instanceof GraphQLObjectType) encodeIds(type);
   }
+  applyFieldRules(schema);
   return schema;
 }
 

@@ -6,7 +6,6 @@ import { domainShape } from '../governance/read/domain.js';
 import { personalAccessTokenShape } from '../governance/read/personal-access-token.js';
 import { raw, readAll, readList, readOne, sql } from '../governance/read/select.js';
 import { serviceAccountShape } from '../governance/read/service-account.js';
-import { tokenAllows } from '../governance/token-scope.js';
 import { Deputy } from '../schema/deputy.js';
 import { PersonalAccessToken } from '../schema/personal-access-token.js';
 import { ServiceAccount } from '../schema/service-account.js';
@@ -74,7 +73,6 @@ export class ViewerResolver {
   @FieldResolver(() => [PersonalAccessToken], { nullable: true })
   tokens(@Ctx() rc: RequestContext, @Info() info: GraphQLResolveInfo) {
     const { viewer } = rc.ctx;
-    if (!tokenAllows(viewer, 'token:read')) return null;
     return readAll(rc.read, selectionOf(info), {
       kind: 'many',
       limit: 100,

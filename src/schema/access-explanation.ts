@@ -106,7 +106,7 @@ export class PendingAccess {
 
 @ObjectType({
   description:
-    "What a principal may read of a product, as AWS would say now as far as is known: grants that are ACTIVE and stand there, and foreign ones. For members of the product's domain, for members of the domain whose account the principal is of, and for admins.",
+    "What a principal may read of a product, as AWS would say now as far as is known: grants that are ACTIVE and stand there, and foreign ones. For owners and stewards of the product's domain, for members of the domain whose account the principal is of, and for admins.",
 })
 export class AccessExplanation {
   @Field(() => Arn, { description: 'The IAM user or role.' })

@@ -20,12 +20,18 @@ export class AccessRequestComment {
 
 export const AccessRequestCommentConnection = connectionType('AccessRequestComment', () => AccessRequestComment);
 
-@ObjectType({ implements: Node, description: 'Somebody asks, for his domain, to read a product.' })
+@ObjectType({
+  implements: Node,
+  description:
+    "Somebody asks, for his domain, to read a product. Its details (principals, row filter, answers, comments, decision, plan) are for who asked, members of the consumer's domain, owners and stewards of the product's domain, and admins: null or empty for others.",
+})
 export class AccessRequest extends Node {
   @Field(() => String, { description: 'Who asked.' })
   requestedBy!: string;
 
-  @Field(() => [Arn], { description: 'The IAM users and roles that shall read.' })
+  @Field(() => [Arn], {
+    description: 'The IAM users and roles that shall read; empty for who may not read its details.',
+  })
   principals!: string[];
 
   @Field(() => [Permission], { description: 'What they shall be able to do.' })

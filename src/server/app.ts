@@ -12,12 +12,13 @@ import type { Context, Viewer } from '../governance/context.js';
 import { countHeldEvents } from '../governance/quarantine.js';
 import { tellReads } from '../governance/restricted-details.js';
 import type { CallsOf } from '../provisioning/plan.js';
-import type { RequestContext } from '../resolvers/context.js';
+import type { ReaderRoles, RequestContext } from '../resolvers/context.js';
 import { buildSchema } from '../resolvers/schema.js';
 import { createAuthenticate, type Identity } from './authenticate.js';
 import { clientAddress } from './client-address.js';
 import type { Config } from './config.js';
 import { type Database, openDatabase } from './database.js';
+import { unlessBusy } from './error.js';
 import { serveEventStreams } from './event-stream.js';
 import { createHealth, type ReadinessCheck } from './health.js';
 import { type Api, createHttp } from './http.js';
@@ -243,22 +244,23 @@ function createRequests({ config, database, tail, progress, viewers, ownTokens, 
       watchProgress: (owner) => progress.watch(owner, signal),
       verifyLog: (part) => verifyPart(database.pool, part),
       currentViewer,
+      roles: () => currentViewer() ?? NO_ROLES,
     };
   }
 
   return {
-    contextOf: async (request) => {
+    contextOf: unlessBusy(async (request: IncomingRequest) => {
       const identity = await signIn(request);
       await admitRequest(identity.subject);
       const viewer = await viewers.viewerOf(identity);
       const subscribe = () => Promise.reject(new Error('A request over HTTP has no stream.'));
       return contextFor({ request, identity, viewer, currentViewer: () => viewer, subscribe });
-    },
+    }),
     charge: async ({ ctx }, nodes) => {
       const points = pointsOf(nodes);
       if (points > 0) await admitRequest(ctx.viewer.subject, points);
     },
-    openSession: async (request) => {
+    openSession: unlessBusy(async (request: IncomingRequest) => {
       const identity = await signIn(request);
       const watched = await viewers.watch(identity);
       return {
@@ -287,9 +289,12 @@ function createRequests({ config, database, tail, progress, viewers, ownTokens, 
           };
         },
       };
-    },
+    }),
   };
 }
+
+/** Whoever may not stay reads nothing more that is not for everybody. */
+const NO_ROLES: ReaderRoles = { admin: false, memberships: new Map() };
 
 interface Asking {
   request: IncomingRequest;

@@ -310,9 +310,14 @@ export function defaultDataDir(source: Environment = process.env): string {
   return source.MESHGATE_DATA_DIR || '.meshgate';
 }
 
-/** The variables that `start` takes from outside too: how often things are looked at and told, not where they are. */
-export function periodsGiven(source: Environment = process.env): Record<string, string> {
-  const names = ['MESHGATE_DRIFT_PERIOD', 'MESHGATE_REMINDER_DAYS'];
+/** The variables that `start` takes from outside too: how often things are looked at and told, and which documents are trusted; not where things are. */
+export function givenToStart(source: Environment = process.env): Record<string, string> {
+  const names = [
+    'MESHGATE_DRIFT_PERIOD',
+    'MESHGATE_REMINDER_DAYS',
+    'MESHGATE_TRUSTED_DOCUMENTS',
+    'MESHGATE_TRUSTED_DOCUMENTS_ONLY',
+  ];
   return Object.fromEntries(names.flatMap((name) => (source[name] ? [[name, source[name]]] : [])));
 }
 

@@ -22,6 +22,32 @@ export function unauthenticated(message: string): GraphQLError {
   return refusal('UNAUTHENTICATED', message, { status: 401 });
 }
 
+const UNAVAILABLE = 'SERVICE_UNAVAILABLE';
+
+/** The refusal of a request that got no connection to the database in time; undefined for any other failure. */
+export function unavailable(error: unknown): GraphQLError | undefined {
+  const expected = expectedError(error);
+  return expected?.extensions.code === UNAVAILABLE
+    ? refusal(UNAVAILABLE, expected.message, { status: 503 })
+    : undefined;
+}
+
+/** Who cannot be known for want of a connection is told to come again, on each transport in its own way. */
+export function unlessBusy<Asked, Found>(find: (asked: Asked) => Promise<Found>): (asked: Asked) => Promise<Found> {
+  return async (asked) => {
+    try {
+      return await find(asked);
+    } catch (error) {
+      throw unavailable(error) ?? error;
+    }
+  };
+}
+
+/** Whether an answer has errors of which one is that. */
+export function hasUnavailable(errors: readonly GraphQLFormattedError[] | undefined): boolean {
+  return errors?.some(({ extensions }) => extensions?.code === UNAVAILABLE) ?? false;
+}
+
 /** An answer in GraphQL's own form, so that clients read every failure alike. */
 export function failure(code: string, message: string): FormattedExecutionResult {
   return { errors: [{ message, extensions: { code } }] };
@@ -29,6 +55,7 @@ export function failure(code: string, message: string): FormattedExecutionResult
 
 /** The HTTP status of an error: its own, 400 for what the client did, 500 for bugs. */
 export function statusOf({ extensions: { code, http } }: GraphQLError): number {
+  if (code === UNAVAILABLE) return 503;
   return http?.status ?? (code === undefined || code === 'INTERNAL_SERVER_ERROR' ? 500 : 400);
 }
 

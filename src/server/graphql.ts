@@ -13,7 +13,7 @@ import {
   ApolloServerPluginUsageReportingDisabled,
 } from '@apollo/server/plugin/disabled';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { maskError, refusal, withoutSuggestions } from './error.js';
+import { hasUnavailable, maskError, refusal, withoutSuggestions } from './error.js';
 import { type Api } from './http.js';
 import { incoming } from './incoming.js';
 import { inputRule, variablesError } from './input-limits.js';
@@ -70,6 +70,9 @@ function admitOperation<C extends BaseContext>({ charge }: Api<C>): ApolloServer
         const unusable = variablesError(variables);
         if (unusable) throw unusable;
         if (operation) await charge(contextValue, costOf({ schema, document, operation, variables }));
+      },
+      willSendResponse: async ({ response: { body, http } }) => {
+        if (body.kind === 'single' && hasUnavailable(body.singleResult.errors)) http.status = 503;
       },
     }),
   };

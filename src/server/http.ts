@@ -128,8 +128,8 @@ async function guard(app: FastifyInstance, config: HttpOptions<never>['config'])
   });
   app.addHook('onSend', async (_, reply) => {
     if (reply.statusCode === 401) reply.header('www-authenticate', 'Bearer realm="meshgate"');
-    // Allowances grow by the second.
-    if (reply.statusCode === 429) reply.header('retry-after', '1');
+    // Allowances grow by the second, and connections come free.
+    if (reply.statusCode === 429 || reply.statusCode === 503) reply.header('retry-after', '1');
   });
   await app.register(helmet, {
     contentSecurityPolicy: {

@@ -105,24 +105,31 @@ function contextOf(
     key,
     outlet,
     render: async (rootValue, personal) => {
-      const result = await execute({ ...args, rootValue, contextValue: personal ? contextValue : ofNobody });
+      const result = await execute({
+        ...args,
+        rootValue,
+        contextValue: personal ? contextValue : ofMany(contextValue),
+      });
       return Buffer.from(JSON.stringify(formatResult(result, log)));
     },
   });
   return contextValue;
 }
 
-/** In place of a viewer's context where the result goes to many: whoever asks it for anything has made a mistake, and gets no data. */
-const ofNobody = new Proxy(
-  {},
-  {
-    get: (_, name) => {
+/**
+ * In place of a viewer's context where the result goes to many, who have his roles: whoever asks it for anything else has made a
+ * mistake, and gets no data.
+ */
+function ofMany(context: object): object {
+  return new Proxy(context, {
+    get: (target, name) => {
       // Whoever awaits it asks for this.
       if (name === 'then') return undefined;
+      if (name === 'roles') return Reflect.get(target, name);
       throw new Error(`This result is for many viewers, and ${String(name)} is of one.`);
     },
-  },
-);
+  });
+}
 
 /** A result as clients get it. */
 export function formatResult({ data, errors }: ExecutionResult, log: Log): FormattedExecutionResult {

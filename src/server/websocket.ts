@@ -36,7 +36,7 @@ export const closeCodes = {
   /** The token expired or was revoked, or the viewer was removed from a domain. */
   signInAgain: CloseCode.Forbidden,
   unauthorized: CloseCode.Unauthorized,
-  /** Nobody can say now whether the token holds (RFC 6455 registry: Try Again Later). */
+  /** Nobody can say now whether the token holds, or who its holder is (RFC 6455 registry: Try Again Later). */
   tryAgain: 1013,
 } as const;
 
@@ -85,7 +85,7 @@ export function serveWebSockets(options: WebSocketOptions): WebSockets {
   let draining = false;
   const upgrade = (request: IncomingMessage, stream: Duplex, head: Buffer): void => {
     stream.on('error', () => stream.destroy());
-    const refusal = draining ? '503 Service Unavailable' : refusalOf(request, config);
+    const refusal = draining ? '503 Service Unavailable\r\nRetry-After: 1' : refusalOf(request, config);
     if (refusal) stream.end(`HTTP/1.1 ${refusal}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
     else sockets.handleUpgrade(request, stream, head, (socket) => attach({ socket, stream, request, protocol, log }));
   };
@@ -212,6 +212,7 @@ async function authenticateSocket(
 const refusals: Record<string, number> = {
   RATE_LIMITED: CloseCode.Forbidden,
   ISSUER_UNAVAILABLE: closeCodes.tryAgain,
+  SERVICE_UNAVAILABLE: closeCodes.tryAgain,
 };
 
 function endWithSession(extra: Extra, { expiresAt, ended }: StreamSession): void {

@@ -5,6 +5,7 @@ import { until } from '../../src/demo/client.js';
 import { buildSchema } from '../../src/resolvers/schema.js';
 import { productOfTest } from '../testkit/product.js';
 import { sandboxControl } from '../testkit/sandbox-control.js';
+import { MAY, PEOPLE, type Who } from './who-may.js';
 
 const product = await productOfTest();
 const owner = new pg.Pool({ connectionString: product.ownerUrl, max: 2 });
@@ -18,8 +19,11 @@ interface Answered {
   errors?: { message: string; extensions: { code: string } }[];
 }
 
-async function ask(subject: string, query: string, variables: object = {}): Promise<Answered> {
-  const headers = { 'content-type': 'application/json', authorization: `Bearer ${await product.tokenOf(subject)}` };
+const ask = async (subject: string, query: string, variables: object = {}): Promise<Answered> =>
+  askWith(await product.tokenOf(subject), query, variables);
+
+async function askWith(token: string, query: string, variables: object = {}): Promise<Answered> {
+  const headers = { 'content-type': 'application/json', authorization: `Bearer ${token}` };
   const response = await fetch(product.graphql, {
     method: 'POST',
     headers,
@@ -193,6 +197,59 @@ const settled = () =>
     },
     60_000,
   );
+
+/** Tries every mutation as everybody, and says of each who was not told that he may not, or that there is no such thing. */
+async function whoMay(
+  tokens: [Who, string][],
+  tries: (name: string, who: Who) => boolean,
+): Promise<Record<string, Who[]>> {
+  const may: Record<string, Who[]> = {};
+  for (const [name, { input }] of Object.entries(examples)) {
+    for (const [who, token] of tokens) {
+      if (!tries(name, who)) continue;
+      const { data, errors } = await askWith(token, mutationOf(name).text, { input });
+      const code = errors?.[0]?.extensions.code ?? data?.[name]?.code;
+      if (code !== 'FORBIDDEN' && code !== 'NOT_FOUND') may[name] = [...(may[name] ?? []), who];
+    }
+  }
+  return may;
+}
+
+test('each mutation goes as far as the audit trail for whoever may, and for nobody else; who is refused changes nothing', async () => {
+  const tokens: [Who, string][] = [];
+  for (const [who, subject] of Object.entries(PEOPLE) as [Who, string][])
+    tokens.push([who, await product.tokenOf(subject)]);
+  const narrow = {
+    name: 'createPersonalAccessToken',
+    input: { name: 'narrow', scopes: ['CATALOGUE_READ'] },
+    subject: PEOPLE.owner,
+  };
+  const machine = {
+    name: 'registerServiceAccount',
+    input: { domain: (examples.updateDomain as Example).input.domain, name: 'matrix' },
+  };
+  for (const [who, made] of [
+    ['narrow', narrow],
+    ['machine', machine],
+  ] as const) {
+    const token = String((await carriedOut(made, 'secret')).secret);
+    shown.push(token);
+    tokens.push([who, token]);
+    await askWith(token, '{ viewer { subject } }');
+  }
+  await until('All is numbered', async () =>
+    (await owner.query('SELECT FROM "EventPending"')).rowCount === 0 ? true : undefined,
+  );
+  const before = await tables();
+  await owner.query('REVOKE INSERT ON "EventPending" FROM meshgate_server');
+  try {
+    expect(await whoMay(tokens, () => true)).toEqual(MAY);
+  } finally {
+    await owner.query('GRANT INSERT ON "EventPending" TO meshgate_server');
+  }
+  expect(await whoMay(tokens, (name, who) => !MAY[name]?.includes(who))).toEqual({});
+  expect(await tables()).toEqual(before);
+}, 120_000);
 
 test('with the audit insert blocked every mutation is refused, nothing is changed, and AWS is not called', async () => {
   expect(Object.keys(examples).sort()).toEqual(MUTATIONS.map(({ name }) => name).sort());

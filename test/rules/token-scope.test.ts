@@ -17,7 +17,13 @@ const SCOPES = Object.values(TokenScope);
 /** What each scope is good for. What stands nowhere here no token of Meshgate's may do. */
 const GOOD_FOR: Record<TokenScope, Action[]> = {
   CATALOGUE_READ: ['domain:read', 'domain:read-members', 'data-product:read', 'deputy:read'],
-  ACCESS_READ: ['data-product:explain', 'access-request:read', 'access-grant:read', 'policy:try'],
+  ACCESS_READ: [
+    'data-product:explain',
+    'access-request:read',
+    'access-request:read-details',
+    'access-grant:read',
+    'policy:try',
+  ],
   ACCESS_REQUEST: ['access-request:create', 'access-request:cancel', 'access-request:comment', 'access-grant:extend'],
   ACCESS_DECIDE: ['access-request:approve', 'access-request:reject', 'access-grant:revoke'],
   PRODUCT_WRITE: [

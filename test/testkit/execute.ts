@@ -107,6 +107,7 @@ export async function openApi(): Promise<ApiOfTest> {
           },
           verifyLog: (part) => verifyPart(pool, part),
           currentViewer: () => ctx.viewer,
+          roles: () => ctx.viewer,
         };
         return (await run(schema, document.toString(), { rc, variables: variables ?? {} })) as never;
       },

@@ -5,7 +5,7 @@ import { domainShape } from './domain.js';
 import { health } from './health.js';
 import { progress, resourceShape } from './resource.js';
 import { plain, raw, type Shape, sql } from './select.js';
-import { memberIds, seesGrant } from './visible.js';
+import { memberIds, readsDetailsOfRequest, seesGrant } from './visible.js';
 
 export const accessGrantShape: Shape = {
   type: 'AccessGrant',
@@ -70,6 +70,7 @@ export const accessGrantShape: Shape = {
   },
   scope: 'ACCESS_READ',
   visible: seesGrant,
+  guards: { DETAILS: readsDetailsOfRequest },
   sensitive: { columns: ['howToQuery'], productId: (t) => sql`${t}."productId"` },
 };
 

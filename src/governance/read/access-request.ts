@@ -5,7 +5,7 @@ import { dataProductShape } from './data-product.js';
 import { domainShape } from './domain.js';
 import { requestTemplateShape } from './request-template.js';
 import { plain, raw, type Shape, type Sql, sql } from './select.js';
-import { everybody, governedIds, seesRequest } from './visible.js';
+import { everybody, governedIds, readsDetails, readsDetailsOfRequest, seesRequest } from './visible.js';
 
 export const accessRequestShape: Shape = {
   type: 'AccessRequest',
@@ -89,6 +89,8 @@ export const accessRequestShape: Shape = {
   },
   scope: 'ACCESS_READ',
   visible: seesRequest,
+  guards: { DETAILS: readsDetails },
+  lists: ['principals'],
   sensitive: { columns: ['principals', 'rowFilter'], productId: (t) => sql`${t}."productId"` },
 };
 
@@ -123,9 +125,10 @@ const accessApprovalShape: Shape = {
   relations: {},
   scope: 'ACCESS_READ',
   visible: everybody,
+  guards: { DETAILS: readsDetailsOfRequest },
 };
 
-/** Who sees a request sees what was said about it; comments are read below their request alone. */
+/** Who reads a request's details reads what was said about it; comments are read below their request alone. */
 const accessRequestComment: Shape = {
   type: 'AccessRequestComment',
   from: raw('"AccessRequestComment"'),

@@ -1,4 +1,3 @@
-import type { Viewer } from '../context.js';
 import type { ConnectionList, Order } from './connection.js';
 import { dataProductList } from './data-product.js';
 import { deputyShape, isNotOver } from './deputy.js';
@@ -7,20 +6,10 @@ import { eventRouteList } from './event-route.js';
 import { health } from './health.js';
 import { policyList } from './policy.js';
 import { progress, resourceList } from './resource.js';
-import { type Column, plain, raw, type Shape, type Sql, sql } from './select.js';
+import { plain, raw, type Shape, type Sql, sql } from './select.js';
 import { serviceAccountShape } from './service-account.js';
 import { countsQuarantined, everybody, isMember, memberIds, owns } from './visible.js';
 import { webhookList } from './webhook.js';
-
-/** Columns that only members of the domain and admins get; null for others. */
-function forMembers(...names: string[]): Record<string, Column> {
-  return Object.fromEntries(
-    names.map((name) => [
-      name,
-      (t: Sql, viewer: Viewer) => sql`CASE WHEN ${isMember(sql`${t}."id"`, viewer)} THEN ${t}.${raw(`"${name}"`)} END`,
-    ]),
-  );
-}
 
 const domainMember: Shape = {
   type: 'DomainMember',
@@ -50,11 +39,10 @@ export const domainShape: Shape = {
       'createdAt',
       'updatedAt',
     ),
-    ...forMembers('roleArn', 'dataLocation', 'dataAccessRoleArn', 'workflowRoleArn', 'crawlerRoleArn'),
-    ...forMembers('eventTargetRoleArn', 'kmsKeyArn'),
-    externalId: (t, viewer) => sql`CASE WHEN ${owns(sql`${t}."id"`, viewer)} THEN ${t}."externalId" END`,
-    heldEventCount: (t, viewer) => sql`CASE WHEN ${countsQuarantined(sql`${t}."id"`, viewer)} THEN (
-      SELECT count(*)::int FROM "QuarantinedEvent" q WHERE q."account" = ${t}."awsAccountId" AND q."status" = 'HELD') END`,
+    ...plain('roleArn', 'dataLocation', 'dataAccessRoleArn', 'workflowRoleArn', 'crawlerRoleArn'),
+    ...plain('eventTargetRoleArn', 'kmsKeyArn', 'externalId'),
+    heldEventCount: (t) =>
+      sql`(SELECT count(*)::int FROM "QuarantinedEvent" q WHERE q."account" = ${t}."awsAccountId" AND q."status" = 'HELD')`,
     progress: progress('DOMAIN'),
   },
   relations: {
@@ -116,6 +104,11 @@ export const domainShape: Shape = {
   },
   scope: 'CATALOGUE_READ',
   visible: everybody,
+  guards: {
+    MEMBERS: (t, viewer) => isMember(sql`${t}."id"`, viewer),
+    SETUP: (t, viewer) => owns(sql`${t}."id"`, viewer),
+    HELD: (t, viewer) => countsQuarantined(sql`${t}."id"`, viewer),
+  },
 };
 
 const byName: Order = {

@@ -9,6 +9,7 @@ import { dataProductShape } from './data-product.js';
 import { deputyShape } from './deputy.js';
 import { domainShape } from './domain.js';
 import { domainEventTypeShape } from './domain-event-type.js';
+import { eventDataSql } from './event-data.js';
 import { eventRouteShape } from './event-route.js';
 import { foreignGrantShape } from './foreign-grant.js';
 import { personalAccessTokenShape } from './personal-access-token.js';
@@ -67,7 +68,7 @@ const referredId = (t: Sql, name: string): Sql => {
 const dataColumns: Record<string, Column> = Object.fromEntries(
   dataFields
     .filter(([, { node }]) => node === undefined)
-    .map(([name]): [string, Column] => [name, (t) => sql`${t}."data"->${name}::text`]),
+    .map(([name]): [string, Column] => [name, (t, viewer) => sql`(${eventDataSql(t, viewer)})->${name}::text`]),
 );
 const referredObjects: Record<string, Relation> = Object.fromEntries(
   dataFields.flatMap(([name, { node }]): [string, Relation][] => {
@@ -87,7 +88,8 @@ export const eventShape: Shape = {
   always: ['id', 'sequence', 'type'],
   columns: {
     ...dataColumns,
-    ...plain('id', 'type', 'version', 'occurredAt', 'actor', 'correlationId', 'data'),
+    ...plain('id', 'type', 'version', 'occurredAt', 'actor', 'correlationId'),
+    data: eventDataSql,
     sequence: (t) => sql`${t}."seq"::text`,
   },
   relations: {

@@ -1,6 +1,6 @@
 import { resourceShape, unhealthySince } from './resource.js';
 import { type Relation, raw, type Shape, type Sql, sql } from './select.js';
-import { everybody } from './visible.js';
+import { everybody, seesResource } from './visible.js';
 
 /** How an owner's AWS objects are, apart from the state that he is in. */
 
@@ -44,12 +44,16 @@ const reason: Shape = {
       WHEN ${x}."drift" IS NOT NULL THEN 'Drifted' WHEN ${x}."lastError" IS NOT NULL THEN ${x}."lastError" ->> 'code'
       WHEN ${x}."status" = 'READY' AND ${degraded(x)} THEN 'ForeignGrantStays'
       WHEN ${x}."status" = 'READY' THEN 'NotObserved' ELSE ${x}."status"::text END`,
-    message: (x) => sql`${x}."kind" || ' ' || ${x}."key" || ': ' || CASE
+    // Keys and AWS's words name roles and principals.
+    message: (
+      x,
+      viewer,
+    ) => sql`${x}."kind" || CASE WHEN NOT ${seesResource(x, viewer)} THEN '' ELSE ' ' || ${x}."key" || ': ' || CASE
       WHEN ${x}."drift" IS NOT NULL THEN (SELECT string_agg(point, '; ') FROM jsonb_array_elements_text(${x}."drift" -> 'differences') point)
       WHEN ${x}."lastError" IS NOT NULL THEN ${x}."lastError" ->> 'message'
       WHEN ${x}."status" = 'READY' AND ${degraded(x)} THEN 'AWS does not let a foreign grant on it be revoked; see its foreignGrants.'
       WHEN ${x}."status" = 'READY' THEN 'AWS was last seen to agree at ' || coalesce(${x}."observedAt"::text, 'no time that is known') || '.'
-      ELSE 'It is ' || ${x}."status"::text || '.' END`,
+      ELSE 'It is ' || ${x}."status"::text || '.' END END`,
     since: (x) => sql`coalesce(${unhealthySince(x)}, ${darkSince(x)})`,
   },
   relations: {

@@ -3,6 +3,8 @@ import type { Viewer } from '../context.js';
 import { forbidden, invalid } from '../error.js';
 import { holdsScope, type NeededScope, scopeRefusal } from '../token-scope.js';
 import { type ConnectionList, type ConnectionRows, connectionSql } from './connection.js';
+import { type FieldGuard, guardOf } from './field-rules.js';
+import { guardSql, mayRead, within } from './guard.js';
 import { SENSITIVE_READ, type SensitiveRead, sensitiveReadSql, sensitiveReadsIn } from './sensitive.js';
 
 /**
@@ -59,6 +61,10 @@ export interface Shape {
   /** What a token must be good for to read it; ANY: that is for each row to say, by `visible`. */
   scope: NeededScope | 'ANY';
   visible: (t: Sql, viewer: Viewer) => Sql;
+  /** Who reads the fields that a rule keeps from some who see the row; a field under a rule that is not here nobody reads. */
+  guards?: Partial<Record<FieldGuard, (t: Sql, viewer: Viewer) => Sql>>;
+  /** Columns that are never null: who may not read them gets an empty list. */
+  lists?: readonly string[];
   /** Columns that say who may read a product, and how: reading them is told where the product is sensitive enough. */
   sensitive?: { columns: readonly string[]; productId: (t: Sql) => Sql };
 }
@@ -89,16 +95,21 @@ export class Scope {
   }
 
   /** What there is to tell of reading these fields of this row; empty where nothing is. */
-  readOf({ type, sensitive }: Shape, t: Sql, asked: Iterable<Selection>): Sql | undefined {
+  readOf(shape: Shape, t: Sql, asked: Iterable<Selection>): Sql | undefined {
+    const { type, sensitive } = shape;
     if (sensitive === undefined || this.audited.length === 0) return undefined;
     const fields = [...asked].map(({ field }) => field).filter((field) => sensitive.columns.includes(field));
     if (fields.length === 0) return undefined;
+    // What is kept from him he has not read.
+    const read = fields.map(
+      (field) => sql`CASE WHEN ${mayRead(shape, field, { t, viewer: this.viewer })} THEN ${field}::text END`,
+    );
     this.tellsReads = true;
     return sensitiveReadSql({
       type,
       id: sql`${t}."id"`,
       productId: sensitive.productId(t),
-      fields,
+      fields: sql`array_remove(ARRAY[${join(read)}], NULL)`,
       audited: this.audited,
     });
   }
@@ -125,17 +136,26 @@ export function objectSql(scope: Scope, shape: Shape, t: Sql, asked: Selection[]
   const parts = new Map<string, Sql>([['__typename', sql`${raw(`'${shape.type}'`)}`]]);
   const column = (name: string) => {
     const read = shape.columns[name];
-    if (read) parts.set(name, read(t, scope.viewer));
-    return read !== undefined;
+    if (!read) return false;
+    const value = read(t, scope.viewer);
+    const denied = shape.lists?.includes(name) ? sql`'[]'::json` : sql`NULL`;
+    const may = guardSql(shape, name, { t, viewer: scope.viewer });
+    parts.set(name, may ? sql`CASE WHEN ${may} THEN to_json(${value}) ELSE ${denied} END` : value);
+    return true;
   };
-  for (const name of shape.always) column(name);
+  for (const name of shape.always) {
+    const read = shape.columns[name];
+    if (read) parts.set(name, read(t, scope.viewer));
+  }
   const fields = merged(asked);
   const read = scope.readOf(shape, t, fields.values());
   if (read) parts.set(SENSITIVE_READ, read);
   for (const [key, selection] of fields) {
     if (selection.field.startsWith('__') || column(selection.field)) continue;
     const relation = shape.relations[selection.field];
-    if (relation) parts.set(key, relationSql(scope, relation, t, selection));
+    if (!relation) continue;
+    const may = guardSql(shape, selection.field, { t, viewer: scope.viewer });
+    parts.set(key, relationSql(scope, may ? within(relation, may) : relation, t, selection));
   }
   return jsonObject(parts);
 }
@@ -154,6 +174,10 @@ function relationSql(scope: Scope, relation: Relation, t: Sql, selection: Select
       const parts = new Map(Object.entries(relation.columns).map(([name, read]) => [name, read(c)]));
       for (const [key, asked] of merged(selection.on(relation.type))) {
         const below = relation.relations[asked.field];
+        if (below && guardOf(relation.type, asked.field) !== undefined)
+          throw new Error(
+            `${relation.type}.${asked.field} has no row of its own that could be asked: nobody reads it.`,
+          );
         if (below) parts.set(key, relationSql(scope, below, t, asked));
       }
       return sql`(SELECT ${jsonObject(parts)} FROM (${relation.from(t)}) ${c})`;

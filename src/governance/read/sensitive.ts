@@ -16,7 +16,8 @@ interface SensitiveColumns {
   type: string;
   id: Prisma.Sql;
   productId: Prisma.Sql;
-  fields: string[];
+  /** The names of those that were read, as an array. */
+  fields: Prisma.Sql;
   audited: readonly string[];
 }
 
@@ -25,9 +26,10 @@ export function sensitiveReadSql({ type, id, productId, fields, audited }: Sensi
   return Prisma.sql`(SELECT json_build_object(
       'product', json_build_object('id', sp."id", 'name', sp."name", 'domainId', sp."domainId", 'domain', sd."name",
         'classification', sp."classification"),
-      'object', json_build_object('type', ${type}::text, 'id', ${id}), 'fields', ${fields}::text[])
+      'object', json_build_object('type', ${type}::text, 'id', ${id}), 'fields', f."fields")
     FROM "DataProduct" sp JOIN "Domain" sd ON sd."id" = sp."domainId"
-    WHERE sp."id" = ${productId} AND sp."classification"::text = ANY(${audited}::text[]))`;
+    CROSS JOIN LATERAL (SELECT ${fields} AS "fields") f
+    WHERE cardinality(f."fields") > 0 AND sp."id" = ${productId} AND sp."classification"::text = ANY(${audited}::text[]))`;
 }
 
 /** All that is to be told of an answer, wherever in it. */

@@ -85,6 +85,36 @@ export function seesDeputy(t: Sql, viewer: Viewer): Sql {
   return sql`(${isMember(sql`${t}."domainId"`, viewer)} OR ${viewer.subject} IN (${t}."deputy", ${t}."standsInFor"))`;
 }
 
+/** The domains in which the viewer decides, for himself or as a deputy. */
+const decidedIds = (viewer: Viewer): string[] => [...governedIds(viewer), ...deputizedIds(viewer)];
+
+/** Of a request: who asked, who is to read, and who decides (`access-request:read-details`). */
+export function readsDetails(t: Sql, viewer: Viewer): Sql {
+  if (!tokenAllows(viewer, 'access-request:read-details')) return sql`false`;
+  if (viewer.admin) return sql`true`;
+  return sql`(${t}."requestedBy" = ${viewer.subject} OR ${among(sql`${t}."consumerDomainId"`, memberIds(viewer))} OR
+    EXISTS (SELECT 1 FROM "DataProduct" p WHERE p."id" = ${t}."productId" AND ${among(sql`p."domainId"`, decidedIds(viewer))}))`;
+}
+
+/** The same of what hangs on a request by its `requestId`: a grant, an approval. */
+export function readsDetailsOfRequest(t: Sql, viewer: Viewer): Sql {
+  if (viewer.admin) return readsDetails(t, viewer);
+  return sql`EXISTS (SELECT 1 FROM "AccessRequest" q WHERE q."id" = ${t}."requestId" AND ${readsDetails(sql`q`, viewer)})`;
+}
+
+/** The same of an event about access, which its audience tells: the product's domain, and another that reads. */
+export function readsDetailsOfEvent(t: Sql, viewer: Viewer): Sql {
+  if (viewer.admin) return sql`true`;
+  const own = memberIds(viewer);
+  return sql`(${among(sql`${t}."domainId"`, decidedIds(viewer))} OR CASE WHEN cardinality(${t}."audienceDomains") > 1
+    THEN array_remove(${t}."audienceDomains", ${t}."domainId") ELSE ${t}."audienceDomains" END && ${own}::uuid[])`;
+}
+
+/** Of an event about an AWS object: who may see that. */
+export function steersEvent(t: Sql, viewer: Viewer): Sql {
+  return viewer.admin ? sql`true` : sql`${t}."audienceDomains" && ${governedIds(viewer)}::uuid[]`;
+}
+
 export function seesGrant(t: Sql, viewer: Viewer): Sql {
   if (viewer.admin) return sql`true`;
   return sql`EXISTS (SELECT 1 FROM "AccessRequest" q WHERE q."id" = ${t}."requestId" AND ${seesRequest(sql`q`, viewer)})`;
