@@ -22,7 +22,9 @@ describe('SECURITY.md', () => {
 
   it('names no file that there is not', () => {
     const text = readFileSync('SECURITY.md', 'utf8');
-    const named = [...text.matchAll(/`((?:test|src|docs|docker)\/[\w./-]+)`|\]\(([\w./-]+)(?:#[\w-]+)?\)/g)].map(([, file, link]) => file ?? link ?? '');
+    const named = [...text.matchAll(/`((?:test|src|docs|docker)\/[\w./-]+)`|\]\(([\w./-]+)(?:#[\w-]+)?\)/g)].map(
+      ([, file, link]) => file ?? link ?? '',
+    );
     expect(named.length).toBeGreaterThan(40);
     expect(named.filter((file) => !existsSync(file))).toEqual([]);
   });

@@ -5,7 +5,6 @@ import { announceProduct } from './announce.js';
 import { assertCan } from './authorization.js';
 import { productOwner } from './claims.js';
 import { type ActingContext, asSystem, type Context, type SystemContext } from './context.js';
-import { inCatalogue } from './contract-store.js';
 import { desiredDataProduct } from './desired-data-product.js';
 import { wrongState } from './error.js';
 import { oneByOne } from './one-by-one.js';
@@ -49,11 +48,12 @@ async function tell(ctx: ActingContext, tx: Tx, id: string): Promise<boolean> {
   };
   await tx.dataProduct.update({ where: { id }, data: { provisioningReport: awaited } });
   const data = { before: { provisioning: before }, after: { provisioning: awaited } };
+  // What a workflow is told and says names what is in its account: the domain's members alone hear it.
   const createResourceLinks = [producerOrder(ctx, product, fresh)];
   await announceProduct(tx, ctx, {
     type: 'DataProductUpdated',
     product,
-    published: inCatalogue(product),
+    published: false,
     data: { ...data, createResourceLinks },
   });
   return true;
@@ -97,7 +97,7 @@ export async function reportProvisioning(
     const after = { ...before, status, message: message ?? null, reportedBy: ctx.viewer.subject, reportedAt: now };
     await tx.dataProduct.update({ where: { id }, data: { provisioningReport: after } });
     const data = { before: { provisioning: before }, after: { provisioning: after } };
-    await announceProduct(tx, ctx, { type: 'DataProductUpdated', product, published: inCatalogue(product), data });
+    await announceProduct(tx, ctx, { type: 'DataProductUpdated', product, published: false, data });
     await settled(ctx.mesh, tx, productOwner(product));
     return { ids: { dataProductId: id } };
   });

@@ -4,7 +4,6 @@ import type { LaneKey } from '../provisioning/lane.js';
 import { announceProduct } from './announce.js';
 import { productOwner } from './claims.js';
 import type { ActingContext } from './context.js';
-import { inCatalogue } from './contract-store.js';
 import { tableInMode } from './named-table.js';
 import { centralDatabase, MODE_NAME, workflowDatabase, workflowLinkName } from './names.js';
 import { lockProduct, type ProductRow } from './rows.js';
@@ -39,8 +38,9 @@ export async function takeWorkflowAnswer(ctx: ActingContext, tx: Tx, event: Rece
   if (outcome === null) return [];
   const product = await lockProduct(tx, found.productId);
   const message = outcome === 'FAILED' ? reasonOf(told) : null;
+  // What a workflow says names what is in its account: the domain's members alone hear it.
   const data = { table: found.table, state: outcome, message, reportedAt: event.time.toISOString() };
-  await announceProduct(tx, ctx, { type: 'HealthReported', product, published: inCatalogue(product), data });
+  await announceProduct(tx, ctx, { type: 'HealthReported', product, published: false, data });
   const answered = { ...found, answer: { status: outcome, message, at: event.time.toISOString(), id: event.id } };
   await keep(ctx, tx, { product, answered });
   return [];
@@ -95,7 +95,7 @@ async function keep(ctx: ActingContext, tx: Tx, { product, answered }: Answered)
   await tx.dataProduct.update({ where: { id: product.id }, data: { provisioningReport: after } });
   if (after.status === before.status && after.message === before.message) return;
   const data = { before: { provisioning: shown(before) }, after: { provisioning: shown(after) } };
-  await announceProduct(tx, ctx, { type: 'DataProductUpdated', product, published: inCatalogue(product), data });
+  await announceProduct(tx, ctx, { type: 'DataProductUpdated', product, published: false, data });
   await settled(ctx.mesh, tx, productOwner(product));
 }
 

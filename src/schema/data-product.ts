@@ -178,7 +178,7 @@ export class DataProduct extends Node {
 
   @Field(() => ProvisioningReport, {
     nullable: true,
-    description: "What the product's domain answered last, where it provisions for itself.",
+    description: "What the product's domain answered last, where it provisions for itself; for its members.",
   })
   provisioningReport!: ProvisioningReport | null;
 

@@ -5,6 +5,7 @@ import { until } from '../../src/demo/client.js';
 import { buildSchema } from '../../src/resolvers/schema.js';
 import { productOfTest } from '../testkit/product.js';
 import { sandboxControl } from '../testkit/sandbox-control.js';
+import { REACHES, reachesOf } from './reaches.js';
 import { MAY, PEOPLE, type Who } from './who-may.js';
 
 const product = await productOfTest();
@@ -316,6 +317,10 @@ test('the audit trail of all this holds no secret', async () => {
     ).toEqual([]);
   }
 }, 60_000);
+
+test('each event of all this reaches those whom it concerns, and nobody else', async () => {
+  expect(await reachesOf(owner)).toEqual(REACHES);
+});
 
 interface Ids {
   logistics: string;

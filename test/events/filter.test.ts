@@ -3,16 +3,18 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type MeshEventFilter, matches, mayGet } from '../../src/events/filter.js';
 import { readEvents } from '../../src/events/read.js';
 import type { EventType, LogEvent } from '../../src/events/types.js';
-import { Classification } from '../../src/generated/prisma/enums.js';
+import { Classification, DomainRole } from '../../src/generated/prisma/enums.js';
 import type { Viewer } from '../../src/governance/context.js';
 import { keysetCursor } from '../../src/governance/read/connection.js';
 import { eventList } from '../../src/governance/read/event.js';
+import { eventDataFor, eventDataSql } from '../../src/governance/read/event-data.js';
 import { join, sql } from '../../src/governance/read/select.js';
 import { headReaches, openTestLog, someEvent, type TestLog, write } from './log.js';
 
 const DOMAINS = ['d0000000-0000-4000-8000-000000000001', 'd0000000-0000-4000-8000-000000000002'];
 const PRODUCTS = ['f0000000-0000-4000-8000-000000000001', 'f0000000-0000-4000-8000-000000000002'];
 const TYPES: EventType[] = ['DomainReady', 'AccessRequested', 'DataProductUpdated'];
+const ABOUT = ['DataProduct', 'AccessRequest', 'AccessGrant', 'Resource', 'QuarantinedEvent'] as const;
 const SUBJECTS = ['ana', 'ben'];
 const TAGS = ['pii', 'orders'];
 const CLASSES = Object.values(Classification);
@@ -28,7 +30,9 @@ const filters: fc.Arbitrary<MeshEventFilter> = fc.record({
 });
 const viewers = fc.record({
   admin: fc.boolean(),
-  memberships: fc.subarray(DOMAINS).map((ids) => new Map(ids.map((id) => [id, 'MEMBER']))),
+  memberships: fc
+    .tuple(fc.subarray(DOMAINS), fc.constantFrom(...Object.values(DomainRole)))
+    .map(([ids, role]) => new Map(ids.map((id) => [id, role]))),
   deputyships: fc.subarray(DOMAINS).map((ids) => ids.map((domainId) => ({ domainId }))),
   subject: fc.constantFrom(...SUBJECTS, 'nobody'),
 });
@@ -40,7 +44,13 @@ beforeAll(async () => {
   const classification = fc.constantFrom<unknown>(...CLASSES, 7);
   const before = fc.option(fc.record({ classification }, { requiredKeys: [] }));
   const classified = fc.record({ classification, before }, { requiredKeys: [] });
+  const told = fc.record({
+    kind: fc.constant('LfGrant'),
+    principals: fc.constant(['somebody']),
+    reason: fc.constant('x'),
+  });
   const some = fc.record({
+    subject: fc.constantFrom(...ABOUT).map((type) => ({ type, id: 'x', name: 'x', domain: null })),
     type: fc.constantFrom(...TYPES),
     domainId: fc.constantFrom(null, ...DOMAINS),
     productId: fc.constantFrom(null, ...PRODUCTS),
@@ -48,7 +58,13 @@ beforeAll(async () => {
       .constantFrom(...SUBJECTS)
       .map((subject) => ({ kind: 'USER' as const, subject, name: null, tokenId: null, address: null })),
     audience: fc.record({ public: fc.boolean(), domains: fc.subarray(DOMAINS), subjects: fc.subarray(SUBJECTS) }),
-    data: fc.oneof(fc.constant({}), fc.constant({ tags: 'pii' }), fc.record({ tags: fc.subarray(TAGS) }), classified),
+    data: fc.oneof(
+      fc.constant({}),
+      fc.constant({ tags: 'pii' }),
+      fc.record({ tags: fc.subarray(TAGS) }),
+      classified,
+      told,
+    ),
   });
   await write(log, fc.sample(some, { numRuns: 150, seed: 7 }).map(someEvent));
   await headReaches(log, 150);
@@ -93,6 +109,18 @@ test('who may get an event is in the process what it is in SQL', async () => {
       expect(events.filter((event) => mayGet(viewer, event)).map((event) => event.seq)).toEqual(selected);
     }),
     { numRuns: 30 },
+  );
+});
+
+test('what an event tells is in the process what it is in SQL', async () => {
+  await fc.assert(
+    fc.asyncProperty(viewers, async (viewer) => {
+      const { text, values } =
+        sql`SELECT ${eventDataSql(sql`"Event"`, viewer as never)} AS "data" FROM "Event" ORDER BY "seq"`;
+      const { rows } = await log.pool.query<{ data: object }>(text, values);
+      expect(events.map((event) => eventDataFor(viewer as never, event))).toEqual(rows.map(({ data }) => data));
+    }),
+    { numRuns: 60 },
   );
 });
 

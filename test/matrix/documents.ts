@@ -16,15 +16,23 @@ export interface Asking {
   paths: string[];
 }
 
+/** A type, the name under which its fields are noted, and the types that are asked for in their own name. */
+interface Asked {
+  schema: GraphQLSchema;
+  type: string;
+  label?: string;
+  apart: ReadonlySet<string>;
+}
+
 const MOST_LEVELS = 5;
 
 /**
  * Everything of a type: values in full, and of objects with an id of their own only which they are, as these are asked in their own
  * name; so are those that are `apart`. Lists that page are asked for five.
  */
-export function askingOf(schema: GraphQLSchema, name: string, apart: ReadonlySet<string>): Asking {
+export function askingOf({ schema, type: name, label = name, apart }: Asked): Asking {
   const paths: string[] = [];
-  const text = fieldsOf(schema.getType(name), name, [name]);
+  const text = fieldsOf(schema.getType(name), label, [name]);
   return { text, paths };
 
   function fieldsOf(type: GraphQLNamedType | undefined, path: string, above: string[]): string {

@@ -1,7 +1,9 @@
 import { append } from '../../src/events/append.js';
 import { encodeCursor } from '../../src/events/cursor.js';
+import type { EventDefinition } from '../../src/events/definitions/definition.js';
 import { exampleOf, type ReferredType } from '../../src/events/fields.js';
 import { EVENT_TYPES, type EventType, SYSTEM_ACTOR } from '../../src/events/types.js';
+import { resourceSubjectId } from '../../src/governance/global-id.js';
 import { openDatabase } from '../../src/server/database.js';
 import type { Product } from '../testkit/product.js';
 
@@ -18,6 +20,9 @@ const SUBJECTS: Record<string, string> = {
   Resource: 'resource',
   ServiceAccount: 'machine',
   PersonalAccessToken: 'token',
+  Publisher: 'publisher',
+  Webhook: 'webhook',
+  QuarantinedEvent: 'quarantined',
 };
 /** The domains that each reaches: one that gives, and one that reads. */
 const AUDIENCE = ['logistics', 'finance'];
@@ -32,14 +37,14 @@ export async function appendExamples(product: Product, ids: Record<string, strin
   const { prisma, pool, close } = openDatabase(product.databaseUrl, { poolSize: 1 });
   try {
     const { rows } = await pool.query<{ seq: string }>('SELECT "seq"::text FROM "EventHead"');
-    for (const [type, { subject, data }] of Object.entries(EVENT_TYPES)) {
+    for (const [type, { subject, data }] of Object.entries<EventDefinition>(EVENT_TYPES)) {
       const named = Object.entries(data).flatMap(([name, { node }]) => (node ? [[name, ids[REFERRED[node]]]] : []));
       const id = ids[SUBJECTS[subject] ?? ''] ?? ids.logistics ?? '';
       await prisma.$transaction((tx) =>
         append(tx, {
           ...{ type: type as EventType, actor: SYSTEM_ACTOR, correlationId: 'matrix', domainId: rowOf(ids.logistics) },
           subject: { type: subject, id, name: type, domain: 'logistics' },
-          subjectId: rowOf(ids[REFERRED.Domain]),
+          subjectId: subject === 'Resource' ? resourceSubjectId(rowOf(id)) : rowOf(id),
           audience: { public: false, domains: AUDIENCE.map((domain) => rowOf(ids[domain])), subjects: [] },
           data: { ...exampleOf(data), ...Object.fromEntries(named) } as never,
         } as never),

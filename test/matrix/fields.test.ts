@@ -1,14 +1,19 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { GraphQLObjectType, getNamedType, isInterfaceType, isObjectType } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { EVENT_TYPES, upperCase } from '../../src/events/types.js';
 import { nodeShapes } from '../../src/governance/read/event.js';
 import { ruleOf } from '../../src/governance/read/field-rules.js';
-import { fieldsWithoutRule } from '../../src/resolvers/field-rules.js';
+import { TABLE } from '../../src/governance/read/field-table.js';
+import { applyFieldRules, fieldsWithoutRule } from '../../src/resolvers/field-rules.js';
 import { buildSchema } from '../../src/resolvers/schema.js';
 import { productOfTest } from '../testkit/product.js';
-import { answered, askingOf } from './documents.js';
-import { type Answer, buildScene, ROLES, type Role, type Scene, SECRETS } from './scene.js';
+import { type Answer, ROLES, type Role, type Scene, SECRETS } from './cast.js';
+import { askingOf } from './documents.js';
+import { APART, ENTRIES } from './entries.js';
+import { type Readers, readList, writeList } from './list.js';
+import { observe } from './observe.js';
+import { buildScene } from './scene.js';
+import { firstOf } from './stream.js';
 
 /**
  * Every field of the API, asked by everybody, held to the committed list of who is answered. After a change of who may read what,
@@ -18,99 +23,6 @@ const LIST = new URL('./fields.txt', import.meta.url);
 
 const product = await productOfTest();
 const schema = await buildSchema();
-
-/** Where each object that has an id is met, and each answer of the root that is none: `*` stands for all its fields. */
-const ENTRIES: [type: string, document: (ids: Record<string, string>) => string, at?: string[]][] = [
-  ...(
-    [
-      ['Domain', 'logistics'],
-      ['DataProduct', 'shipments'],
-      ['DataProduct', 'draft'],
-      ['DataContract', 'contract'],
-      ['DataContract', 'imported'],
-      ['AccessRequest', 'decided'],
-      ['AccessRequest', 'pending'],
-      ['AccessRequest', 'deputized'],
-      ['AccessGrant', 'grant'],
-      ['AccessGrant', 'ended'],
-      ['Resource', 'resource'],
-      ['ForeignGrant', 'foreign'],
-      ['Policy', 'policy'],
-      ['EventRoute', 'route'],
-      ['DeadLetter', 'letter'],
-      ['Deputy', 'pastDeputy'],
-      ['DomainEventType', 'eventType'],
-      ['ServiceAccount', 'machine'],
-      ['ServiceAccount', 'bound'],
-      ['PersonalAccessToken', 'token'],
-      ['PersonalAccessToken', 'spent'],
-    ] as const
-  ).map(([type, id]): (typeof ENTRIES)[number] => [
-    type,
-    (ids) => `{ it: node(id: "${ids[id]}") { ... on ${type} { * } } }`,
-  ]),
-  ['Viewer', () => '{ it: viewer { * } }'],
-  ['MeshEvent', () => '{ it: events(first: 50) { nodes { * } } }', ['nodes']],
-  ['QuarantinedEvent', () => '{ it: quarantinedEvents(first: 20) { nodes { * } } }', ['nodes']],
-  ['Webhook', () => '{ it: webhooks(first: 20) { nodes { * } } }', ['nodes']],
-  ['Deputy', () => '{ it: domain(by: { name: "logistics" }) { deputies { * } } }', ['deputies']],
-  ...(
-    [
-      ['AccessRequestConnection', () => 'accessRequests(first: 20)'],
-      ['AccessGrantConnection', () => 'accessGrants(first: 20)'],
-      ['DataProductConnection', () => 'dataProducts(first: 20, search: "shipments")'],
-      ['DomainConnection', () => 'domains(first: 20)'],
-      ['ForeignGrantConnection', () => 'foreignGrants(first: 20)'],
-      ['PolicyConnection', () => 'policies(first: 20)'],
-      ['ResourceConnection', () => 'resources(first: 20)'],
-      ['MeshEventConnection', () => 'events(first: 20)'],
-      ['AuditEntryConnection', () => 'auditTrail(first: 50)'],
-      ['AuditVerification', () => 'verifyAuditTrail'],
-      ['Publisher', () => 'publisher'],
-      ['QuarantinedEventConnection', () => 'quarantinedEvents(first: 20)'],
-      ['DeadLetterConnection', () => 'deadLetters(first: 20)'],
-      [
-        'EventPatternTest',
-        (ids) =>
-          `testEventPattern(first: 20, domain: "${ids.logistics}", pattern: { detail: { subject: { name: ["shipments"] } } })`,
-      ],
-      [
-        'EventRoutePlan',
-        (ids) =>
-          `planEventRoute(input: { domain: "${ids.logistics}", name: "planned", pattern: { time: [{ prefix: "2" }] },
-            targets: ["arn:aws:sqs:eu-west-1:333344445555:matrix"] })`,
-      ],
-      ['ContractDiff', (ids) => `diffDataContracts(from: "${ids.contract}", to: "${ids.imported}")`],
-      [
-        'AccessExplanation',
-        (ids) => `explainAccess(dataProduct: "${ids.shipments}", principal: "${SECRETS.principal}-2")`,
-      ],
-      [
-        'AccessExplanation',
-        (ids) => `explainAccess(dataProduct: "${ids.shipments}", principal: "${SECRETS.principal}")`,
-      ],
-      [
-        'AccessExplanation',
-        (ids) =>
-          `explainAccess(dataProduct: "${ids.punctuality}", principal: "arn:aws:iam::444455556666:role/analysts")`,
-      ],
-      ['PrincipalAccessConnection', (ids) => `whoCanAccess(dataProduct: "${ids.shipments}", first: 20)`],
-      ['PolicyTrial', (ids) => `tryPolicy(first: 20, input: { policy: "${ids.policy}", version: 3 })`],
-      [
-        'TagChangePreview',
-        (ids) => `previewTagChange(input: { dataProduct: "${ids.punctuality}", classification: RESTRICTED })`,
-      ],
-      [
-        'AccessPlan',
-        (ids) =>
-          `planAccess(input: { dataProduct: "${ids.orders}", consumerDomain: "${ids.finance}", principals: ["${SECRETS.principal}"],
-            grantTo: ACCOUNT, purpose: "Bills" })`,
-      ],
-    ] as [string, (ids: Record<string, string>) => string][]
-  ).map(([type, field]): (typeof ENTRIES)[number] => [type, (ids) => `{ it: ${field(ids)} { * } }`]),
-];
-
-const APART = new Set(ENTRIES.map(([type]) => type).filter((type) => !type.endsWith('Connection')));
 
 /** What is null in this scene whoever asks, and why that is so. */
 const NEVER: Record<string, string> = {
@@ -125,6 +37,7 @@ const NEVER: Record<string, string> = {
   'EventRoutePlan.warnings': 'nothing stands against what is planned here',
   'Webhook.removedAt': 'a removed one is listed nowhere',
   'Webhook.removedBy': 'a removed one is listed nowhere',
+  'ResourceRepaired.after': 'it is null where all is well again',
   'DataProduct.previousAccessMode': 'a change of mode is over within a second',
   'PrincipalAccessConnection.totalCount': 'it is never counted',
   'TableAccess.reason': 'nothing narrows what is read here',
@@ -132,82 +45,20 @@ const NEVER: Record<string, string> = {
 };
 
 let scene: Scene;
-let observed: Map<string, Set<Role>>;
+let observed: Readers;
 const texts = new Map<Role, string[]>();
 
 beforeAll(async () => {
   scene = await buildScene(product);
-  observed = await observe();
+  observed = await observe({ scene, schema, texts });
+  for (const role of ROLES) texts.get(role)?.push(...(await eventsOf(role)));
 }, 240_000);
 afterAll(() => scene.owner.end());
 
-async function observe(): Promise<Map<string, Set<Role>>> {
-  const found = new Map<string, Set<Role>>();
-  for (const [type, document, at = []] of ENTRIES) {
-    const { text, paths } = askingOf(schema, type, APART);
-    for (const path of paths) found.set(path, found.get(path) ?? new Set());
-    const query = document(scene.ids).replace('*', text);
-    for (const role of ROLES) {
-      const answer = await scene.ask(role, query);
-      expectExpected(role, type, answer);
-      texts.set(role, [...(texts.get(role) ?? []), JSON.stringify(answer)]);
-      for (const path of answered(type, valueAt(answer.data, ['it', ...at]))) found.get(path)?.add(role);
-    }
-  }
-  await observeEvents(found);
-  return found;
-}
-
-/** One event of each type, several types a request. */
-async function observeEvents(found: Map<string, Set<Role>>): Promise<void> {
-  const types = Object.keys(EVENT_TYPES);
-  for (let from = 0; from < types.length; from += 5) {
-    const asked = types.slice(from, from + 5).map((type) => ({ type, ...askingOf(schema, type, APART) }));
-    for (const path of asked.flatMap(({ paths }) => paths)) found.set(path, new Set());
-    const fragments = asked.map(({ type, text }) => `... on ${type} { ${text} }`).join(' ');
-    const query = `{ it: events(first: 5, after: "${scene.ids.beforeExamples}", filter: { types: [${asked.map(({ type }) => upperCase(type)).join(' ')}] }) {
-      nodes { __typename ${fragments} } } }`;
-    for (const role of ROLES) {
-      const answer = await scene.ask(role, query);
-      expectExpected(role, types.slice(from, from + 5).join(), answer);
-      for (const node of (valueAt(answer.data, ['it', 'nodes']) ?? []) as { __typename: string }[])
-        for (const path of answered(node.__typename, node)) found.get(path)?.add(role);
-    }
-  }
-}
-
-/** What stands under these names. */
-const valueAt = (data: unknown, names: string[]): unknown =>
-  names.reduce((found, name) => (found as Record<string, unknown> | null)?.[name], data);
-
-/** A denial is told as such: what else goes wrong is a fault of the scene, or a bug. */
-function expectExpected(role: Role, type: string, { errors }: Answer): void {
-  const others = errors.filter(({ extensions }) => !['FORBIDDEN', 'NOT_FOUND'].includes(extensions.code));
-  expect(others, `${role} asks for ${type}`).toEqual([]);
-}
-
-const inOrder = (roles: Iterable<string>): string => {
-  const set = new Set(roles);
-  return set.size === ROLES.length ? 'all' : ROLES.filter((role) => set.has(role)).join(' ') || 'nobody';
-};
-
-function committed(): Map<string, Set<string>> {
-  const lines = existsSync(LIST) ? readFileSync(LIST, 'utf8').split('\n').filter(Boolean) : [];
-  return new Map(
-    lines.map((line) => {
-      const [path = '', roles = ''] = line.split(': ');
-      return [path, new Set(roles === 'all' ? ROLES : roles.split(' '))];
-    }),
-  );
-}
-
 describe('who reads which field', () => {
   test('is as it is committed: nobody reads more, and nobody less', () => {
-    if (process.env.MATRIX_WRITE) {
-      const lines = [...observed].map(([path, roles]) => `${path}: ${inOrder(roles)}\n`);
-      writeFileSync(LIST, lines.join(''));
-    }
-    const rules = committed();
+    if (process.env.MATRIX_WRITE) writeFileSync(LIST, writeList(observed));
+    const rules = readList(readFileSync(LIST, 'utf8'));
     const unexpected: string[] = [];
     for (const [path, roles] of observed) {
       const allowed = rules.get(path);
@@ -236,7 +87,18 @@ describe('who reads which field', () => {
     const { rowFilter } = type.getFields();
     type.getFields().whim = { ...(rowFilter as NonNullable<typeof rowFilter>), name: 'whim' };
     expect(fieldsWithoutRule(schema)).toEqual(['AccessRequest.whim']);
+    expect(() => applyFieldRules(schema)).toThrow('AccessRequest.whim');
     delete type.getFields().whim;
+  });
+
+  test('has no rule for a field that there is not', () => {
+    const ruled = Object.entries(TABLE).flatMap(([type, rules]) =>
+      Object.values(rules).flatMap((fields) => fields.split(/\s+/).map((field) => ({ type, field }))),
+    );
+    const gone = ruled.filter(
+      ({ type, field }) => !(schema.getType(type) as GraphQLObjectType | undefined)?.getFields()[field],
+    );
+    expect(gone).toEqual([]);
   });
 
   test('is not got round by the columns that every read brings', () => {
@@ -246,8 +108,8 @@ describe('who reads which field', () => {
   });
 
   test('asks nobody who has not signed in', async () => {
-    for (const [type, document] of ENTRIES) {
-      const query = document(scene.ids).replace('*', askingOf(schema, type, APART).text);
+    for (const { type, document } of ENTRIES) {
+      const query = document(scene.ids).replace('*', askingOf({ schema, type, apart: APART }).text);
       for (const headers of [{}, { authorization: 'Bearer not.a.token' }]) {
         const response = await fetch(product.graphql, {
           method: 'POST',
@@ -261,13 +123,13 @@ describe('who reads which field', () => {
   });
 });
 
-/** Payloads and errors are what mutations answer, and progress is streamed alone. */
+/** Payloads and errors are what mutations answer, and progress is streamed alone: who opens that is asked below. */
 const isElsewhere = (field: string): boolean =>
   /(Payload|Error|^Query|^Mutation|^Subscription|^ProvisioningProgress)\./.test(field);
 
 /** "AccessRequest.decision.reasons" is AccessDecision.reasons. */
 function ownerOf(path: string): string {
-  const [root = '', ...fields] = path.split('.');
+  const [root = '', ...fields] = path.replace(/\(.+?\)/, '').split('.');
   let type = schema.getType(root);
   for (const field of fields.slice(0, -1))
     type = isObjectType(type) || isInterfaceType(type) ? getNamedType(type.getFields()[field]!.type) : type;
@@ -294,7 +156,6 @@ describe('who meets with what, wherever it turns up', () => {
     ['webhook', ['admin', 'producer-owner', 'producer-steward']],
     ['draft', ['admin', 'producer-owner', 'producer-steward', 'narrow-token']],
   ])('%s', async (secret, expected) => {
-    for (const role of ROLES) texts.get(role)?.push(...(await eventsOf(role)));
     const met = ROLES.filter((role) =>
       texts.get(role)?.some((text) => text.includes(SECRETS[secret].replace(/.*'(.+)'$/, '$1'))),
     );
@@ -307,50 +168,53 @@ test('a stream tells each what a page tells him', async () => {
     const query = 'query ($after: EventCursor) { events(first: 100, after: $after) { nodes { sequence data } } }';
     const { data } = await scene.ask(role, query, { after: scene.ids.beforeExamples });
     const { nodes } = (data as { events: { nodes: object[] } }).events;
-    expect(await streamed(role, nodes.length), role).toEqual(nodes);
+    const text = 'subscription ($after: EventCursor) { meshEvents(after: $after) { sequence data } }';
+    const stream = { text, variables: { after: scene.ids.beforeExamples }, token: scene.tokenOf(role) };
+    const told = nodes.length === 0 ? [] : await firstOf(product.graphql, { ...stream, count: nodes.length });
+    expect(
+      told.map(({ data }) => data?.meshEvents),
+      role,
+    ).toEqual(nodes);
   }
 });
 
-/** The first events that somebody is streamed after the scene. */
-async function streamed(role: Role, count: number): Promise<object[]> {
-  if (count === 0) return [];
-  const response = await fetch(`${product.graphql}/stream`, {
-    method: 'POST',
-    headers: {
-      'content-type': 'application/json',
-      accept: 'text/event-stream',
-      authorization: `Bearer ${scene.tokenOf(role)}`,
-    },
-    body: JSON.stringify({
-      query: 'subscription ($after: EventCursor) { meshEvents(after: $after) { sequence data } }',
-      variables: { after: scene.ids.beforeExamples },
-    }),
-  });
-  let text = '';
-  for await (const chunk of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
-    text += chunk;
-    const whole = text.split('\n\n').slice(0, -1);
-    const told = whole.flatMap((block) => /^data: (\{.*)$/m.exec(block)?.[1] ?? []).map((line) => JSON.parse(line));
-    if (told.length >= count) return told.map((one) => one.data.meshEvents);
+/** It tells how things are as soon as it is open. */
+const PROGRESS = 'provisioningProgress(owner: $id)';
+const STEERS: Role[] = ['admin', 'producer-owner', 'producer-steward'];
+test.each<[field: string, id: string, expected: Role[]]>([
+  [`${PROGRESS} { state failures { id } owner { id } }`, 'logistics', STEERS],
+  [`${PROGRESS} { state failures { id } owner { id } }`, 'shipments', STEERS],
+  [`${PROGRESS} { state failures { id } owner { id } }`, 'grant', [...STEERS, 'consumer-owner', 'consumer-steward']],
+  [`${PROGRESS} { state failures { id } owner { id } }`, 'othersGrant', ['admin', 'other-owner']],
+  ['dataProductChanged(id: $id) { sequence }', 'shipments', [...ROLES]],
+  ['dataProductChanged(id: $id) { sequence }', 'drafted', ['admin']],
+  [
+    'accessRequestChanged(id: $id) { sequence }',
+    'pending',
+    ROLES.filter((role) => !['narrow-token', 'other-owner', 'outsider'].includes(role)),
+  ],
+  ['accessRequestChanged(id: $id) { sequence }', 'othersRequest', ['admin', 'other-owner']],
+  ['domainEvents(domain: $id) { sequence }', 'logistics', [...ROLES]],
+])('who opens %s on %s', async (field, id, expected) => {
+  const opened: Role[] = [];
+  for (const role of ROLES) {
+    const text = `subscription ($id: ID!) { ${field} }`;
+    const stream = { text, variables: { id: scene.ids[id] }, token: scene.tokenOf(role) };
+    const [told] = await firstOf(product.graphql, { ...stream, count: field.startsWith(PROGRESS) ? 1 : 0 });
+    if (told === undefined || told.data) opened.push(role);
   }
-  return [];
-}
+  expect(opened).toEqual(ROLES.filter((role) => expected.includes(role)));
+});
 
-const events = new Map<Role, Promise<string[]>>();
-/** All events that somebody may see. */
-function eventsOf(role: Role): Promise<string[]> {
-  const read = async (): Promise<string[]> => {
-    const pages: string[] = [];
-    for (let after: string | null = null; ; ) {
-      const query = `query ($after: EventCursor) { events(first: 100, after: $after) { nodes { type data actor { subject } } pageInfo { hasNextPage endCursor } } }`;
-      const { data }: Answer = await scene.ask(role, query, { after });
-      const page = data?.events as { nodes: unknown[]; pageInfo: { hasNextPage: boolean; endCursor: string } };
-      pages.push(JSON.stringify(page.nodes));
-      if (!page.pageInfo.hasNextPage) return pages;
-      after = page.pageInfo.endCursor;
-    }
-  };
-  const pages = events.get(role) ?? read();
-  events.set(role, pages);
-  return pages;
+/** All events that somebody may see, page by page. */
+async function eventsOf(role: Role): Promise<string[]> {
+  const pages: string[] = [];
+  for (let after: string | null = null; ; ) {
+    const query = `query ($after: EventCursor) { events(first: 100, after: $after) { nodes { type data actor { subject } } pageInfo { hasNextPage endCursor } } }`;
+    const { data }: Answer = await scene.ask(role, query, { after });
+    const page = data?.events as { nodes: unknown[]; pageInfo: { hasNextPage: boolean; endCursor: string } };
+    pages.push(JSON.stringify(page.nodes));
+    if (!page.pageInfo.hasNextPage) return pages;
+    after = page.pageInfo.endCursor;
+  }
 }

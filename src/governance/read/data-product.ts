@@ -8,7 +8,7 @@ import { health } from './health.js';
 import { requestTemplateShape } from './request-template.js';
 import { progress, resourceList } from './resource.js';
 import { empty, plain, raw, type Shape, type Sql, sql } from './select.js';
-import { everybody, memberIds, seesProduct } from './visible.js';
+import { everybody, isMember, memberIds, seesProduct } from './visible.js';
 
 const productColumn: Shape = {
   type: 'ProductColumn',
@@ -148,6 +148,7 @@ export const dataProductShape: Shape = {
   },
   scope: 'CATALOGUE_READ',
   visible: seesProduct,
+  guards: { MEMBERS: (t, viewer) => isMember(sql`${t}."domainId"`, viewer) },
 };
 
 /** Arguments of `dataProducts`, decoded: ids are uuids. */

@@ -1,44 +1,25 @@
 import type { LogEvent } from '../../events/types.js';
 import type { Viewer } from '../context.js';
-import { type Sql, sql } from './select.js';
+import { join, type Sql, sql } from './select.js';
 import { readsDetailsOfEvent, steersEvent } from './visible.js';
 
 /** What an event about access tells those who may not read the details: who asked for what, when, for whom, and what became of it. */
-const OPEN = [
-  ...[
-    'tags',
-    'classification',
-    'dataProduct',
-    'accessRequest',
-    'accessGrant',
-    'consumerDomain',
-    'extends',
-    'before',
-    'after',
-  ],
-  ...[
-    'requestedBy',
-    'permissions',
-    'tables',
-    'columns',
-    'purpose',
-    'namedPurpose',
-    'accessMode',
-    'grantTo',
-    'expiresAt',
-    'days',
-  ],
-  ...['approvedBy', 'approvedFor', 'required', 'decidedBy', 'decidedFor', 'commentedBy', 'extendedBy', 'revokedBy'],
-  ...['waitingSince', 'escalatedTo'],
-];
-/** All that an event about an AWS object tells those who may not see that. */
-const KINDS = ['kind'];
+const OPEN =
+  `tags classification dataProduct accessRequest accessGrant consumerDomain extends before after requestedBy permissions tables
+  columns purpose namedPurpose accessMode grantTo expiresAt days approvedBy approvedFor required decidedBy decidedFor commentedBy extendedBy
+  revokedBy waitingSince escalatedTo`.split(/\s+/);
+/** All that an event about an AWS object, or about an event that was held, tells those who may not see that. */
+const OUTLINES: Record<string, string[]> = { Resource: ['kind'], QuarantinedEvent: ['detailType', 'reason'] };
 
 /** The data of an event as the viewer may read it, over its row. */
 export function eventDataSql(t: Sql, viewer: Viewer): Sql {
   if (viewer.admin) return sql`${t}."data"`;
-  return sql`CASE WHEN ${t}."subjectType" IN ('AccessRequest', 'AccessGrant') AND NOT ${readsDetailsOfEvent(t, viewer)} THEN ${only(t, OPEN)}
-    WHEN ${t}."subjectType" = 'Resource' AND NOT ${steersEvent(t, viewer)} THEN ${only(t, KINDS)} ELSE ${t}."data" END`;
+  const outlined = Object.entries(OUTLINES).map(
+    ([type, told]) =>
+      sql`WHEN ${t}."subjectType" = ${type} AND (${steersEvent(t, viewer)}) IS NOT TRUE THEN ${only(t, told)}`,
+  );
+  return sql`CASE WHEN ${t}."subjectType" IN ('AccessRequest', 'AccessGrant') AND ${readsDetailsOfEvent(t, viewer)} IS NOT TRUE THEN ${only(t, OPEN)}
+    ${join(outlined, ' ')} ELSE ${t}."data" END`;
 }
 
 const only = (t: Sql, names: string[]): Sql =>
@@ -51,7 +32,8 @@ export function eventDataFor(
 ): LogEvent['data'] {
   if (admin) return data;
   const steers = (id: string | null) => id !== null && (memberships.get(id) ?? 'MEMBER') !== 'MEMBER';
-  if (subject.type === 'Resource') return audience.domains.some(steers) ? data : pick(data, KINDS);
+  const outline = OUTLINES[subject.type];
+  if (outline) return audience.domains.some(steers) ? data : pick(data, outline);
   if (subject.type !== 'AccessRequest' && subject.type !== 'AccessGrant') return data;
   const others = audience.domains.filter((id) => id !== domainId);
   const readers = others.length > 0 ? others : audience.domains;

@@ -7,7 +7,7 @@ import { CONNECTION, EDGE, EVENT, PAYLOAD, type Rules, TABLE } from './field-tab
  *   WITH_OBJECT  whoever is answered the object
  *   ITSELF       whoever may see what it leads to: null, or left out of the list, for others
  *   DETAILS      access-request:read-details: who asked, the consuming domain, owners and stewards of the product's domain
- *   MEMBERS      domain:read-members
+ *   MEMBERS      domain:read-members: members of the domain that the object is or is of
  *   SETUP        domain:read-setup
  *   HELD         quarantined-event:read of the domain
  *   TRIMMED      whoever is answered the object, without what he may not read of what it is about (event-data.ts, health.ts)
@@ -45,6 +45,8 @@ export function ruleOf(type: string, field: string): FieldRule | undefined {
 function rulesOf(type: string): Rules {
   const own = TABLE[type];
   if (own) return own;
+  // All of them are read as one: a name means the same in all data.
+  if (type === 'MeshEvent') return ofEvent(Object.assign({}, ...Object.values(EVENT_TYPES).map(({ data }) => data)));
   if (type in EVENT_TYPES) return ofEvent(EVENT_TYPES[type as EventType].data);
   if (type.endsWith('Connection')) return CONNECTION;
   if (type.endsWith('Edge')) return EDGE;

@@ -38,6 +38,7 @@ export const TABLE: Record<string, Rules> = {
     ITSELF: 'accessRequestChanged dataProductChanged provisioningProgress',
   },
 
+  // Whoever gives access to a domain, or gets it, needs its account, region and bus; its roles and places are its own.
   Domain: {
     WITH_OBJECT: `accountRevocation awsAccountId awsRegion createdAt description displayName driftPolicy escalateAfter eventBusName foreignGrantPolicy
       health id manageSettings name progress provisioning readyAt remindAfter status updatedAt viewerCanChangeEventRoutes viewerCanChangeMembers viewerCanNameDeputy viewerCanRegisterDataProduct
@@ -50,9 +51,10 @@ export const TABLE: Record<string, Rules> = {
   DomainMember: { WITH_OBJECT: 'createdAt createdBy role subject' },
   DataProduct: {
     WITH_OBJECT: `accessMode classification createdAt deprecatedAt description displayName health id name odcsId owner path
-      previousAccessMode progress provisioningReport publishedAt qualityResults qualityScore requestTemplate retiredAt
+      previousAccessMode progress publishedAt qualityResults qualityScore requestTemplate retiredAt
       schemaChangesPerMonth schemaVersions status tables tags updatedAt viewerCanRequestAccess viewerCanUpdate`,
     ITSELF: 'accessGrants accessRequests contract contracts domain resources viewerAccess',
+    MEMBERS: 'provisioningReport',
     ACTION: 'publishPlan retirePlan',
   },
   ProductTable: { WITH_OBJECT: 'columns description format location name' },
@@ -62,7 +64,7 @@ export const TABLE: Record<string, Rules> = {
   SchemaVersion: { WITH_OBJECT: 'createdAt number source tables violations' },
   SchemaViolation: { WITH_OBJECT: 'kind message path' },
   DataContract: {
-    WITH_OBJECT: `activatedAt apiVersion createdAt createdBy digest document format id name notes odcsId quality revision sla status
+    WITH_OBJECT: `activatedAt apiVersion createdAt createdBy document format id name notes odcsId quality revision sla status
       version warnings`,
     ITSELF: 'dataProduct',
     ACTION: 'activationPlan',
@@ -144,7 +146,6 @@ export const TABLE: Record<string, Rules> = {
   HealthReason: { WITH_OBJECT: 'code since', ITSELF: 'resource', TRIMMED: 'message' },
   Progress: { WITH_OBJECT: 'failed ready total' },
 
-  MeshEvent: { ...EVENT, TRIMMED: 'data' },
   EventRoute: {
     WITH_OBJECT:
       'createdAt createdBy description effectivePattern id name pattern queueStatements targets updatedAt viewerCanChange',

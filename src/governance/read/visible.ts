@@ -110,7 +110,7 @@ export function readsDetailsOfEvent(t: Sql, viewer: Viewer): Sql {
     THEN array_remove(${t}."audienceDomains", ${t}."domainId") ELSE ${t}."audienceDomains" END && ${own}::uuid[])`;
 }
 
-/** Of an event about an AWS object: who may see that. */
+/** Of an event about an AWS object, or about an event that was held: who may see that. */
 export function steersEvent(t: Sql, viewer: Viewer): Sql {
   return viewer.admin ? sql`true` : sql`${t}."audienceDomains" && ${governedIds(viewer)}::uuid[]`;
 }
