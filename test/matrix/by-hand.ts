@@ -134,6 +134,7 @@ async function endIdentities({ ids, set }: ByHand): Promise<void> {
   await set(`UPDATE "AccessRequest" SET "escalatedTo" = 'OWNERS', "escalatedAt" = now() WHERE "id" = $1`, [
     rowId(ids.pending),
   ]);
+  await set(`UPDATE "AccessGrant" SET "withheld" = '{shipments.weight_grams}' WHERE "id" = $1`, [rowId(ids.ended)]);
   await set(`UPDATE "DomainEventType" SET "removedAt" = now(), "removedBy" = 'lena.fischer' WHERE "id" = $1`, [
     rowId(ids.eventType),
   ]);

@@ -81,7 +81,7 @@ export const TABLE: Record<string, Rules> = {
     ITSELF: 'accessGrant consumerDomain dataProduct',
     DETAILS: 'answers comment comments decision plan principals rowFilter',
   },
-  AccessApproval: { WITH_OBJECT: 'approvedBy approvedFor createdAt expiresAt role', DETAILS: 'comment' },
+  AccessApproval: { WITH_OBJECT: 'approvedBy approvedFor createdAt expiresAt role standing', DETAILS: 'comment' },
   AccessApprovals: { WITH_OBJECT: 'given required' },
   RequiredApprovals: { WITH_OBJECT: 'owners stewards' },
   AccessDecision: { WITH_OBJECT: 'decidedAt outcome policies reasons version' },
@@ -89,7 +89,7 @@ export const TABLE: Record<string, Rules> = {
   AccessRequestComment: { WITH_OBJECT: 'at author text' },
   AccessGrant: {
     WITH_OBJECT: `createdAt expiresAt grantedAt id progress revokedAt revokedBy status updatedAt viewerCanExtend
-      viewerCanRevoke`,
+      viewerCanRevoke withheldColumns`,
     ITSELF: 'accessRequest consumerDomain dataProduct pendingExtension resources',
     DETAILS: 'health howToQuery reason',
   },
