@@ -72,7 +72,8 @@ export const REACHES: Record<string, string[]> = {
   DataProductUpdated: ['ITS_DOMAIN'],
   DeputyEnded: ['ITS_DOMAIN SOMEBODY'],
   DeputyNamed: ['AUTHOR ITS_DOMAIN SOMEBODY'],
-  DomainEventReceived: ['ITS_DOMAIN'],
+  // By the visibility of its type.
+  DomainEventReceived: [CATALOGUE, 'ITS_DOMAIN'],
   DomainReady: [CATALOGUE],
   DomainRegistered: [CATALOGUE],
   // The domain itself, its routes, its members.

@@ -64,6 +64,10 @@ async function troubleResources({ ids, set }: ByHand): Promise<void> {
      SELECT gen_random_uuid(), "seq", 0, "id", "type", '{"detailType": "DomainReady"}', 'MalformedDetail', 'no', 1, 'SENT',
        gen_random_uuid(), 'ada.admin', now() FROM "Event" ORDER BY "seq" LIMIT 1 RETURNING "id"::text`,
   );
+  await set(
+    `UPDATE "EventCursor" SET "failingSince" = now(), "failureCode" = 'Throttling', "failureMessage" = 'slow', "failedTries" = 1
+     WHERE "reader" = 'eventbridge'`,
+  );
   ids.letter = globalId('DeadLetter', String(letters[0]?.id));
 }
 

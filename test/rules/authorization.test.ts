@@ -169,6 +169,7 @@ test('a deputy sees and decides what is asked of the domain, but for what he or 
     'access-request:approve',
     'access-request:comment',
     'access-request:read',
+    'access-request:read-details',
     'access-request:reject',
   ]);
   for (const action of ['access-request:approve', 'access-request:reject'] as const) {

@@ -6,7 +6,7 @@ import { readsDetailsOfEvent, steersEvent } from './visible.js';
 /** What an event about access tells those who may not read the details: who asked for what, when, for whom, and what became of it. */
 const OPEN =
   `tags classification dataProduct accessRequest accessGrant consumerDomain extends before after requestedBy permissions tables
-  columns purpose namedPurpose accessMode grantTo expiresAt days approvedBy approvedFor required decidedBy decidedFor commentedBy extendedBy
+  columns withheldColumns purpose namedPurpose accessMode grantTo expiresAt days approvedBy approvedFor required decidedBy decidedFor commentedBy extendedBy
   revokedBy waitingSince escalatedTo`.split(/\s+/);
 /** All that an event about an AWS object, or about an event that was held, tells those who may not see that. */
 const OUTLINES: Record<string, string[]> = { Resource: ['kind'], QuarantinedEvent: ['detailType', 'reason'] };
