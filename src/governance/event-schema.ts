@@ -15,15 +15,24 @@ import { jsonProblem } from './json-value.js';
 const MOST_BYTES = 32_768;
 /** Schemas that an event is held against, with each reference counted as what it names: references of references would grow without bound. */
 const MOST_SCHEMAS = 1_000;
-/** Every two items are compared. */
-const MOST_UNIQUE_ITEMS = 1_000;
+/** And those that any one value of the event is held against: what an event costs is this times its values. */
+const MOST_AT_ONE_VALUE = 250;
+/** So many values of `enum` or names that are required cost what a schema does. */
+const VALUES_A_SCHEMA = 10;
+/** Items of these types are told apart by looking them up; others are compared, each with each. */
+const SCALARS = ['string', 'number', 'integer', 'boolean', 'null'];
 const FORMATS = ['date', 'date-time', 'email', 'time', 'uri', 'uuid', 'ipv4', 'ipv6'] as const;
 const DRAFT_7 = /^http:\/\/json-schema\.org\/draft-07\/schema#?$/;
 const DRAFT_2020 = /^https:\/\/json-schema\.org\/draft\/2020-12\/schema#?$/;
 
-const SINGLE = ['additionalItems', 'additionalProperties', 'contains', 'else', 'if', 'items', 'not', 'propertyNames'];
-const MORE_SINGLE = ['then', 'unevaluatedItems', 'unevaluatedProperties'];
-const LISTS = ['allOf', 'anyOf', 'items', 'oneOf', 'prefixItems'];
+/** Schemas for the value itself; for each member or item of it; and for one of them. */
+const OF_THE_VALUE = ['allOf', 'anyOf', 'oneOf', 'else', 'if', 'not', 'then', 'dependentSchemas'];
+const OF_EACH_PART = [
+  ...['additionalItems', 'additionalProperties', 'contains', 'items', 'propertyNames'],
+  ...['unevaluatedItems', 'unevaluatedProperties'],
+];
+const OF_ONE_PART = ['prefixItems', 'properties'];
+/** Keywords whose members are schemas by name. */
 const MAPS = ['dependentSchemas', 'properties'];
 /** Schemas that count only where something refers to them. */
 const DEFINITIONS = ['$defs', 'definitions'];
@@ -63,54 +72,102 @@ export function readEventSchema(given: unknown): Node {
   return given;
 }
 
+/** How many schemas stand below one in all, and the most that one value is held against, by the levels that values stand below its own. */
+interface Weight {
+  all: number;
+  levels: number[];
+}
+
 /** Counts the schemas below one, every reference as what it names, and refuses what is not taken. */
 function createMeasure(root: Node) {
-  const known = new Map<Node, number>();
-  return function measure(schema: unknown, path: string, within: Node[]): number {
-    if (!isObject(schema)) return 1;
+  const known = new Map<Node, Weight>();
+  return function measure(schema: unknown, path: string, within: Node[]): Weight {
+    if (!isObject(schema)) return { all: 1, levels: [1] };
     const before = known.get(schema);
     if (before !== undefined) return before;
     if (within.includes(schema)) throw invalid('schema', `${path}: a schema must not refer to itself.`);
     refuseKeywords(schema, path);
-    let count = 1;
-    for (const [child, at] of childrenOf(schema, path, root)) {
-      count += measure(child, at, [...within, schema]);
-      if (count > MOST_SCHEMAS) {
-        throw invalid('schema', `schema: an event would be held against more than ${MOST_SCHEMAS} schemas.`);
-      }
+    const weight: Weight = { all: 1, levels: [1 + valuesIn(schema) / VALUES_A_SCHEMA] };
+    const onePart: number[] = [];
+    for (const { child, at, of } of childrenOf(schema, path, root)) {
+      const { all, levels } = measure(child, at, [...within, schema]);
+      weight.all += all;
+      levels.forEach((count, level) => {
+        if (of === 'VALUE') weight.levels[level] = (weight.levels[level] ?? 0) + count;
+        else if (of === 'EACH_PART') weight.levels[level + 1] = (weight.levels[level + 1] ?? 0) + count;
+        else if (of === 'ONE_PART') onePart[level + 1] = Math.max(onePart[level + 1] ?? 0, count);
+      });
+      refuseWeight(weight);
     }
-    known.set(schema, count);
-    return count;
+    onePart.forEach((count, level) => {
+      weight.levels[level] = (weight.levels[level] ?? 0) + count;
+    });
+    refuseWeight(weight);
+    known.set(schema, weight);
+    return weight;
   };
+}
+
+function refuseWeight({ all, levels }: Weight): void {
+  if (all > MOST_SCHEMAS) {
+    throw invalid('schema', `schema: an event would be held against more than ${MOST_SCHEMAS} schemas.`);
+  }
+  if (levels.some((count) => count > MOST_AT_ONE_VALUE)) {
+    throw invalid(
+      'schema',
+      `schema: one value of an event would be held against more than ${MOST_AT_ONE_VALUE} schemas, where ${VALUES_A_SCHEMA} values of enum or required count as one.`,
+    );
+  }
+}
+
+/** What a value is compared with one by one. */
+function valuesIn({ enum: values, required, dependentRequired }: Node): number {
+  const lists = [values, required, ...(isObject(dependentRequired) ? Object.values(dependentRequired) : [])];
+  return lists.reduce<number>((sum, list) => sum + (Array.isArray(list) ? list.length : 0), 0);
 }
 
 function refuseKeywords(schema: Node, path: string): void {
   for (const [keyword, why] of Object.entries(REFUSED)) {
     if (Object.hasOwn(schema, keyword)) throw invalid('schema', `${path}.${keyword}: ${why}`);
   }
-  const { maxItems } = schema;
-  if (schema.uniqueItems === true && !(typeof maxItems === 'number' && maxItems <= MOST_UNIQUE_ITEMS)) {
-    throw invalid('schema', `${path}.uniqueItems: needs maxItems of ${MOST_UNIQUE_ITEMS} at most.`);
+  if (schema.uniqueItems === true && !typesOf(schema.items).some((type) => SCALARS.includes(type))) {
+    throw invalid(
+      'schema',
+      `${path}.uniqueItems: needs items with a type beside it, of ${SCALARS.join(', ')}: others are compared each with each.`,
+    );
   }
 }
 
-function childrenOf(schema: Node, path: string, root: Node): [unknown, string][] {
-  const members = (keyword: string): [unknown, string][] =>
-    isObject(schema[keyword])
-      ? Object.entries(schema[keyword]).map(([name, child]) => [child, `${path}.${keyword}.${name}`])
-      : [];
+/** None where one of them is no scalar. */
+function typesOf(items: unknown): string[] {
+  const { type } = isObject(items) ? items : {};
+  const types = [type].flat().map(String);
+  return types.every((one) => SCALARS.includes(one)) ? types : [];
+}
+
+interface Child {
+  child: unknown;
+  at: string;
+  /** What of the value it is held against; nothing: it counts where something refers to it. */
+  of: 'VALUE' | 'EACH_PART' | 'ONE_PART' | 'NOTHING';
+}
+
+function childrenOf(schema: Node, path: string, root: Node): Child[] {
+  const below = (keywords: string[], of: Child['of']): Child[] =>
+    keywords.flatMap((keyword) => {
+      const value = schema[keyword];
+      if (Array.isArray(value)) return value.map((child, index) => ({ child, at: `${path}.${keyword}.${index}`, of }));
+      if (!isObject(value)) return [];
+      if (![...MAPS, ...DEFINITIONS].includes(keyword)) return [{ child: value, at: `${path}.${keyword}`, of }];
+      return Object.entries(value).map(([name, child]) => ({ child, at: `${path}.${keyword}.${name}`, of }));
+    });
   return [
-    ...[...SINGLE, ...MORE_SINGLE].flatMap((keyword): [unknown, string][] =>
-      isObject(schema[keyword]) ? [[schema[keyword], `${path}.${keyword}`]] : [],
-    ),
-    ...LISTS.flatMap((keyword) =>
-      Array.isArray(schema[keyword])
-        ? schema[keyword].map((child, index): [unknown, string] => [child, `${path}.${keyword}.${index}`])
-        : [],
-    ),
-    ...[...MAPS, ...DEFINITIONS].flatMap(members),
+    ...below(OF_THE_VALUE, 'VALUE'),
+    ...below(OF_EACH_PART, 'EACH_PART'),
+    ...below(OF_ONE_PART, 'ONE_PART'),
+    ...below(DEFINITIONS, 'NOTHING'),
     ...(Object.hasOwn(schema, '$ref')
-      ? [[referred(schema.$ref, path, root), `${path}.$ref`] as [unknown, string]]
+      ? [{ child: referred(schema.$ref, path, root), at: `${path}.$ref`, of: 'VALUE' as const }]
       : []),
   ];
 }

@@ -10,9 +10,20 @@ import {
 } from '../../src/governance/cedar/engine.js';
 import { CEDAR_SCHEMA } from '../../src/governance/cedar/schema.js';
 import { readSource } from '../../src/governance/cedar/source.js';
+import { type Cedar, loadCedar } from '../../src/governance/cedar/wasm.js';
 import type { GovernanceError } from '../../src/governance/error.js';
 import { decideAccess } from '../../src/governance/policy-decision.js';
 import { type AccessFacts, askApproval, askColumn, askRequest } from '../../src/governance/policy-facts.js';
+
+const problem = (source: string): string => {
+  try {
+    readSource(source, null);
+  } catch (error) {
+    expect((error as GovernanceError).details).toMatchObject({ path: 'source' });
+    return (error as Error).message;
+  }
+  return 'taken';
+};
 
 const engine = createPolicyEngine();
 let count = 0;
@@ -212,9 +223,31 @@ describe('the wrapper', () => {
     ],
   ];
   test.each(broken)('denies where Cedar %s', (_, fault) => {
-    const wrapped = createPolicyEngine({ ...cedar, ...fault });
+    const wrapped = createPolicyEngine(() => ({ ...cedar, ...fault }));
     const slice = wrapped.slice([version('permit (principal, action, resource);')]);
     expect(wrapped.ask(slice, askRequest(facts(), 'submit')).allowed).toBe(false);
+  });
+
+  test('answers again after a call that broke Cedar, in an instance that knows nothing of it', () => {
+    const open = version('permit (principal, action, resource);');
+    const deep = `permit (principal, action, resource) when { ${'('.repeat(2_000)}true${')'.repeat(2_000)} };`;
+    const loaded: Cedar[] = [];
+    const engineOf = createPolicyEngine(() => {
+      const fresh = loadCedar();
+      loaded.push(fresh);
+      const breaking: Evaluate['statefulIsAuthorized'] = (call) => {
+        if ((call.principal as { id: string }).id === 'breaker') fresh.policyToJson(deep);
+        return fresh.statefulIsAuthorized(call);
+      };
+      return { ...fresh, statefulIsAuthorized: breaking };
+    });
+    const slice = engineOf.slice([open]);
+    const ask = (subject: string) => engineOf.ask(slice, askRequest(facts({ requester: person(subject) }), 'submit'));
+    for (let round = 0; round < 12; round += 1) {
+      expect(ask('breaker')).toMatchObject({ allowed: false, errors: [expect.stringContaining('Error')] });
+      expect(ask(`asker ${round}`)).toMatchObject({ allowed: true, errors: [] });
+    }
+    expect(loaded.length).toBeGreaterThan(1);
   });
 
   test('denies everything where a stored policy cannot be read any more', () => {
@@ -297,16 +330,6 @@ describe('policies of a domain', () => {
 });
 
 describe('a source', () => {
-  const problem = (source: string): string => {
-    try {
-      readSource(source, null);
-    } catch (error) {
-      expect((error as GovernanceError).details).toMatchObject({ path: 'source' });
-      return (error as Error).message;
-    }
-    return 'taken';
-  };
-
   test.each([
     ['', /at least one Cedar statement/],
     ['permit(principal, action resource);', /line 1, column 26: unexpected token `resource`.*expected/],
@@ -335,6 +358,46 @@ describe('a source', () => {
   });
 });
 
+describe('a source that is more than Cedar can hold', () => {
+  const nest = (open: string, close: string) => (n: number) => `${open.repeat(n)}true${close.repeat(n)}`;
+  const wide = (before: string, after: string) => (n: number) => `${before}${after.repeat(n)} == 1`;
+  const shapes: [string, (n: number) => string, number][] = [
+    ['parentheses', nest('(', ')'), 9_000],
+    ['sets', (n) => `${nest('[', ']')(n)} == []`, 9_000],
+    ['records', (n) => `${nest('{a:', '}')(n)} == 1`, 4_000],
+    ['ifs', nest('if true then ', ' else true'), 800],
+    ['else ifs', nest('if true then true else ', ''), 800],
+    ['calls', nest('[1].contains(', ')'), 1_200],
+    ['parentheses past texts and comments', nest('(")" == ")" && // )\n', ')'), 900],
+    ['attributes', wide('context', '.a'), 9_000],
+    ['keys', wide('context', '["a"]'), 3_500],
+    ['sums', wide('1', '+1'), 9_000],
+    ['ands', (n) => `${'true && '.repeat(n)}true`, 2_400],
+    ['ors', (n) => `${'principal == User::"a" || '.repeat(n)}true`, 700],
+  ];
+
+  test.each(shapes)('of %s is refused, and the next is read and decided as before', (_, shape, most) => {
+    const good = `permit (principal, action, resource);`;
+    for (const n of [60, 110, 450, most]) {
+      expect(problem(`permit (principal, action, resource) when { ${shape(n)} };`), `${n}`).toMatch(
+        /at most (40 deep|50 operators)|longer than/,
+      );
+    }
+    expect(readSource(good, null)).toHaveLength(1);
+    expect(engine.ask(sliceOf(good), askRequest(facts({ purpose: shape(3) }), 'submit')).allowed).toBe(true);
+  });
+
+  test('is refused beyond what every engine can evaluate: what is taken at its deepest is decided', () => {
+    const nested = `${'('.repeat(30)}context.rowFilter${')'.repeat(30)}`;
+    const long = Array.from({ length: 45 }, (_, n) => `context.purpose == "p${n}"`).join(' || ');
+    const texts = `"${'('.repeat(200)}" != "\\"((" // ${'('.repeat(200)}`;
+    for (const body of [`!${nested}`, `${long} || true`, `${texts}\n`]) {
+      const slice = sliceOf(`permit (principal, action == Action::"submit", resource) when { ${body} };`);
+      expect(engine.ask(slice, askRequest(facts(), 'submit'))).toMatchObject({ allowed: true, errors: [] });
+    }
+  });
+});
+
 describe('columns', () => {
   /** An engine that counts what it asks of Cedar. */
   const counting = () => {
@@ -346,7 +409,7 @@ describe('columns', () => {
         return cedar.statefulIsAuthorized(call);
       },
     };
-    return { calls, engine: createPolicyEngine(evaluate) };
+    return { calls, engine: createPolicyEngine(() => evaluate) };
   };
   const OPEN = 'permit (principal, action, resource);';
   const wide = (tables: number, columns: number) =>

@@ -1,7 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
-import cedar, { type CedarValueJson, type EntityJson, type TypeAndId } from '@cedar-policy/cedar-wasm/nodejs';
+import type { CedarValueJson, EntityJson, TypeAndId } from '@cedar-policy/cedar-wasm/nodejs';
 import type { PolicyAction } from './schema.js';
 import { readSource, type Statement } from './source.js';
+import { type Cedar, createInstance, loadCedar } from './wasm.js';
 
 /** A version of a policy, as it is stored. */
 export interface StoredVersion {
@@ -56,17 +57,21 @@ export interface PolicyEngine {
   ask(slice: PolicySlice, question: Question): Answer;
 }
 
-/** What of Cedar decides; another one is handed in to show what becomes of its failures. */
-export type Evaluate = Pick<typeof cedar, 'statefulIsAuthorized' | 'preparsePolicySet'>;
+/** What of Cedar decides. */
+export type Evaluate = Pick<Cedar, 'statefulIsAuthorized' | 'preparsePolicySet'>;
 
 const MOST_PREPARSED = 64;
 const MOST_ANSWERS = 5_000;
 const MOST_SOURCES = 500;
 
-export function createPolicyEngine(evaluate: Evaluate = cedar): PolicyEngine {
+/** `load` gives an instance of Cedar; it is asked again after one threw, which must not be asked any more. */
+export function createPolicyEngine(load: () => Evaluate = loadCedar): PolicyEngine {
   const sources = new Map<string, Statement[]>();
   const answers = new Map<string, Answer>();
-  const preparse = createPreparse(evaluate);
+  const cedar = createInstance(() => {
+    const evaluate = load();
+    return { evaluate, preparse: createPreparse(evaluate) };
+  });
 
   function statementsOf({ digest, source, domain }: StoredVersion): Statement[] {
     const key = `${domain ?? ''}/${digest}`;
@@ -85,7 +90,9 @@ export function createPolicyEngine(evaluate: Evaluate = cedar): PolicyEngine {
         .digest('base64');
       const known = answers.get(key);
       if (known !== undefined) return known;
-      const answer = asked(evaluate, question, preparse(slice, question.action));
+      const answer = askedOf(() =>
+        cedar.use(({ evaluate, preparse }) => asked(evaluate, question, preparse(slice, question.action))),
+      );
       if (answer.errors.length === 0) keep(answers, { key, value: answer, most: MOST_ANSWERS });
       return answer;
     },
@@ -111,27 +118,32 @@ function sliceOf(versions: StoredVersion[], statementsOf: (version: StoredVersio
   return { version, statements: new Map(statements), broken };
 }
 
-/** Allows where the call succeeded, the decision is allow, and no statement failed: Cedar skips a forbid that fails. */
-function asked({ statefulIsAuthorized }: Evaluate, question: Question, preparsed: Preparsed): Answer {
-  if ('errors' in preparsed) return failed(preparsed.errors);
+/** What is thrown denies. */
+function askedOf(ask: () => Answer): Answer {
   try {
-    const { principal, action, resource, context, entities } = question;
-    const answer = statefulIsAuthorized({
-      ...{ principal, resource, context, entities, validateRequest: false },
-      action: { type: 'Action', id: action },
-      preparsedPolicySetId: preparsed.id,
-    });
-    if (answer.type !== 'success') return failed(answer.errors.map(({ message }) => message));
-    const { decision, diagnostics } = answer.response;
-    if (diagnostics.errors.length > 0)
-      return failed(
-        diagnostics.errors.map(({ error }) => error.message),
-        diagnostics.errors.map(({ policyId }) => policyId),
-      );
-    return { allowed: decision === 'allow', determining: [...diagnostics.reason].sort(), errors: [] };
+    return ask();
   } catch (error) {
     return failed([String(error)]);
   }
+}
+
+/** Allows where the call succeeded, the decision is allow, and no statement failed: Cedar skips a forbid that fails. */
+function asked({ statefulIsAuthorized }: Evaluate, question: Question, preparsed: Preparsed): Answer {
+  if ('errors' in preparsed) return failed(preparsed.errors);
+  const { principal, action, resource, context, entities } = question;
+  const answer = statefulIsAuthorized({
+    ...{ principal, resource, context, entities, validateRequest: false },
+    action: { type: 'Action', id: action },
+    preparsedPolicySetId: preparsed.id,
+  });
+  if (answer.type !== 'success') return failed(answer.errors.map(({ message }) => message));
+  const { decision, diagnostics } = answer.response;
+  if (diagnostics.errors.length > 0)
+    return failed(
+      diagnostics.errors.map(({ error }) => error.message),
+      diagnostics.errors.map(({ policyId }) => policyId),
+    );
+  return { allowed: decision === 'allow', determining: [...diagnostics.reason].sort(), errors: [] };
 }
 
 const failed = (messages: readonly string[], determining: string[] = []): Answer => ({
@@ -168,20 +180,15 @@ function createPreparse({ preparsePolicySet }: Evaluate) {
       return { id: known };
     }
     const id = freeId();
-    try {
-      const texts = [...slice.statements].filter(([, { statement }]) => statement.actions.includes(action));
-      const staticPolicies = Object.fromEntries(texts.map(([name, { statement }]) => [name, statement.text]));
-      const parsed = preparsePolicySet(id, { staticPolicies });
-      if (parsed.type === 'success') {
-        held.set(key, id);
-        return { id };
-      }
-      free.push(id);
-      return { errors: parsed.errors.map(({ message }) => message) };
-    } catch (error) {
-      free.push(id);
-      return { errors: [String(error)] };
+    const texts = [...slice.statements].filter(([, { statement }]) => statement.actions.includes(action));
+    const staticPolicies = Object.fromEntries(texts.map(([name, { statement }]) => [name, statement.text]));
+    const parsed = preparsePolicySet(id, { staticPolicies });
+    if (parsed.type === 'success') {
+      held.set(key, id);
+      return { id };
     }
+    free.push(id);
+    return { errors: parsed.errors.map(({ message }) => message) };
   };
 }
 

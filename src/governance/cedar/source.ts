@@ -1,6 +1,7 @@
-import cedar, { type DetailedError, type PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
+import type { DetailedError, PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
 import { GovernanceError, invalid } from '../error.js';
 import { CEDAR_SCHEMA, POLICY_ACTIONS, type PolicyAction } from './schema.js';
+import { type Cedar, createInstance, loadCedar } from './wasm.js';
 
 /** One Cedar statement of a policy's source, as evaluation needs it. */
 export interface Statement {
@@ -20,6 +21,14 @@ export interface Statement {
 /** Evaluation gets slow with the number of statements that may apply: at most so many of the mesh and one domain together. */
 export const MOST_STATEMENTS = 50;
 const MOST_CHARACTERS = 20_000;
+/** Cedar parses and evaluates by recursion: some 80 brackets or 100 operators within each other are more than its stack holds. */
+const MOST_NESTED = 40;
+const MOST_OPERATORS = 50;
+/** In Cedar's JSON an operator is an object in an object, below the policy, its conditions and their body. */
+const DEEPEST_JSON = 4 + 2 * MOST_OPERATORS;
+
+/** Apart from the instance that decides: what somebody writes here is never in its way. */
+const reader = createInstance(loadCedar);
 
 /**
  * Reads a policy's source: Cedar statements without templates, checked strictly against the schema, those of a domain for products
@@ -27,25 +36,69 @@ const MOST_CHARACTERS = 20_000;
  */
 export function readSource(source: string, domain: string | null): Statement[] {
   if (source.length > MOST_CHARACTERS) throw refused(`Must not be longer than ${MOST_CHARACTERS} characters.`);
-  const parts = cedar.policySetTextToParts(source);
+  if (nestingOf(source) > MOST_NESTED) throw refused(`Brackets and \`if\` stand at most ${MOST_NESTED} deep.`);
+  const parts = withCedar((cedar) => cedar.policySetTextToParts(source));
   if (parts.type === 'failure') throw wrong(source, parts.errors);
   const { policies, policy_templates: templates } = parts;
   if (templates.length > 0) throw refused('Templates (?principal, ?resource) are not taken: name what is meant.');
   if (policies.length === 0) throw refused('Give at least one Cedar statement: permit (...) or forbid (...).');
   if (policies.length > MOST_STATEMENTS) throw refused(`Give at most ${MOST_STATEMENTS} statements.`);
-  const checked = cedar.validate({ schema: CEDAR_SCHEMA, policies: { staticPolicies: source } });
+  const statements = policies.map((text, index) => readStatement({ text, index, domain }));
+  const checked = withCedar((cedar) => cedar.validate({ schema: CEDAR_SCHEMA, policies: { staticPolicies: source } }));
   if (checked.type === 'failure') throw wrong(source, checked.errors);
   // A warning is a statement that never applies, or a text that reads as something else than it is.
   const found = [...checked.validationErrors, ...checked.validationWarnings].map(({ error }) => error);
   const problems = [...found, ...checked.otherWarnings];
   if (problems.length > 0) throw wrong(source, problems);
-  return policies.map((text, index) => readStatement({ text, index, domain }));
+  return statements;
 }
 
+/** Tells the author of what overflows Cedar's stack, which it throws; everything else that is wrong it answers. */
+function withCedar<T>(use: (cedar: Cedar) => T): T {
+  try {
+    return reader.use(use);
+  } catch (error) {
+    if (error instanceof RangeError || error instanceof WebAssembly.RuntimeError) throw tooDeep();
+    throw error;
+  }
+}
+
+/** How deep brackets and `if` stand within each other, those in texts and comments aside; an `if` is open as long as its bracket. */
+function nestingOf(source: string): number {
+  const open: number[] = [];
+  let [depth, deepest] = [0, 0];
+  for (const [token] of source.matchAll(/"(?:\\[\s\S]|[^"\\])*"?|\/\/[^\n\r]*|[([{]|[)\]}]|\bif\b/g)) {
+    if (/^[([{]/.test(token)) {
+      open.push(depth);
+      depth += 1;
+    } else if (token === 'if') depth += 1;
+    else if (/^[)\]}]/.test(token)) depth = open.pop() ?? 0;
+    deepest = Math.max(deepest, depth);
+  }
+  return deepest;
+}
+
+/** Without recursion, which it is there to prevent. */
+function assertShallow(json: object): void {
+  let level: object[] = [json];
+  for (let depth = 0; level.length > 0; depth += 1) {
+    if (depth > DEEPEST_JSON) throw tooDeep();
+    level = level.flatMap((value) =>
+      Object.values(value).filter((inner): inner is object => typeof inner === 'object' && inner !== null),
+    );
+  }
+}
+
+const tooDeep = (): GovernanceError =>
+  refused(
+    `An expression holds at most ${MOST_OPERATORS} operators within each other (a || b || c are two): give a set, such as [...].contains(...), or several statements.`,
+  );
+
 function readStatement({ text, index, domain }: { text: string; index: number; domain: string | null }): Statement {
-  const parsed = cedar.policyToJson(text);
+  const parsed = withCedar((cedar) => cedar.policyToJson(text));
   if (parsed.type === 'failure') throw wrong(text, parsed.errors);
   const { json } = parsed;
+  assertShallow(json);
   if (domain !== null && !isWithin(json, domain)) {
     throw refused(
       `Statement ${index + 1} is not kept to products of ${domain}: give it the scope \`resource in Domain::"${domain}"\`, or one of its products, \`resource == DataProduct::"${domain}/..."\`.`,
