@@ -141,11 +141,23 @@ describe('health', () => {
     expect(await probe('/readyz')).toEqual({ status: 200, body: { ready: true, checks: { database: 'ok' } } });
     database.up = false;
     expect(await probe('/healthz')).toMatchObject({ status: 200 });
-    expect(await probe('/readyz')).toEqual({
-      status: 503,
-      body: { ready: false, checks: { database: 'no connection' } },
-    });
+    await expect
+      .poll(() => probe('/readyz'), { timeout: 5_000 })
+      .toEqual({
+        status: 503,
+        body: { ready: false, checks: { database: 'failed' } },
+      });
     database.up = true;
+  });
+
+  it('looks at most once a second whether it is ready, however often anybody asks', async () => {
+    const before = database.asked;
+    const began = performance.now();
+    for (let round = 0; round < 10; round += 1) {
+      await Promise.all(Array.from({ length: 10 }, () => fetch(url.replace('/graphql', '/readyz'))));
+    }
+    const seconds = (performance.now() - began) / 1_000;
+    expect(database.asked - before).toBeLessThanOrEqual(1 + Math.ceil(seconds));
   });
 });
 

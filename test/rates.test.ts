@@ -1,8 +1,14 @@
+import type { GraphQLError } from 'graphql';
 import { createClient } from 'graphql-ws';
 import { describe, expect, it, vi } from 'vitest';
 import WebSocket from 'ws';
+import { createAuthenticate, type Identity } from '../src/server/authenticate.js';
+import { unauthenticated } from '../src/server/error.js';
+import type { OwnTokens } from '../src/server/own-token.js';
 import { callerOf, createRateLimit, pointsOf } from '../src/server/rates.js';
+import { createSignIn } from '../src/server/sign-in.js';
 import { startFront } from './testkit/front.js';
+import { openSocket } from './testkit/socket.js';
 
 const admitted = async (attempts: number, admit: () => Promise<void>): Promise<number> => {
   const outcomes = await Promise.allSettled(Array.from({ length: attempts }, admit));
@@ -106,5 +112,69 @@ describe('more requests than are allowed', () => {
     const next = await Promise.all(Array.from({ length: 4 }, () => outcome(connect())));
     expect(next.filter((one) => (one as { code?: number }).code === 4403).length).toBeGreaterThanOrEqual(1);
     await client.dispose();
+  });
+});
+
+describe('failures to sign in', () => {
+  const identity = { subject: 'alice' } as Identity;
+  const lookedUp: string[] = [];
+  const ownTokens: Pick<OwnTokens, 'identify'> = {
+    identify: async (token) => {
+      lookedUp.push(token);
+      if (token.startsWith('mgpat_good')) return identity;
+      throw unauthenticated('The token is not valid here.');
+    },
+  };
+  const signIn = createSignIn({
+    authenticate: createAuthenticate({ issuers: [] }, { ownTokens }),
+    addressOf: ({ peer }) => peer,
+    rate: { perSecond: 1, burst: 4 },
+  });
+  const ask = (token: string, peer = '10.0.0.1'): Promise<string> =>
+    signIn({ authorization: `Bearer ${token}`, peer, forwardedFor: undefined }).then(
+      ({ subject }) => subject,
+      (error: GraphQLError) => String(error.extensions.code),
+    );
+
+  it('cost nothing more once the address has used up its allowance, and lock out nobody who was in', async () => {
+    expect(await ask('mgpat_good1')).toBe('alice');
+    for (let n = 0; n < 30; n += 1) await ask(`mgpat_bad${n}`);
+    const before = lookedUp.length;
+    expect(before).toBeLessThan(15);
+    const refused = await Promise.all(Array.from({ length: 50 }, (_, n) => ask(`mgpat_worse${n}`)));
+    expect(refused.filter((code) => code === 'RATE_LIMITED').length).toBeGreaterThan(45);
+    expect(lookedUp.length - before).toBeLessThan(5);
+    expect(await ask('mgpat_good1')).toBe('alice');
+    expect(await ask('mgpat_good2', '10.0.0.2')).toBe('alice');
+  });
+});
+
+describe('sockets and streams that a viewer holds open', () => {
+  const forever = 'subscription { count(to: 1000000) }';
+
+  it('are so many at most, on both transports together, and others take the place of those that close', async () => {
+    const { url } = await startFront({ most: 2 });
+    const stream = (subject: string, signal?: AbortSignal) =>
+      fetch(`${url}/stream`, {
+        method: 'POST',
+        headers: {
+          ...{ 'content-type': 'application/json', accept: 'text/event-stream', authorization: `Bearer ${subject}` },
+        },
+        body: JSON.stringify({ query: forever }),
+        ...(signal ? { signal } : {}),
+      });
+    const connect = () => openSocket(url, 'alice');
+    const first = connect();
+    expect(await first.outcome).toBe('acknowledged');
+    const leaving = new AbortController();
+    expect((await stream('alice', leaving.signal)).status).toBe(200);
+    const refused = await stream('alice');
+    expect(refused.status).toBe(429);
+    expect(await refused.json()).toMatchObject({ errors: [{ extensions: { code: 'TOO_MANY_CONNECTIONS' } }] });
+    expect(await connect().outcome).toBe(4403);
+    expect((await stream('bob', leaving.signal)).status).toBe(200);
+    leaving.abort();
+    await expect.poll(() => connect().outcome, { timeout: 10_000 }).toBe('acknowledged');
+    expect(await connect().outcome).toBe(4403);
   });
 });

@@ -17,6 +17,7 @@ import { buildSchema } from '../resolvers/schema.js';
 import { createAuthenticate, type Identity } from './authenticate.js';
 import { clientAddress } from './client-address.js';
 import type { Config } from './config.js';
+import { createConnections } from './connections.js';
 import { type Database, openDatabase } from './database.js';
 import { unlessBusy } from './error.js';
 import { serveEventStreams } from './event-stream.js';
@@ -29,7 +30,8 @@ import { createMetrics, type Facts } from './metrics.js';
 import { MigrationError, pendingMigrations } from './migrate.js';
 import { createOwnTokens, type OwnTokens } from './own-token.js';
 import { type ProgressWatch, startProgressWatch } from './progress-watch.js';
-import { callerOf, createRateLimit, pointsOf } from './rates.js';
+import { createRateLimit, pointsOf } from './rates.js';
+import { createSignIn } from './sign-in.js';
 import type { StreamSession } from './subscription.js';
 import { readTrustedDocuments } from './trusted-documents.js';
 import { createViewers, type Viewers } from './viewer.js';
@@ -107,7 +109,7 @@ export async function createApp({ config, roles, log, alone = false }: AppOption
       const trusted = readTrustedDocuments(config.trustedDocuments, { schema, introspection: true });
       api = { schema, trusted, contextOf: requests.contextOf, charge: requests.charge };
     }
-    const health = createHealth(checks);
+    const health = createHealth(checks, { log });
     const metrics = roles.work ? { metrics: createMetrics(() => readFacts(database)) } : {};
     const http = await createHttp({ config, log, health, ...metrics, ...(api ? { api } : {}) });
     onClose(() => http.close());
@@ -196,29 +198,16 @@ function cursorOfEvent(event: unknown): string | undefined {
 }
 
 function createRequests({ config, database, tail, progress, viewers, ownTokens, committed }: RequestParts): Requests {
-  const authenticate = createAuthenticate(config, { ownTokens });
-  const machineIssuers = machineIssuersOf(config);
   const addressOf = clientAddress(config.trustedProxies);
+  const signIn = createSignIn({ authenticate: createAuthenticate(config, { ownTokens }), addressOf });
+  const machineIssuers = machineIssuersOf(config);
   const admitRequest = createRateLimit();
   const admitStream = createRateLimit();
-  const admitStranger = createRateLimit();
+  const connections = createConnections(config.connectionsPerViewer);
   const webhooks = webhookSettings(config)?.rules;
   const policies = createPolicyEngine();
   const providers = createProviders(config.mesh.region);
   const callsOf: CallsOf = (account, kind, item, action) => providers[kind].calls(account, item as never, action);
-
-  /**
-   * Failures count against the caller's address. Whoever signs in is let in all the same: those who share the address of
-   * one that fails are not locked out by it.
-   */
-  async function signIn({ authorization, ...from }: IncomingRequest): Promise<Identity> {
-    try {
-      return await authenticate(authorization);
-    } catch (error) {
-      await admitStranger(callerOf(addressOf(from)));
-      throw error;
-    }
-  }
 
   function contextFor({ request, identity, viewer, currentViewer, subscribe, signal }: Asking): RequestContext {
     const ctx: Context = {
@@ -262,12 +251,19 @@ function createRequests({ config, database, tail, progress, viewers, ownTokens, 
     },
     openSession: unlessBusy(async (request: IncomingRequest) => {
       const identity = await signIn(request);
-      const watched = await viewers.watch(identity);
+      const leave = connections.open(identity.subject);
+      const watched = await viewers.watch(identity).catch((error: unknown) => {
+        leave();
+        throw error;
+      });
       return {
         expiresAt: identity.signIn.expiresAt,
         ended: watched.ended,
         admit: (nodes = 0) => admitStream(identity.subject, 1 + pointsOf(nodes)),
-        close: watched.stop,
+        close: () => {
+          leave();
+          watched.stop();
+        },
         contextOf: ({ resumeAfter, render, ...subscribed }) => {
           const { signal } = subscribed;
           const mayStay = () => !signal.aborted && !watched.ended.aborted && !hasExpired(identity);

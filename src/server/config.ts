@@ -58,6 +58,8 @@ export interface Config {
   trustedDocuments: { path: string | null; only: boolean };
   /** Addresses and networks whose X-Forwarded-For is believed. */
   trustedProxies: string[];
+  /** Sockets and streams that one viewer may hold open in a process. */
+  connectionsPerViewer: number;
   issuers: Issuer[];
   mesh: Mesh;
   /** Endpoint and credentials null: real AWS, by the SDK's default credential chain. */
@@ -160,6 +162,9 @@ const variables = {
     .describe(
       'Addresses or networks (10.0.0.0/8) of the proxies before this server, separated by commas: what they say in X-Forwarded-For is taken for the address of a client. Without them the header is not read.',
     ),
+  MESHGATE_CONNECTIONS_PER_VIEWER: wholeNumber(1, 1_000_000)
+    .default(2_000)
+    .describe('WebSockets and streams of server-sent events that one viewer may hold open in a process at most.'),
   MESHGATE_AWS_ENDPOINT: z
     .url('must be a URL')
     .refine(isLoopback, 'must be on loopback: it is for the sandbox')
@@ -260,6 +265,7 @@ export function readConfig(source: Environment = process.env, { work = false } =
     publicUrl: value.MESHGATE_PUBLIC_URL ?? null,
     trustedDocuments: { path: value.MESHGATE_TRUSTED_DOCUMENTS ?? null, only: value.MESHGATE_TRUSTED_DOCUMENTS_ONLY },
     trustedProxies: value.MESHGATE_TRUSTED_PROXIES,
+    connectionsPerViewer: value.MESHGATE_CONNECTIONS_PER_VIEWER,
     issuers: value.MESHGATE_ISSUERS,
     mesh: {
       governanceAccount: value.MESHGATE_GOVERNANCE_ACCOUNT,

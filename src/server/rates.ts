@@ -16,21 +16,34 @@ export const nodesAPoint = 1_000;
 /** Takes so many points, one where it is not said, from the allowance of a key; throws RATE_LIMITED (HTTP 429) where it is used up. */
 export type Admit = (key: string, points?: number) => Promise<void>;
 
+/** Takes nothing; throws RATE_LIMITED where nothing is left to take. */
+export type AssertLeft = (key: string) => Promise<void>;
+
+const rateLimited = () => refusal('RATE_LIMITED', 'Too many requests, try again in a second.', { status: 429 });
+
 /** An allowance for each key, in this process's memory; those who have not come for a minute are forgotten. */
-export function createRateLimit({ burst, perSecond }: Rate = defaultRate): Admit {
-  const limiter = new BurstyRateLimiter(
-    new RateLimiterMemory({ points: perSecond, duration: 1 }),
-    new RateLimiterMemory({ points: burst, duration: 60 }),
-  );
-  return async (key, points = 1) => {
-    try {
-      await limiter.consume(key, points);
-    } catch (rejected) {
-      if (rejected instanceof Error) throw rejected;
-      throw refusal('RATE_LIMITED', 'Too many requests, try again in a second.', { status: 429 });
-    }
+export function createAllowance({ burst, perSecond }: Rate = defaultRate): { admit: Admit; assertLeft: AssertLeft } {
+  const steady = new RateLimiterMemory({ points: perSecond, duration: 1 });
+  const beyond = new RateLimiterMemory({ points: burst, duration: 60 });
+  const limiter = new BurstyRateLimiter(steady, beyond);
+  return {
+    admit: async (key, points = 1) => {
+      try {
+        await limiter.consume(key, points);
+      } catch (rejected) {
+        if (rejected instanceof Error) throw rejected;
+        throw rateLimited();
+      }
+    },
+    assertLeft: async (key) => {
+      const left = await Promise.all([steady, beyond].map((one) => one.get(key)));
+      if (left.every((one) => one !== null && one.remainingPoints <= 0)) throw rateLimited();
+    },
   };
 }
+
+/** The part of an allowance that takes. */
+export const createRateLimit = (rate?: Rate): Admit => createAllowance(rate).admit;
 
 /** What an answer of so many objects counts beyond the request itself. */
 export function pointsOf(nodes: number): number {

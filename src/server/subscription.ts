@@ -26,6 +26,7 @@ export interface StreamSession {
   admit(nodes?: number): Promise<void>;
   /** The context of one subscription; `signal` aborts when the transport closes. */
   contextOf(subscription: Subscribed): object;
+  /** May be called more than once. */
   close(): void;
 }
 
@@ -40,7 +41,7 @@ export interface Subscribed {
   render(event: unknown, personal: boolean): ReturnType<Subscription['render']>;
 }
 
-/** Authenticates; throws UNAUTHENTICATED or RATE_LIMITED. */
+/** Authenticates; throws UNAUTHENTICATED, RATE_LIMITED or TOO_MANY_CONNECTIONS. */
 export type OpenSession = (request: IncomingRequest) => Promise<StreamSession>;
 
 /** What a client sends to subscribe; the document is looked up or read only when it is prepared. */

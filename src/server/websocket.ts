@@ -211,6 +211,7 @@ async function authenticateSocket(
 /** What closes a socket that is refused for another reason than its token. */
 const refusals: Record<string, number> = {
   RATE_LIMITED: CloseCode.Forbidden,
+  TOO_MANY_CONNECTIONS: CloseCode.Forbidden,
   ISSUER_UNAVAILABLE: closeCodes.tryAgain,
   SERVICE_UNAVAILABLE: closeCodes.tryAgain,
 };

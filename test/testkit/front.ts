@@ -11,6 +11,7 @@ import {
 import { GraphQLJSON } from 'graphql-scalars';
 import { afterAll } from 'vitest';
 import type { Config } from '../../src/server/config.js';
+import { createConnections } from '../../src/server/connections.js';
 import { type EventStreams, serveEventStreams } from '../../src/server/event-stream.js';
 import { createHealth } from '../../src/server/health.js';
 import { createHttp } from '../../src/server/http.js';
@@ -30,7 +31,7 @@ export interface Front {
   /** How many resolvers of the root ran since it was set. */
   ran: { resolvers: number };
   /** What readiness says of the database. */
-  database: { up: boolean };
+  database: { up: boolean; asked: number };
   /** Removes a viewer: his sessions end. */
   remove(subject: string): void;
 }
@@ -39,6 +40,8 @@ export interface Front {
 export interface FrontOptions {
   config?: Partial<Parameters<typeof createHttp>[0]['config']>;
   rate?: Rate;
+  /** Sockets and streams of a viewer. */
+  most?: number;
   trusted?: TrustedDocuments;
 }
 
@@ -46,10 +49,12 @@ export interface FrontOptions {
 export async function startFront({
   config: given = {},
   rate,
+  most = 2_000,
   trusted = noTrustedDocuments,
 }: FrontOptions = {}): Promise<Front> {
   const ran = { resolvers: 0 };
-  const database = { up: true };
+  const database = { up: true, asked: 0 };
+  const connections = createConnections(most);
   const watching = new Map<AbortController, string>();
   const log = createLog({ level: 'silent' });
   const config: Parameters<typeof createHttp>[0]['config'] & Pick<Config, 'publicUrl'> = {
@@ -69,14 +74,15 @@ export async function startFront({
     return { subject };
   };
   const charge = async ({ subject }: { subject: string }, nodes: number) => admit(subject, pointsOf(nodes));
-  const health = createHealth({
-    database: async () => {
-      if (!database.up) throw new Error('no connection');
-    },
-  });
+  const check = async () => {
+    database.asked += 1;
+    if (!database.up) throw new Error('no connection to postgres://secret');
+  };
+  const health = createHealth({ database: check }, { log });
   const http = await createHttp({ config, log, health, api: { schema, trusted, contextOf, charge } });
   const open = async (request: IncomingRequest): Promise<StreamSession> => {
     const { subject, expiresAt } = signIn(request);
+    const leave = connections.open(subject);
     const ended = new AbortController();
     watching.set(ended, subject);
     return {
@@ -84,7 +90,10 @@ export async function startFront({
       ended: ended.signal,
       admit: (nodes = 0) => admit(subject, 1 + pointsOf(nodes)),
       contextOf: ({ signal, resumeAfter }) => ({ subject, signal, resumeAfter }),
-      close: () => watching.delete(ended),
+      close: () => {
+        leave();
+        watching.delete(ended);
+      },
     };
   };
   const rules = { schema, introspection: config.introspection, trusted };
