@@ -1,6 +1,6 @@
 import type { PoolClient } from 'pg';
 import { type MeshEventFilter, matches } from './filter.js';
-import { readEvents, within10Seconds } from './read.js';
+import { type Queryable, readEvents, within10Seconds } from './read.js';
 import type { LogEvent } from './types.js';
 import { uuidv7 } from './uuid.js';
 
@@ -80,12 +80,12 @@ export async function readLeastPosition(connection: PoolClient): Promise<bigint>
   return BigInt(rows[0]!.least);
 }
 
-/** Forgets deliveries that ended a month ago, with their attempts, a thousand at a time. */
-export async function forgetDeliveries(connection: PoolClient): Promise<boolean> {
-  const { rowCount } = await connection.query(
+/** Forgets deliveries of a month ago that are over, with their attempts, a thousand at a time, the oldest first. Answers whether there may be more. */
+export async function forgetDeliveries(db: Queryable): Promise<boolean> {
+  const { rowCount } = await db.query(
     within10Seconds({
       text: `DELETE FROM "WebhookDelivery" WHERE "id" IN (SELECT "id" FROM "WebhookDelivery"
-        WHERE "status" <> 'PENDING' AND "createdAt" < now() - interval '30 days' LIMIT 1000)`,
+        WHERE "status" <> 'PENDING' AND "createdAt" < now() - interval '30 days' ORDER BY "createdAt" LIMIT 1000 FOR UPDATE SKIP LOCKED)`,
     }),
   );
   return rowCount === 1_000;

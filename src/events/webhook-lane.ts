@@ -55,21 +55,24 @@ interface DueRow {
 }
 
 const AT_ONCE = 4;
+/** Then a lane ends although more is due: its place is for whichever webhook waits. */
+const ROUNDS = 8;
 
 /**
  * Delivers what is due for one webhook, four at once, of each subject the earliest first and the next only when that is done with. Ends when
- * nothing is due, or at the signal.
+ * nothing is due, after a few rounds, or at the signal; answers whether there may be more.
  */
-export async function runLane(options: LaneOptions, webhookId: string, signal: AbortSignal): Promise<void> {
+export async function runLane(options: LaneOptions, webhookId: string, signal: AbortSignal): Promise<boolean> {
   const namesOf = createDomainNames();
-  for (;;) {
+  for (let round = 0; round < ROUNDS; round += 1) {
     const due = await readDue(options.connection, webhookId);
-    if (due.length === 0 || signal.aborted) return;
+    if (due.length === 0 || signal.aborted) return false;
     const events = await readNamed(options.connection, due);
     await Promise.all(
       due.map((row) => deliver(options, { webhookId, row, event: events.get(row.seq ?? ''), namesOf })),
     );
   }
+  return true;
 }
 
 async function readDue(connection: PoolClient, webhookId: string): Promise<DueRow[]> {

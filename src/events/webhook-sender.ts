@@ -12,7 +12,11 @@ const READER = 'webhooks';
 const POLL_MS = 250;
 const FORGET_EVERY_MS = 3_600_000;
 /** Webhooks that are served at once: those that fail have places of their own, so that they take none from the others. */
-const LANES = { well: 100, failing: 50 };
+export interface WebhookLanes {
+  well: number;
+  failing: number;
+}
+const LANES: WebhookLanes = { well: 100, failing: 50 };
 
 export interface WebhookSenderOptions {
   pool: Pool;
@@ -24,6 +28,7 @@ export interface WebhookSenderOptions {
   /** Turns a webhook off and says so in the log. */
   disable: (webhookId: string, reason: DisableReason) => Promise<void>;
   times?: WebhookTimes;
+  lanes?: WebhookLanes;
 }
 
 /**
@@ -32,9 +37,11 @@ export interface WebhookSenderOptions {
  */
 export function startWebhookSender(options: WebhookSenderOptions): Loop {
   const { pool, listener, log, secrets, limits, tell, disable, times = WEBHOOK_TIMES } = options;
+  const places = options.lanes ?? LANES;
   const lanes = new Map<string, { failing: boolean; ended: Promise<void> }>();
+  /** When each was last given a place, to give the next to whoever waits longest. */
+  const servedAt = new Map<string, number>();
   let held: { cursor: CursorLock; lost: AbortController } | undefined;
-  let forgotAt = 0;
 
   async function sendOn(signal: AbortSignal): Promise<boolean> {
     const cursor = held?.cursor ?? (await takeCursor(pool, READER));
@@ -50,7 +57,6 @@ export function startWebhookSender(options: WebhookSenderOptions): Loop {
       await openLanes(held, signal);
       const least = await readLeastPosition(connection);
       if (least !== cursor.seq) await cursor.advance(least);
-      if (Date.now() - forgotAt > FORGET_EVERY_MS && !(await forgetDeliveries(connection))) forgotAt = Date.now();
       return more;
     } catch (error) {
       await giveUp();
@@ -61,13 +67,20 @@ export function startWebhookSender(options: WebhookSenderOptions): Loop {
   async function openLanes({ cursor, lost }: NonNullable<typeof held>, signal: AbortSignal): Promise<void> {
     const send: LaneOptions['send'] = (message) => post(message, limits);
     const lane: LaneOptions = { connection: cursor.connection, secrets, tell, send, disable, times };
-    for (const { id, failing } of await readWaiting(cursor)) {
+    const waiting = await readWaiting(cursor);
+    waiting.sort((a, b) => (servedAt.get(a.id) ?? 0) - (servedAt.get(b.id) ?? 0));
+    for (const { id, failing } of waiting) {
       const taken = [...lanes.values()].filter((one) => one.failing === failing).length;
-      if (lanes.has(id) || taken >= (failing ? LANES.failing : LANES.well)) continue;
+      if (lanes.has(id) || taken >= (failing ? places.failing : places.well)) continue;
       const ended = runLane(lane, id, AbortSignal.any([lost.signal, signal]))
         .catch((err: unknown) => log.warn({ err, webhook: id }, 'deliveries to a webhook broke off and will go on'))
-        .finally(() => lanes.delete(id));
+        .then((more) => {
+          lanes.delete(id);
+          // Who waits for the place need not wait for the next poll.
+          if (more) loop.poke();
+        });
       lanes.set(id, { failing, ended });
+      servedAt.set(id, performance.now());
     }
   }
 
@@ -81,6 +94,10 @@ export function startWebhookSender(options: WebhookSenderOptions): Loop {
   }
 
   const loop = startLoop({ name: 'webhooks', log, idleMs: POLL_MS, run: sendOn });
+  const forgetting = startLoop({
+    ...{ name: 'webhook deliveries that are over', log, idleMs: FORGET_EVERY_MS },
+    run: () => forgetDeliveries(pool),
+  });
   const forget = listener.onWake(loop.poke);
   return {
     poke: loop.poke,
@@ -89,7 +106,7 @@ export function startWebhookSender(options: WebhookSenderOptions): Loop {
     },
     async stop() {
       forget();
-      await loop.stop();
+      await Promise.all([loop.stop(), forgetting.stop()]);
       await giveUp();
     },
   };

@@ -5,7 +5,7 @@ import { parseNetworks } from '../../src/events/webhook-address.js';
 import type { Tell } from '../../src/events/webhook-deliveries.js';
 import type { WebhookTimes } from '../../src/events/webhook-lane.js';
 import { createWebhookSecrets } from '../../src/events/webhook-secret.js';
-import { startWebhookSender } from '../../src/events/webhook-sender.js';
+import { startWebhookSender, type WebhookLanes } from '../../src/events/webhook-sender.js';
 import { turnOffWebhook } from '../../src/governance/webhook-delivery.js';
 import { tellWebhook } from '../../src/server/webhooks.js';
 import {
@@ -42,13 +42,17 @@ afterAll(async () => {
   for (const opened of logs) await opened.close();
 });
 
-function send(times: Partial<WebhookTimes> = {}, tell: Tell = tellWebhook): Loop {
+function send(
+  times: Partial<WebhookTimes> = {},
+  { tell = tellWebhook, lanes }: { tell?: Tell; lanes?: WebhookLanes } = {},
+): Loop {
   const system = { db: log.prisma, mesh: TEST_MESH, committed: () => log.sequencer.poke() };
   const sender = startWebhookSender({
     ...{ pool: log.pool, listener: log.listener, log: silent, secrets, tell },
     limits: { allowed: parseNetworks(['127.0.0.1']), timeoutMs: 1_000 },
     disable: (id, reason) => turnOffWebhook(system, { id, reason }),
     times: { ...QUICK, ...times },
+    ...(lanes ? { lanes } : {}),
   });
   senders.push(sender);
   return sender;
@@ -145,7 +149,7 @@ test('who may no longer hear of an event when it is sent is not told', async () 
     return 500;
   });
   const id = await webhook(receiver.url);
-  send({}, (_, event) => (may ? event : undefined));
+  send({}, { tell: (_, event) => (may ? event : undefined) });
   await write(log, someEvents(1));
   await allTold(id, 1);
   expect(receiver.received).toHaveLength(1);
@@ -258,6 +262,43 @@ test('receivers that never answer hold back no other', async () => {
   expect(well.received).toHaveLength(100);
   expect(Math.max(...well.received.map(({ at }) => at)) - began).toBeLessThan(8_000);
   expect(slow.received.length).toBeGreaterThan(0);
+});
+
+test('receivers for which there is much to do take the places of no other for long', async () => {
+  const [busy, other] = [await receiverOfTest(), await receiverOfTest()];
+  busy.answer(() => (response) => setTimeout(() => response.writeHead(204).end(), 10));
+  for (let n = 0; n < 2; n += 1) await webhook(busy.url);
+  await webhook(other.url, { filter: { types: ['DomainReady'] } });
+  const count = 200;
+  await write(log, someEvents(count));
+  await write(log, [someEvent({ type: 'DomainReady' })]);
+  await headReaches(log, count + 1);
+  send({}, { lanes: { well: 2, failing: 1 } });
+  await until(() => other.received.length === 1, 60_000);
+  expect(busy.received.length).toBeLessThan(count);
+});
+
+test('deliveries that are over are forgotten after a month, by an index, and no others', async () => {
+  const id = await webhook((await receiverOfTest()).url);
+  const fill = (count: number, { status, days }: { status: string; days: number }) =>
+    log.owner.pool.query(
+      `INSERT INTO "WebhookDelivery" ("id", "webhookId", "messageId", "seq", "eventType", "subjectId", "status", "nextAttemptAt", "createdAt")
+       SELECT gen_random_uuid(), $1, gen_random_uuid(), n, 'DataProductUpdated', gen_random_uuid(), $3::"WebhookDeliveryStatus",
+         CASE WHEN $3 = 'PENDING' THEN now() + interval '1 day' END, now() - $4 * interval '1 day' FROM generate_series(1, $2::int) n`,
+      [id, count, status, days],
+    );
+  await fill(2_500, { status: 'SUCCEEDED', days: 31 });
+  await fill(5, { status: 'FAILED', days: 31 });
+  await fill(7, { status: 'PENDING', days: 31 });
+  await fill(9_000, { status: 'SUCCEEDED', days: 29 });
+  await log.owner.pool.query('ANALYZE "WebhookDelivery"');
+  const { rows } = await log.owner.pool.query<{ 'QUERY PLAN': string }>(
+    `EXPLAIN SELECT "id" FROM "WebhookDelivery" WHERE "status" <> 'PENDING' AND "createdAt" < now() - interval '30 days' ORDER BY "createdAt" LIMIT 1000`,
+  );
+  expect(rows.map((row) => row['QUERY PLAN']).join()).toContain('WebhookDelivery_over');
+  send();
+  await until(async () => (await deliveries(id)).length === 9_007, 20_000);
+  expect((await deliveries(id)).filter(({ status }) => status === 'PENDING')).toHaveLength(7);
 });
 
 test('of several processes one sends; when it ends another goes on, and nothing is lost', async () => {
