@@ -18,7 +18,7 @@ import {
  *   minimumClassification
  *                 "data" ->> 'classification' = ANY ($classifications) OR "data" -> 'before' ->> 'classification' = ANY ($classifications)
  *                 (as the product was then, or until then: who watches over what is confidential hears also that it no longer is)
- *   mine          "actor" ->> 'subject' = $subject OR $subject = ANY ("audienceSubjects")
+ *   mine          "actor" ->> 'subject' = $subject OR "audienceSubjects" @> ARRAY[$subject]
  */
 export interface MeshEventFilter {
   types?: readonly EventType[] | null | undefined;

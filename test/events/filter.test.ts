@@ -93,6 +93,28 @@ test('a filter means in the process what it means in SQL', async () => {
   );
 });
 
+test.each([
+  ['a product', { dataProducts: [PRODUCTS[0]!] }, '"productId" = ANY'],
+  ['what is addressed to somebody', { mine: true }, '"audienceSubjects" @>'],
+])('the list of events finds %s by an index', async (_, filter, condition) => {
+  const conditions = eventList(keysetCursor).filter(sql`"Event"`, { filter }, { subject: 'ana' } as Viewer);
+  const { text, values } = join(conditions, ' AND ');
+  const client = await log.pool.connect();
+  try {
+    // The log of a test is too short for it to pay.
+    await client.query('BEGIN; SET LOCAL enable_seqscan = off');
+    const plan = await client.query<{ 'QUERY PLAN': string }>(
+      `EXPLAIN SELECT "seq" FROM "Event" WHERE ${text}`,
+      values,
+    );
+    const found = plan.rows.map((row) => row['QUERY PLAN']).filter((line) => line.includes('Index Cond:'));
+    expect(found.join('\n')).toContain(condition);
+    await client.query('COMMIT');
+  } finally {
+    client.release();
+  }
+});
+
 test('who may get an event is in the process what it is in SQL', async () => {
   await fc.assert(
     fc.asyncProperty(viewers, async (viewer) => {

@@ -147,7 +147,8 @@ export function eventList(cursor: Cursor): ConnectionList {
       }
       if (filter.mine)
         conditions.push(
-          sql`(${r}."actor"->>'subject' = ${viewer.subject} OR ${viewer.subject} = ANY(${r}."audienceSubjects"))`,
+          sql`(${r}."actor"->>'subject' = ${viewer.subject}
+            OR (${r}."audienceSubjects" <> '{}' AND ${r}."audienceSubjects" @> ARRAY[${viewer.subject}]::text[]))`,
         );
       return conditions;
     },
