@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isNothingOfOurs, isOver } from './drift.js';
 import { type DueRow, dueRows } from './due.js';
 import { isPassDue, passOverGrants } from './grants-pass.js';
@@ -12,6 +13,9 @@ import { agreed, unopened, type Verdict } from './verdict.js';
 
 /** Rows observed and recorded together. */
 const CHUNK = 500;
+/** Between tries to tell what was in flight. */
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 2_000;
 
 /** Works on a lane until nothing is due, or until the process stops. Throws FenceLost where another worker took it. */
 export async function runLane<Session>(context: RunContext<Session>, lease: Lease): Promise<void> {
@@ -27,8 +31,24 @@ export async function runLane<Session>(context: RunContext<Session>, lease: Leas
       if (calm && (await endBackoff(context.db, lease)) > 0) rows = await dueRows(context.db, lease, CHUNK);
     }
   } catch (error) {
-    if (error instanceof FenceLost) await observeAgain(context.db, run.inFlight);
+    if (error instanceof FenceLost) await tellInFlight(run);
     throw error;
+  }
+}
+
+/**
+ * What was in flight under a fence that is lost nobody else knows of, so it is told however long the database is away: a worker that
+ * was stopped and wakes may well find its connections cut. The lane is another's meanwhile; a process that stops tries once.
+ */
+async function tellInFlight<Session>({ db, inFlight, log, stopping }: Run<Session>): Promise<void> {
+  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+    try {
+      return await observeAgain(db, inFlight);
+    } catch (error) {
+      if (stopping()) throw error;
+      log.warn({ err: error, resources: inFlight.map(({ id }) => id) }, 'what was in flight cannot be told yet');
+      await sleep(pauseMs);
+    }
   }
 }
 

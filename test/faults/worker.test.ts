@@ -16,6 +16,7 @@ import {
 } from '../provisioning/desired.js';
 import { type Call, eventually, owner, QUICK, reconcilerOf, World } from '../provisioning/world.js';
 import { createTestDatabase, type TestDatabase } from '../testkit/database.js';
+import { openPostgresProxy } from '../testkit/postgres-proxy.js';
 
 let database: TestDatabase;
 let db: Database;
@@ -39,8 +40,8 @@ afterEach(async () => {
   await Promise.all(running.map((reconciler) => reconciler.stop()));
 });
 
-/** A worker with a view of its own on the same AWS, so that a test can pause this worker alone. */
-function worker(world: World, meddle?: World['meddle']) {
+/** A worker with a view of its own on the same AWS, so that a test can pause this worker alone; over `on`, where it is told one. */
+function worker(world: World, { meddle, on = db }: { meddle?: World['meddle']; on?: Database } = {}) {
   const view = new World();
   view.objects = world.objects;
   view.calls = world.calls;
@@ -48,7 +49,7 @@ function worker(world: World, meddle?: World['meddle']) {
     await meddle?.(call);
     await world.meddle(call);
   };
-  const reconciler = reconcilerOf(db, view);
+  const reconciler = reconcilerOf(on, view);
   running.push(reconciler);
   return reconciler;
 }
@@ -88,7 +89,7 @@ describe('a worker that stops past its lease', () => {
   test('is replaced, and when it wakes neither writes under its old fence nor leaves its late call unseen', async () => {
     const world = new World();
     const paused = pause(({ operation }) => operation === 'apply');
-    const first = worker(world, paused.meddle);
+    const first = worker(world, paused);
     const who = owner();
     first.wake((await declared(who, [grantOf('orders')])).changedLanes);
     await paused.reached;
@@ -114,7 +115,7 @@ describe('a worker that stops past its lease', () => {
   test('and wakes with an observation of long ago changes nothing by it', async () => {
     const world = new World();
     const paused = pause(({ operation }) => operation === 'observe');
-    const first = worker(world, paused.meddle);
+    const first = worker(world, paused);
     first.wake((await declared(owner(), [grantOf('orders')])).changedLanes);
     await paused.reached;
     const second = worker(world);
@@ -128,10 +129,37 @@ describe('a worker that stops past its lease', () => {
     expect(await statuses()).toEqual(['READY']);
   });
 
+  test('and finds the database away when it wakes tells of its late call as soon as it can', async () => {
+    const world = new World();
+    const paused = pause(({ operation }) => operation === 'apply');
+    const door = await openPostgresProxy(Number(new URL(database.serverUrl).port));
+    const behindDoor = openDatabase(door.through(database.serverUrl), { poolSize: 4 });
+    const first = worker(world, { ...paused, on: behindDoor });
+    const who = owner();
+    first.wake((await declared(who, [grantOf('orders')])).changedLanes);
+    await paused.reached;
+    worker(world).wake((await released(who)).changedLanes);
+    await eventually(allAre('REMOVED'), 'removed by the second worker');
+
+    door.shut();
+    paused.resume();
+    await eventually(async () => world.objects.size === 1, 'its grant reaches AWS');
+    await sleep(500);
+    expect(await statuses()).toEqual(['REMOVED']);
+    door.open();
+    await eventually(
+      async () => world.objects.size === 0 && (await allAre('REMOVED')()),
+      'the late grant is removed again',
+    );
+    await first.stop();
+    await behindDoor.close();
+    await door.close();
+  });
+
   test('is waited for until its last request has surely ended', async () => {
     const world = new World();
     const paused = pause(({ operation }) => operation === 'apply');
-    const first = worker(world, paused.meddle);
+    const first = worker(world, paused);
     first.wake((await declared(owner(), [grantOf('orders')])).changedLanes);
     await paused.reached;
     const { leaseUntil } = await db.prisma.lane.findFirstOrThrow({ where: { account: GOVERNANCE.account } });
@@ -149,7 +177,7 @@ describe('a worker that stops past its lease', () => {
 test('a late call of a worker that lost its lane is seen although the next holder has the row in hand', async () => {
   const world = new World();
   const paused = pause(({ operation }) => operation === 'apply');
-  const first = worker(world, paused.meddle);
+  const first = worker(world, paused);
   const who = owner();
   first.wake((await declared(who, [grantOf('orders')])).changedLanes);
   await paused.reached;
@@ -211,7 +239,7 @@ describe('a worker that dies', () => {
   test('in good order gives its lane back at once, its batch recorded', async () => {
     const world = new World();
     const slow = pause(({ operation }) => operation === 'apply');
-    const first = worker(world, slow.meddle);
+    const first = worker(world, slow);
     const many = Array.from({ length: 60 }, (_, n) => grantOf('orders', { SELECT: 'ALL_COLUMNS' }, `${ANALYST}-${n}`));
     first.wake((await declared(owner(), many)).changedLanes);
     await slow.reached;
@@ -227,7 +255,7 @@ describe('a worker that dies', () => {
   });
 });
 
-test('two workers at once never call in one lane side by side, whatever wakes them', async () => {
+test('two workers at once never call in one lane side by side, whatever wakes them', { timeout: 90_000 }, async () => {
   const world = new World();
   const inside = new Map<string, number>();
   let most = 0;
