@@ -8,21 +8,13 @@ import { runTour, type TourStep } from './demo/tour.js';
 import { ArchiveError } from './events/archive.js';
 import { BadManifest } from './events/archive-file.js';
 import type { Anchor } from './events/verify.js';
-import { type Ready, readReadyFile } from './local/ready-file.js';
-import { readyFileIn, type StartOptions, start } from './local/start.js';
+import { type Ready, readReadyFile, readyFileIn } from './local/ready-file.js';
+import type { StartOptions } from './local/start.js';
 import { StartError } from './local/start-error.js';
 import { styled } from './local/welcome.js';
 import { EmbeddedPostgresError } from './sandbox/postgres.js';
-import { startFaultProxy } from './sandbox/proxy.js';
-import { createApp, type Roles } from './server/app.js';
-import {
-  type ArchiveFlags,
-  archiveAuditTrail,
-  type ExportFlags,
-  exportAuditTrail,
-  type VerifyFlags,
-  verifyAuditTrail,
-} from './server/audit-commands.js';
+import type { Roles } from './server/app.js';
+import type { ArchiveFlags, ExportFlags, VerifyFlags } from './server/audit-commands.js';
 import { ConfigError, defaultDataDir, describeVariables, readConfig, readMigrateConfig } from './server/config.js';
 import { endOnSignal } from './server/lifecycle.js';
 import { createLog } from './server/log.js';
@@ -44,6 +36,9 @@ interface TourFlags {
   deciderToken?: string;
   sandbox?: string;
 }
+
+/** Each command loads what it runs: help, and what is wrong with the flags, need no server. */
+const auditCommands = () => import('./server/audit-commands.js');
 
 /** Runs the command line; resolves when the command is done, or up and running. Sets the exit code. */
 export async function main(args: string[]): Promise<void> {
@@ -71,7 +66,7 @@ function commands(): Command {
     .option('--ready-file <file>', 'written once all is up: JSON with the URLs and the demo users with tokens')
     .option('--fresh', 'delete what is kept and start over', false)
     .option('--no-demo', 'leave the mesh empty')
-    .action((options: StartOptions) => start(options));
+    .action(async (options: StartOptions) => (await import('./local/start.js')).start(options));
   program
     .command('serve')
     .description('the API, against DATABASE_URL and real AWS')
@@ -120,7 +115,10 @@ function commands(): Command {
     .option('--before <date|days>', 'what is older: 2026-01-31, or 90 (default: MESHGATE_RETENTION_DAYS)', ageGiven)
     .requiredOption('--to <folder>', 'where the files go; made where it is not there')
     .addHelpText('after', `\n${describeVariables('archive')}`)
-    .action((flags: ArchiveFlags) => archiveAuditTrail(flags, (line) => process.stdout.write(`${line}\n`)));
+    .action(async (flags: ArchiveFlags) => {
+      const { archiveAuditTrail } = await auditCommands();
+      await archiveAuditTrail(flags, (line) => process.stdout.write(`${line}\n`));
+    });
   program
     .command('audit')
     .description('the audit trail, over DATABASE_URL')
@@ -152,6 +150,7 @@ Host is passed on as it came, since signatures cover it, and emulators do not lo
 sign for the Host of the endpoint; a "partial" fault changes the body, which AWS then refuses.`;
 
 async function faultProxy(flags: FaultProxyFlags): Promise<void> {
+  const { startFaultProxy } = await import('./sandbox/proxy.js');
   const { url, close } = await startFaultProxy(flags);
   const tell = (line: string): boolean => process.stderr.write(`${line}\n`);
   endOnSignal({ close, log: createLog({ level: 'info' }), tell });
@@ -161,6 +160,7 @@ async function faultProxy(flags: FaultProxyFlags): Promise<void> {
 async function run(roles: Roles): Promise<void> {
   const config = readConfig(process.env, roles);
   const log = createLog({ level: config.logLevel });
+  const { createApp } = await import('./server/app.js');
   const app = await createApp({ config, roles, log });
   endOnSignal({ close: app.close, log, tell: () => undefined });
   const port = await app.listen();
@@ -174,11 +174,13 @@ async function migrateDatabase(): Promise<void> {
 }
 
 async function verify(flags: VerifyFlags): Promise<void> {
+  const { verifyAuditTrail } = await auditCommands();
   const intact = await verifyAuditTrail(flags, (line) => process.stdout.write(`${line}\n`));
   if (!intact) process.exitCode = 1;
 }
 
 async function exportAudit(flags: ExportFlags): Promise<void> {
+  const { exportAuditTrail } = await auditCommands();
   const count = await exportAuditTrail(flags, packageJson.version);
   process.stderr.write(`Exported ${count} entries.\n`);
 }

@@ -1,4 +1,5 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { z } from 'zod';
 
 const user = z.object({
@@ -23,6 +24,9 @@ export type ReadyUser = z.output<typeof user>;
 
 /** What others need to know of a running `meshgate start`; it holds tokens and a password. */
 export type Ready = z.output<typeof ready>;
+
+/** Ready file that is always written, so that `meshgate tour` finds the server without a flag. */
+export const readyFileIn = (dataDir: string): string => join(resolve(dataDir), 'ready.json');
 
 /** Writes the file under another name and renames it: whoever sees it sees all of it. */
 export function writeReadyFile(path: string, content: Ready): void {

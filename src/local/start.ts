@@ -17,14 +17,13 @@ import { seedDemo } from '../demo/seed.js';
 import { startPostgres, stopPostgres } from '../sandbox/postgres.js';
 import { type Sandbox, startSandbox } from '../sandbox/server.js';
 import { governanceCredentials } from '../sandbox/sts.js';
-import { createApp } from '../server/app.js';
 import { type Config, defaultDataDir, givenToStart, readConfig, sandboxIssuer } from '../server/config.js';
 import { isLoopbackHost } from '../server/config-value.js';
 import { endOnSignal } from '../server/lifecycle.js';
 import { createLog, type Log } from '../server/log.js';
 import { migrate } from '../server/migrate.js';
 import { lockInstance } from './instance-lock.js';
-import { type Ready, type ReadyUser, removeReadyFile, writeReadyFile } from './ready-file.js';
+import { type Ready, type ReadyUser, readyFileIn, removeReadyFile, writeReadyFile } from './ready-file.js';
 import { StartError } from './start-error.js';
 import { styled, welcome } from './welcome.js';
 
@@ -37,9 +36,6 @@ export interface StartOptions {
   fresh: boolean;
   demo: boolean;
 }
-
-/** Ready file that is always written, so that `meshgate tour` finds the server without a flag. */
-export const readyFileIn = (dataDir: string): string => join(resolve(dataDir), 'ready.json');
 
 const tokenSeconds = 86_400;
 
@@ -169,6 +165,8 @@ interface Running {
 
 async function startParts(options: StartOptions, { closing, log }: Running): Promise<Ready> {
   const { dataDir, host, port } = options;
+  // Loaded while Postgres starts; what was said to be wrong by then is said without it.
+  const server = import('../server/app.js');
   if (options.fresh) await step('Starting over', () => emptyFolder(dataDir));
   const postgres = await step('Postgres', () => startPostgres({ dataDir }));
   closing.push(() => postgres.stop());
@@ -178,6 +176,7 @@ async function startParts(options: StartOptions, { closing, log }: Running): Pro
   const config = localConfig({ host, port, dataDir, databaseUrl: postgres.serverUrl, sandbox });
   if (options.demo && config.trustedDocuments.only && !isSeeded(dataDir)) throw new StartError(SEEDING_UNTRUSTED);
   const app = await step('Server and worker', async () => {
+    const { createApp } = await server;
     const created = await createApp({ config, roles: { serve: true, work: true }, log, alone: true });
     closing.push(() => created.close());
     return { port: await created.listen() };
