@@ -1,10 +1,17 @@
-import { defineConfig, mergeConfig } from 'vitest/config';
-import usual from './vitest.config.js';
+import { defineConfig } from 'vitest/config';
+import { sources } from './vitest.config.js';
 
 /** The fault tests at full scale: every kill, a thousand pairs and expiries, a hundred seeds. About an hour. */
-export default mergeConfig(
-  usual,
-  defineConfig({
-    test: { env: { SOAK: '1' }, maxWorkers: 1, testTimeout: 1_800_000, hookTimeout: 120_000 },
-  }),
-);
+export default defineConfig({
+  ...sources,
+  test: {
+    include: ['test/**/*.test.ts'],
+    globalSetup: ['test/testkit/global-setup.ts'],
+    pool: 'forks',
+    env: { SOAK: '1' },
+    maxWorkers: 1,
+    testTimeout: 1_800_000,
+    hookTimeout: 120_000,
+    teardownTimeout: 20_000,
+  },
+});

@@ -8,7 +8,7 @@ import { CONSUMER_ACCOUNT, type MainJob, mainJob, reader } from './testkit/acces
 import { productOfTest } from './testkit/product.js';
 import { sandboxControl } from './testkit/sandbox-control.js';
 
-const product = await productOfTest();
+const product = await productOfTest({ sweepMs: 500 });
 const sandbox = sandboxControl(product.sandbox);
 const pool = new pg.Pool({ connectionString: product.databaseUrl, max: 2 });
 const principal = reader('drift');

@@ -5,6 +5,7 @@ import { payload, until } from '../src/demo/client.js';
 import { GOVERNANCE_ACCOUNT } from '../src/demo/mesh.js';
 import { graphql } from '../src/generated/graphql/gql.js';
 import type { RequestAccessInput } from '../src/generated/graphql/graphql.js';
+import { atScale } from './faults/scale.js';
 import { type Flows, openFlows, roleOf } from './testkit/flows.js';
 import { productOfTest } from './testkit/product.js';
 
@@ -180,6 +181,6 @@ test('whatever the order of approve, extend, revoke and expire, AWS ends as if o
       for (const { grant } of alone) await flows.revoke(grant);
       await quiet();
     }),
-    { numRuns: 3, endOnFailure: true },
+    { numRuns: atScale({ quick: 2, soak: 30 }), endOnFailure: true },
   );
-}, 240_000);
+}, 1_200_000);

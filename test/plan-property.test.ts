@@ -14,6 +14,7 @@ import { planRequests } from '../src/governance/plan-access.js';
 import { planPublish, planRetire } from '../src/governance/plan-product.js';
 import type { ShownPlan } from '../src/governance/planned.js';
 import { previewTagChange } from '../src/governance/preview-tag-change.js';
+import { atScale } from './faults/scale.js';
 import { openMesh, productInput, seedDomain, type TestMesh } from './governance/mesh.js';
 
 /** What a plan says is what the mutation then does: generated histories in which every step is planned before it is taken. */
@@ -116,9 +117,9 @@ test('every step does what its plan said, to the last resource and spec', async 
       );
       await mesh.agree();
     }),
-    { numRuns: 10, interruptAfterTimeLimit: 20_000 },
+    { numRuns: atScale({ quick: 8, soak: 100 }), interruptAfterTimeLimit: atScale({ quick: 20_000, soak: 1_000_000 }) },
   );
-}, 90_000);
+}, 1_200_000);
 
 /** A stricter classification may have ended grants: those are no longer there to be revoked. */
 async function stillAlive(grants: string[]): Promise<void> {

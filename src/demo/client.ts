@@ -39,13 +39,13 @@ export function payload<Result extends { __typename?: string }>(
   return result as Exclude<Result, { code: string; message: string }>;
 }
 
-/** Asks again until the answer is there; throws with `what` after the deadline. */
+/** Asks again, ten times a second after a first few, until the answer is there; throws with `what` after the deadline. */
 export async function until<T>(what: string, ask: () => Promise<T | undefined>, deadlineMs = 60_000): Promise<T> {
   const end = Date.now() + deadlineMs;
-  while (Date.now() < end) {
+  for (let pauseMs = 10; Date.now() < end; pauseMs = Math.min(2 * pauseMs, 100)) {
     const answer = await ask();
     if (answer !== undefined) return answer;
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
   throw new Error(`${what}: not within ${deadlineMs / 1000} s`);
 }

@@ -10,7 +10,7 @@ import { atScale, isSoak } from './scale.js';
 /** AWS that throttles, fails, hangs, lies and comes back, under an API and two workers of their own. */
 const GRANTS = atScale({ quick: 20, soak: 200 });
 /** How old the state is that listings show. */
-const LATE_MS = 3_000;
+const LATE_MS = atScale({ quick: 2_000, soak: 3_000 });
 
 const mesh = await processMeshOfTest({ accounts: [PRODUCER, CONSUMER] });
 let apis: MeshProcess[];
@@ -139,7 +139,7 @@ test('a refusal for good: FAILED with its reason within 10 s, and no hot loop', 
     10_000,
   );
   expect(failed.reason).toMatch(/not authorized/i);
-  await sleep(3_000);
+  await sleep(atScale({ quick: 2_000, soak: 3_000 }));
   const tried = (await callsSince(before)).filter(({ operation }) => operation === 'BatchGrantPermissions');
   // A try and its bounded repeat, for the grant in G and for that on the database in C.
   expect(tried.length).toBeLessThanOrEqual(4);
@@ -176,7 +176,7 @@ test('listings that lag behind: nothing is revoked because of them, and nothing 
 test('access that expires at one instant is gone within a minute, also where AWS was away in between', {
   timeout: atScale({ quick: 300_000, soak: 1_500_000 }),
 }, async () => {
-  const wanted = atScale({ quick: 30, soak: 1_000 });
+  const wanted = atScale({ quick: 12, soak: 1_000 });
   const all = await atLeast(wanted * 2);
   const expire = (ids: string[]) =>
     mesh.query(`UPDATE "AccessGrant" SET "expiresAt" = now() WHERE "id" = ANY ($1)`, [ids]);
@@ -200,7 +200,7 @@ test('access that expires at one instant is gone within a minute, also where AWS
   // Ten minutes in production, as the backoff of the workers is the same here.
   for (const { aws } of workers) aws.shut();
   await expire(second);
-  await sleep(atScale({ quick: 3_000, soak: 60_000 }));
+  await sleep(atScale({ quick: 2_000, soak: 60_000 }));
   expect(await ended(second)).toEqual([]);
   for (const { aws } of workers) aws.open();
   const backAt = Date.now();

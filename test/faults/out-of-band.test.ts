@@ -11,9 +11,9 @@ import { befall, type Change, type Target, targetsOf } from './out-of-band.js';
 import { atScale } from './scale.js';
 
 /** What others change behind Meshgate's back, in the governance account and in the consumer's, drawn from all that can be. */
-const DRIFT_SECONDS = 6;
+const DRIFT_SECONDS = atScale({ quick: 4, soak: 6 });
 /** What a busy machine may add; in `npm run test:soak` it is not busy. */
-const NOISE_SECONDS = atScale({ quick: 20, soak: 3 });
+const NOISE_SECONDS = atScale({ quick: 22, soak: 3 });
 const SIZE = atScale({ quick: 1, soak: 3 });
 
 const mesh = await processMeshOfTest({ accounts: [PRODUCER, CONSUMER] });

@@ -79,7 +79,7 @@ async function killAtSend(worker: MeshProcess, when: 'before' | 'after'): Promis
 }
 
 test('a publisher killed between send and cursor, again and again, loses nothing and repeats one request at most, with the same ids', async () => {
-  const kills = atScale({ quick: 2, soak: 20 });
+  const kills = atScale({ quick: 1, soak: 20 });
   const worker = await mesh.worker();
   const total = kills * 2 * 60;
   await appendAll(database.prisma, someEvents(total));

@@ -96,7 +96,7 @@ test("a worker's commit whose answer is lost is found done, not done twice", { t
 test('Postgres may stop at once in the middle: what was answered is kept, what was begun goes on', {
   timeout: 90_000,
 }, async () => {
-  const requests = await Promise.all(range(atScale({ quick: 24, soak: 200 })).map((n) => requestFor(`restart-${n}`)));
+  const requests = await Promise.all(range(atScale({ quick: 12, soak: 200 })).map((n) => requestFor(`restart-${n}`)));
   const grants: string[] = [];
   const approving = together(requests, async (request) => void grants.push(await market.approve(request)));
   await until('some are approved', async () => (grants.length > 5 ? true : undefined));

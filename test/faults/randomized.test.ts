@@ -11,12 +11,12 @@ import { Explain as ExplainAccess, RetryResource, UpdateDomain } from './documen
 import { CONSUMER, type Market, openMarket, PRODUCER, range } from './market.js';
 import { drawCommand, type Known, publish } from './random-commands.js';
 import { drawFault } from './random-faults.js';
-import { isSoak } from './scale.js';
+import { atScale, isSoak } from './scale.js';
 
 /** Random commands under random faults; when all is calm again, Postgres, the log, AWS and Meshgate's explanations must say the same. */
-const COMMANDS = 45;
+const COMMANDS = atScale({ quick: 30, soak: 45 });
 const CLIENTS = 3;
-const FAULTS = 5;
+const FAULTS = atScale({ quick: 4, soak: 5 });
 
 const mesh = await processMeshOfTest({ accounts: [PRODUCER, CONSUMER] });
 let apis: MeshProcess[];
@@ -41,7 +41,8 @@ function seeds(): number[] {
 }
 
 /** What a person needs who wants to see it again. */
-const replay = (seed: number): string => `Replay it: SEED=${seed} npx vitest run test/faults/randomized.test.ts`;
+const replay = (seed: number): string =>
+  `Replay it: ${isSoak ? 'SOAK=1 ' : ''}SEED=${seed} npx vitest run test/faults/randomized.test.ts`;
 
 /** One product of either mode, so that there is something to ask for. */
 async function openRun(seed: number): Promise<Known> {

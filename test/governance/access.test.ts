@@ -7,7 +7,10 @@ import { expireDueGrants } from '../../src/governance/expire.js';
 import { globalId } from '../../src/governance/global-id.js';
 import { settled } from '../../src/governance/settled.js';
 import { inTransaction } from '../../src/governance/transaction.js';
+import { atScale } from '../faults/scale.js';
 import { accessInput, MESH, openMesh, refusal, seedDomain, seedGrant, seedProduct, type TestMesh } from './mesh.js';
+
+const PAIRS = atScale({ quick: 40, soak: 1_000 });
 
 let mesh: TestMesh;
 let commerce: string;
@@ -126,9 +129,9 @@ test('a request is decided once: of twenty deciders one succeeds', async () => {
   expect(decided).toHaveLength(1);
 });
 
-test('revoke racing the answer of AWS, 100 pairs: nothing is granted after a committed revoke', async () => {
+test(`revoke racing the answer of AWS, ${PAIRS} pairs: nothing is granted after a committed revoke`, async () => {
   const grants = [];
-  for (let number = 0; number < 100; number += 1) grants.push((await grant()).accessGrantId);
+  for (let number = 0; number < PAIRS; number += 1) grants.push((await grant()).accessGrantId);
   await mesh.database.pool.query(`UPDATE "Resource" SET "status" = 'READY', "observedGeneration" = "generation"`);
   // The grants above are ACTIVE as soon as AWS has them; put them back to where a reconciler's answer still matters.
   await mesh.change(`UPDATE "AccessGrant" SET "status" = 'PROVISIONING', "grantedAt" = NULL WHERE "id" = ANY ($1)`, [
@@ -158,7 +161,7 @@ test('revoke racing the answer of AWS, 100 pairs: nothing is granted after a com
     expect(types.indexOf('AccessGranted')).toBeLessThanOrEqual(types.indexOf('AccessRevoking'));
   }
   expect(await mesh.database.prisma.resourceClaim.count({ where: { ownerId: { in: grants } } })).toBe(0);
-}, 60_000);
+}, 600_000);
 
 test('a grant that AWS refuses fails with the reason, and comes back when the cause is cured', async () => {
   const { accessGrantId: id } = await grant({ principals: ['arn:aws:iam::222222222222:role/broken'] });

@@ -20,6 +20,7 @@ import {
   errorOf,
   eventsOf,
   isA,
+  type Options,
   released,
   row,
   start,
@@ -31,6 +32,8 @@ import { AwsFailure, eventually, owner } from './world.js';
 
 useLanes();
 
+/** What is tried again and again is tried soon. */
+const soon: Options = { random: () => 0.02 };
 const claimsOf = (who: Owner) => db.prisma.resourceClaim.count({ where: { ownerId: who.id } });
 
 describe('order', () => {
@@ -166,7 +169,7 @@ describe('claims of several owners', () => {
 
   test('a permission that cannot be taken away is STUCK and retried, never FAILED', async () => {
     const [a, b] = [owner(), owner()];
-    const reconciler = start();
+    const reconciler = start(soon);
     await declared(a, [grantOf('orders', { SELECT: ['x'] })]);
     reconciler.wake((await declared(b, [grantOf('orders', { SELECT: ['y'] })])).changedLanes);
     await eventually(allAre('READY'), 'granted');
@@ -235,7 +238,7 @@ describe('a grant whose effect was never seen', () => {
 
   test('and that AWS refuses to take away, as it never was there, does not keep its owner waiting for ever', async () => {
     world.refuse = () => new AwsFailure('InvalidInputException', 'PERMANENT');
-    const reconciler = start();
+    const reconciler = start(soon);
     const who = owner();
     reconciler.wake((await declared(who, [grantOf('orders')])).changedLanes);
     await eventually(isA(grantOf('orders'), 'FAILED'), 'refused');
@@ -246,7 +249,7 @@ describe('a grant whose effect was never seen', () => {
 });
 
 test('an owner who asks for less than before is served before anything is granted, and is never FAILED', async () => {
-  const reconciler = start();
+  const reconciler = start(soon);
   const who = owner();
   const table = tableInGovernance('orders');
   const wider = grantOf('orders', { SELECT: ['x', 'y'] });

@@ -1,6 +1,6 @@
 // One process of a mesh under test, started as `node process.mjs <settings as JSON>`: the sandbox, a sequencer alone, or the product's own
 // `meshgate serve` or `meshgate work`. `times` shortens leases and timeouts, so that what takes seconds in production is soon over.
-import { enableCompileCache } from 'node:module';
+import { enableCompileCache, flushCompileCache } from 'node:module';
 import { build } from '../../scripts/build.mjs';
 
 enableCompileCache();
@@ -25,3 +25,5 @@ if (run === 'sandbox') {
   const { main } = await import('../../dist/main.js');
   await main([run]);
 }
+// Kept for those that come after it, as this process is likely to be killed.
+flushCompileCache?.();

@@ -5,6 +5,7 @@ import { afterAll } from 'vitest';
 import { createClient, type Execute } from '../../src/demo/client.js';
 import { DEMO_ACCOUNTS, DEMO_REGION, DEMO_USERS, GOVERNANCE_ACCOUNT } from '../../src/demo/mesh.js';
 import { seedDemo } from '../../src/demo/seed.js';
+import { DEFAULT_TIMES } from '../../src/provisioning/reconcile.js';
 import { startSandbox } from '../../src/sandbox/server.js';
 import { governanceCredentials } from '../../src/sandbox/sts.js';
 import { createApp } from '../../src/server/app.js';
@@ -27,16 +28,19 @@ export interface Product {
 
 /**
  * Starts it with the demo mesh, or with accounts and users alone; all of it goes away after the file's tests. `awsThrough` names
- * the URL by which the product is to reach the sandbox, such as that of a proxy; `environment` comes before what a test has.
+ * the URL by which the product is to reach the sandbox, such as that of a proxy; `environment` comes before what a test has. Where a
+ * test waits for what no wake-up tells of, `sweepMs` is how often the worker looks for it; else it is as shipped.
  */
 export async function productOfTest({
   demo = true,
   awsThrough = async (sandbox) => sandbox,
   environment = {},
+  sweepMs = DEFAULT_TIMES.sweepMs,
 }: {
   demo?: boolean;
   awsThrough?: (sandbox: string) => Promise<string>;
   environment?: Record<string, string>;
+  sweepMs?: number;
 } = {}): Promise<Product> {
   const closing: (() => unknown)[] = [];
   afterAll(async () => {
@@ -54,7 +58,10 @@ export async function productOfTest({
   });
   closing.push(() => sandbox.close());
   const config = configOf(database.serverUrl, await awsThrough(sandbox.url), environment);
+  const shipped = { ...DEFAULT_TIMES };
+  Object.assign(DEFAULT_TIMES, { sweepMs });
   const app = await createApp({ config, roles: { serve: true, work: true }, log: createLog({ level: 'silent' }) });
+  Object.assign(DEFAULT_TIMES, shipped);
   closing.push(() => app.close());
   const graphql = `http://127.0.0.1:${await app.listen()}/graphql`;
   const tokenOf = (subject: string, ttlSeconds = 3_600): Promise<string> => {
