@@ -256,15 +256,16 @@ export async function observeAgain(db: PrismaClient, rows: DueRow[]): Promise<vo
 }
 
 /**
- * AWS answered everything in this run: rows of the lane that were put off because it did not answer are due now, as the outage
- * that their backoff was for is over. Returns how many.
+ * AWS answered everything that was asked last: rows of the lane that were put off because it did not answer are due now, as the outage
+ * that their backoff was for is over. What fails once more begins with a short backoff again. Returns how many.
  */
 export function endBackoff(db: PrismaClient, lease: Lease): Promise<number> {
   return underFence(
     db,
     lease,
     (tx) => tx.$executeRaw`
-      UPDATE "Resource" r SET "nextAttemptAt" = now(), "updatedAt" = now()
+      UPDATE "Resource" r SET "nextAttemptAt" = now(), "updatedAt" = now(),
+        "lastError" = jsonb_set(r."lastError", '{tries}', '0')
       FROM (
         SELECT "id" FROM "Resource"
         WHERE "account" = ${lease.account} AND "region" = ${lease.region} AND "status" IN ('PENDING', 'STUCK', 'READY')

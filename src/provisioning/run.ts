@@ -25,9 +25,11 @@ export async function runLane<Session>(context: RunContext<Session>, lease: Leas
   if (!run) return;
   try {
     while (rows.length > 0 && !context.stopping() && !isSilent(run)) {
+      const { failures, successes } = run;
       await workOff(run, rows);
       rows = await dueRows(context.db, lease, CHUNK);
-      const calm = rows.length === 0 && run.failures === 0 && run.successes > 0;
+      // Of the latest rows alone: an outage that ends in the middle of a run has ended.
+      const calm = rows.length === 0 && run.failures === failures && run.successes > successes;
       if (calm && (await endBackoff(context.db, lease)) > 0) rows = await dueRows(context.db, lease, CHUNK);
     }
   } catch (error) {

@@ -55,6 +55,25 @@ describe('failures', () => {
     await eventually(allAre('READY'), 'granted', 10_000);
   });
 
+  test('what fails once more after the return of AWS is tried again soon, as if it had never been away', async () => {
+    const reconciler = start({ random: () => 0.9 });
+    const [first] = grants(1);
+    await declared(owner(), grants(100));
+    await db.prisma.$executeRaw`
+      UPDATE "Resource" SET "nextAttemptAt" = now() + interval '1 hour', "attempts" = 9,
+        "lastError" = '{"code":"TimeoutError","message":"","awsRequestId":null,"treatment":"OBSERVE","tries":9}'
+      WHERE "id" <> ${resourceId(first!)}`;
+    let calls = 0;
+    world.meddle = ({ operation }) => {
+      if (operation === 'observe') return;
+      calls += 1;
+      if (calls === 3) throw new AwsFailure('TimeoutError', 'OBSERVE');
+    };
+    reconciler.wake([GOVERNANCE]);
+    await eventually(allAre('READY'), 'granted', 10_000);
+    expect(calls).toBeGreaterThan(5);
+  });
+
   test('while reads time out a run asks about a few rows only, and none of them is blamed', async () => {
     world.meddle = () => {
       throw new AwsFailure('TimeoutError', 'OBSERVE');
