@@ -1,7 +1,9 @@
-import { getIntrospectionQuery } from 'graphql';
+import { type GraphQLError, getIntrospectionQuery, type OperationDefinitionNode, parse } from 'graphql';
 import { createClient } from 'graphql-ws';
 import { describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
+import { buildSchema } from '../src/resolvers/schema.js';
+import { costOf } from '../src/server/limits.js';
 import { startFront } from './testkit/front.js';
 
 const front = await startFront();
@@ -236,5 +238,31 @@ describe('query limits', () => {
   it.each(['__proto__', 'constructor'])('refuse a body that reaches for %s', async (key) => {
     const poison = key === 'constructor' ? '{"prototype":{"admin":true}}' : '{"admin":true}';
     expect((await fetchAnswer(front.url, `{"query":"{ whoami }","${key}":${poison}}`)).status).toBe(400);
+  });
+});
+
+describe('what takes more work than what it answers holds', () => {
+  const costOfQuery = async (text: string): Promise<number | string> => {
+    const document = parse(text);
+    const operation = document.definitions[0] as OperationDefinitionNode;
+    try {
+      return costOf({ schema: await buildSchema(), document, operation, variables: {} });
+    } catch (error) {
+      return (error as GraphQLError).extensions.code as string;
+    }
+  };
+
+  it('counts by it: a plan as a hundred objects, a trial by its requests, facets as five hundred', async () => {
+    const plans = (first: number) => `{ accessRequests(first: ${first}) { nodes { ...Planned } } }
+      fragment Planned on AccessRequest { plan { digest } }`;
+    expect(await costOfQuery(plans(20))).toBe(1 + 20 * (1 + 100 + 1));
+    expect(await costOfQuery(plans(100))).toBe('QUERY_TOO_COSTLY');
+    const trial = (first: number) => costOfQuery(`{ tryPolicy(input: { source: "x" }, first: ${first}) { examined } }`);
+    expect(Number(await trial(100)) - Number(await trial(10))).toBe(90 * 50);
+    const [bare, facets] = await Promise.all([
+      costOfQuery('{ dataProducts(first: 1) { nodes { id } } }'),
+      costOfQuery('{ dataProducts(first: 1) { nodes { id } facets { field } } }'),
+    ]);
+    expect(Number(facets) - Number(bare)).toBeGreaterThanOrEqual(500);
   });
 });

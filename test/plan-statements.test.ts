@@ -60,14 +60,58 @@ test('plans and explanations cost a fixed number of statements, however many req
   }
   const owner = await mesh.as('sales-owner');
   const one = await statementsOf(() => planRequests(owner, ids.slice(0, 1)));
-  expect(one).toBeLessThanOrEqual(15);
+  expect(one).toBeLessThanOrEqual(19);
   expect(await statementsOf(() => planRequests(owner, ids))).toBe(one);
-  expect(await statementsOf(() => planAccess(requester, input))).toBeLessThanOrEqual(16);
+  expect(await statementsOf(() => planAccess(requester, input))).toBeLessThanOrEqual(20);
   const [principal] = input.principals as [string];
   const product = input.dataProduct;
   expect(await statementsOf(() => explainAccess(owner, principal, product))).toBe(2);
   expect(await statementsOf(() => explainAccess(requester, principal, product))).toBe(3);
   expect(await statementsOf(() => whoCanAccess(owner, product, { first: 100, after: null }))).toBe(4);
+});
+
+test('plans ask the policies while no transaction is open, and let others in after each request', async () => {
+  const requester = await mesh.as('finance-member');
+  const ids: string[] = [];
+  for (const name of ['d', 'e', 'f']) {
+    const principals = [`arn:aws:iam::${'2'.repeat(12)}:role/${name}`];
+    ids.push((await requestAccess(requester, { ...input, principals })).accessRequestId);
+  }
+  const ctx = await mesh.as('sales-owner');
+  let open = 0;
+  const { query } = pg.Client.prototype as unknown as { query: (...args: unknown[]) => unknown };
+  const spy = vi.spyOn(pg.Client.prototype, 'query').mockImplementation(function (this: pg.Client, ...args: unknown[]) {
+    const text = typeof args[0] === 'string' ? args[0] : ((args[0] as { text?: string }).text ?? '');
+    if (/^begin/i.test(text)) open += 1;
+    if (/^(commit|rollback)/i.test(text)) open -= 1;
+    return query.apply(this, args);
+  } as never);
+  let turn = 0;
+  let next = setImmediate(function count() {
+    turn += 1;
+    next = setImmediate(count);
+  });
+  const asked: { open: number; turn: number }[] = [];
+  const ask: typeof ctx.policies.ask = (slice, question) => {
+    asked.push({ open, turn });
+    return ctx.policies.ask(slice, question);
+  };
+  const plans = await planRequests({ ...ctx, policies: { ...ctx.policies, ask } }, ids);
+  clearImmediate(next);
+  spy.mockRestore();
+  expect(plans.size).toBe(3);
+  expect(asked.length).toBeGreaterThan(3);
+  expect(asked.filter((one) => one.open > 0)).toEqual([]);
+  expect(new Set(asked.map((one) => one.turn)).size).toBeGreaterThanOrEqual(3);
+});
+
+test('who can access a product is told without making every column, unless it is asked for', async () => {
+  const owner = await mesh.as('sales-owner');
+  const [principal] = input.principals as [string];
+  const { tables } = await explainAccess(owner, principal, input.dataProduct);
+  const made = tables.map((table) => Object.getOwnPropertyDescriptor(table, 'columns'));
+  expect(made.map((property) => typeof property?.get)).toEqual(tables.map(() => 'function'));
+  expect(tables[0]?.columns.length).toBeGreaterThan(0);
 });
 
 test('a plan to retire costs a fixed number of statements, however many products and grants there are', async () => {

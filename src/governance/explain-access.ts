@@ -189,12 +189,20 @@ function explainedTable(
     allowed,
     reason: missing,
     rowFilter: rowsOf(ways),
-    columns: columns.map((column) => {
-      const open = through.filter((way) => way.columns.includes(column));
-      return { name: column, allowed: open.length > 0, through: open };
-    }),
+    // Made where they are asked for: most ask of a page of principals which tables they read.
+    get columns() {
+      return columnsOf(columns, through);
+    },
     through,
   };
+}
+
+function columnsOf(columns: string[], through: ExplainedWay[]): ExplainedTable['columns'] {
+  const opened = through.map((way) => ({ way, names: new Set(way.columns) }));
+  return columns.map((name) => {
+    const ways = opened.flatMap(({ way, names }) => (names.has(name) ? [way] : []));
+    return { name, allowed: ways.length > 0, through: ways };
+  });
 }
 
 function explainedWay(way: Way, grants: Map<string, GrantFact>): ExplainedWay {

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Domain } from '../generated/prisma/client.js';
 import { NEW_GRANT } from './access-approval.js';
 import { overtaken } from './access-extension.js';
@@ -34,37 +35,37 @@ export interface AccessPlan extends ShownPlan {
 /** Says what a request would come to, for whom requestAccess would take it, and writes nothing. */
 export async function planAccess(ctx: Context, input: RequestAccessInput): Promise<AccessPlan> {
   const asked = read(requestAccessInput, input);
-  return readOnly(ctx.db, async (tx) => {
-    const product = await readProduct(tx, asked.dataProduct);
-    try {
+  try {
+    const [plan] = await planAll(ctx, async (tx) => {
+      const product = await readProduct(tx, asked.dataProduct);
       const { product: full, consumer, data } = await judgeRequest(ctx, tx, { asked, product });
       const request = { ...data, id: null, product: full, consumerDomain: consumer };
-      const [plan] = await planAll(ctx, tx, [{ request, refusals: () => [] }]);
-      return plan as AccessPlan;
-    } catch (error) {
-      if (!(error instanceof GovernanceError) || error.code !== 'POLICY_DENIED') throw error;
-      return deniedPlan(ctx, error);
-    }
-  });
+      return [{ request, refusals: () => [] }];
+    });
+    return plan as AccessPlan;
+  } catch (error) {
+    if (!(error instanceof GovernanceError) || error.code !== 'POLICY_DENIED') throw error;
+    return deniedPlan(ctx, error);
+  }
 }
 
 /**
- * The plans of pending requests by id, in one read-only transaction: the number of statements does not grow with theirs. A request
+ * The plans of pending requests by id: the number of statements does not grow with theirs. A request
  * that is decided, or that asks for another end of a grant alone, changes nothing in AWS: decided ones have no plan.
  */
 export async function planRequests(ctx: Context, ids: string[]): Promise<Map<string, AccessPlan>> {
-  return readOnly(ctx.db, async (tx) => {
-    const requests = await readPending(tx, ids);
-    const planned = requests.map((request) => ({
+  let requests: Awaited<ReturnType<typeof readPending>> = [];
+  const plans = await planAll(ctx, async (tx) => {
+    requests = await readPending(tx, ids);
+    return requests.map((request) => ({
       request,
       refusals: (judged: Judged) =>
         request.extendsId === null
           ? refusalsOf(request, judged.now)
           : [overtaken(request.expiresAt, judged.extendedUntil)].filter((text) => text !== null),
     }));
-    const plans = await planAll(ctx, tx, planned);
-    return new Map(requests.map(({ id }, index) => [id, plans[index] as AccessPlan]));
   });
+  return new Map(requests.map(({ id }, index) => [id, plans[index] as AccessPlan]));
 }
 
 async function readPending(tx: Tx, ids: string[]) {
@@ -87,39 +88,68 @@ interface Planned {
   refusals: (judged: Judged) => string[];
 }
 
-async function planAll(ctx: Context, tx: Tx, planned: Planned[]): Promise<AccessPlan[]> {
+interface ReadPlans {
+  planned: Planned[];
+  judged: Judged[];
+  cutOff: Awaited<ReturnType<typeof accountsCutOff>>;
+}
+
+/** What the policies say to one of them. */
+interface PolicyView {
+  decided: Decision;
+  /** See judgedDigest. */
+  judgedAs: string;
+  policy: PolicyOutcome;
+}
+
+/**
+ * In two read-only transactions, between which the policies are asked: that takes milliseconds of CPU a request, for which no connection
+ * waits, and after each of which others' requests come in between.
+ */
+async function planAll(ctx: Context, readPlanned: (tx: Tx) => Promise<Planned[]>): Promise<AccessPlan[]> {
+  const found = await readOnly(ctx.db, async (tx) => readPlans(ctx, tx, await readPlanned(tx)));
+  const views: PolicyView[] = [];
+  for (const [index, { request }] of found.planned.entries()) {
+    const judged = found.judged[index] as Judged;
+    const decided = decideAccess(judged, judged.approvers);
+    views.push({ decided, judgedAs: judgedDigest(judged), policy: outcomeOf(ctx, { request, judged, decided }) });
+    await setImmediate();
+  }
+  const changes = found.planned.map((_, index) => changeOf(ctx, found, { index, view: views[index] as PolicyView }));
+  const plans = await readOnly(ctx.db, (tx) => showPlans(ctx, tx, changes));
+  return plans.map((plan, index) => ({ ...plan, policy: (views[index] as PolicyView).policy }));
+}
+
+async function readPlans(ctx: Context, tx: Tx, planned: Planned[]): Promise<ReadPlans> {
   const cutOff = await accountsCutOff(ctx, tx, [...new Set(planned.map(({ request }) => request.product.id))]);
   const judged = await readJudged(
     ctx,
     tx,
     planned.map(({ request }) => ({ request, product: request.product, consumer: request.consumerDomain })),
   );
-  const decided = judged.map((each) => decideAccess(each, each.approvers));
-  const changes = planned.map(({ request, refusals: refusalsAt }, index) => {
-    const { product, consumerDomain: consumer } = request;
-    const { outcome, reasons, version: policyVersion } = decided[index] as Decision;
-    const own = judged[index] as Judged;
-    const refusals = refusalsAt(own);
-    const denied = outcome === 'DENIED';
-    const needed = request.extendsId || denied ? null : desiredAccess(ctx.mesh, { request, product, consumer });
-    const resources = needed && unlessCutOff(ctx, needed, { cutOff, product, consumer });
-    return {
-      declarations: resources ? [{ owner: NEW_GRANT, resources }] : [],
-      refusals: denied ? [...refusals, ...reasons] : refusals,
-      warnings: [
-        ...(own.facts.grantTo === 'ACCOUNT' ? [ACCOUNT_KEEPS] : []),
-        ...[lapsedText(own.lapsed)].filter((text) => text !== null),
-      ],
-      domainIds: [product.domainId, consumer.id],
-      policyVersion,
-      judged: judgedDigest(own),
-    };
-  });
-  const plans = await showPlans(ctx, tx, changes);
-  return planned.map(({ request }, index) => ({
-    ...(plans[index] as ShownPlan),
-    policy: outcomeOf(ctx, { request, judged: judged[index] as Judged, decided: decided[index] as Decision }),
-  }));
+  return { planned, judged, cutOff };
+}
+
+function changeOf(ctx: Context, found: ReadPlans, { index, view }: { index: number; view: PolicyView }) {
+  const { request, refusals: refusalsAt } = found.planned[index] as Planned;
+  const { product, consumerDomain: consumer } = request;
+  const { outcome, reasons, version: policyVersion } = view.decided;
+  const own = found.judged[index] as Judged;
+  const refusals = refusalsAt(own);
+  const denied = outcome === 'DENIED';
+  const needed = request.extendsId || denied ? null : desiredAccess(ctx.mesh, { request, product, consumer });
+  const resources = needed && unlessCutOff(ctx, needed, { cutOff: found.cutOff, product, consumer });
+  return {
+    declarations: resources ? [{ owner: NEW_GRANT, resources }] : [],
+    refusals: denied ? [...refusals, ...reasons] : refusals,
+    warnings: [
+      ...(own.facts.grantTo === 'ACCOUNT' ? [ACCOUNT_KEEPS] : []),
+      ...[lapsedText(own.lapsed)].filter((text) => text !== null),
+    ],
+    domainIds: [product.domainId, consumer.id],
+    policyVersion,
+    judged: view.judgedAs,
+  };
 }
 
 const ACCOUNT_KEEPS =

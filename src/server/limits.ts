@@ -40,6 +40,18 @@ export const limits = {
   errors: 5,
 } as const;
 
+/**
+ * Fields that take more work than the objects they answer, as so many objects, each time: a plan asks the policies a request's questions, a
+ * trial twice those of each past request, and facets count a whole list by every value.
+ */
+const WORK: Readonly<Record<string, number>> = {
+  'AccessRequest.plan': 100,
+  'Query.planAccess': 100,
+  'Query.tryPolicy': 50,
+  'DataProductConnection.facets': 500,
+  'QuarantinedEventConnection.facets': 500,
+};
+
 /** Parser options that go with the limits. */
 export const parseLimits = { maxTokens: limits.tokens } as const;
 
@@ -176,7 +188,9 @@ function coster({ schema, document, operation, variables }: CostedOperation): Co
     const pageful = field.name.value === 'edges' || field.name.value === 'nodes' ? page : limits.plainList;
     const times = isList(definition.type) ? (length ?? pageful) : 1;
     const inner = costOf(field.selectionSet, getNamedType(definition.type).name, length ?? limits.plainList);
-    return { nodes: times * (1 + inner.nodes), badFirst: badFirst || inner.badFirst };
+    const coordinate = `${typeName}.${field.name.value}`;
+    const work = (Object.hasOwn(WORK, coordinate) ? (WORK[coordinate] as number) : 0) * (length ?? 1);
+    return { nodes: work + times * (1 + inner.nodes), badFirst: badFirst || inner.badFirst };
   }
 
   function costOfFragment(name: string, page: number): Cost {
