@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient } from 'graphql-sse';
 import { describe, expect, it } from 'vitest';
 import { startFront } from './testkit/front.js';
@@ -103,6 +104,23 @@ describe('subscriptions over server-sent events', () => {
     expect(Date.now() - started).toBeLessThan(5_000);
     expect(front.streams.size).toBe(1);
     await other;
+  });
+
+  it('leave nothing behind of clients who go while they are signed in', async () => {
+    const slow = await startFront({ signInMs: 100 });
+    const body = JSON.stringify({ query: 'subscription { count(to: 0) }' });
+    const headers = { accept: 'text/event-stream', 'content-type': 'application/json', authorization: 'Bearer alice' };
+    const head = Object.entries({ host: 'localhost', 'content-length': body.length, ...headers });
+    const sent = `POST /graphql/stream HTTP/1.1\r\n${head.map(([name, value]) => `${name}: ${value}`).join('\r\n')}`;
+    for (let n = 0; n < 10; n += 1) {
+      const socket = connect(Number(new URL(slow.url).port), '127.0.0.1');
+      socket.on('error', () => undefined);
+      socket.write(`${sent}\r\n\r\n${body}`);
+      void sleep(20 + n * 10).then(() => socket.destroy());
+    }
+    // Some go while they are signed in, some a moment later.
+    await sleep(150);
+    await expect.poll(() => [slow.sessions, slow.streams.size]).toEqual([0, 0]);
   });
 
   it('stop reading the source when the client goes', async () => {

@@ -53,6 +53,16 @@ describe('a WebSocket', () => {
     expect(await closing(frames)).toBe(code);
   });
 
+  it('closes with the place to go on from where events cannot be read', async () => {
+    const closed = new Promise<string>((done) => {
+      const socket = new WebSocket(url, 'graphql-transport-ws');
+      socket.on('open', () => socket.send(init));
+      socket.once('message', () => socket.send(subscribe('1', 'subscription { interrupted }')));
+      socket.on('close', (code, reason) => done(`${code} ${reason}`));
+    });
+    expect(await closed).toBe('4410 STREAM_INTERRUPTED c1');
+  });
+
   it('closes on text that is no UTF-8', async () => {
     const code = await new Promise((done) => {
       const socket = new WebSocket(url, 'graphql-transport-ws');

@@ -1,3 +1,4 @@
+import { ReadFailed } from './errors.js';
 import type { Reach } from './filter.js';
 import type { RenderedEvents } from './rendered.js';
 import { QUEUE_LIMIT, type Rendered, type Subscription } from './subscription.js';
@@ -42,8 +43,8 @@ export interface ChannelOwner {
   rendered: RenderedEvents;
   /** He fell too far behind. */
   dropSlow(member: Member): void;
-  /** He is to go on from the log, after this number, in the channel where he belongs now. */
-  replay(member: Member, after: bigint): void;
+  /** He is to go on from the log, after this number or from where he stands, in the channel where he belongs now. */
+  replay(member: Member, after?: bigint): void;
   /** Nobody is of the channel's class any more: each is to go where he belongs now. */
   reseat(channel: Channel): void;
   /** A mistake in the filter or the result, which all in the channel share. */
@@ -157,10 +158,19 @@ async function deliver(owner: ChannelOwner, channel: Channel): Promise<void> {
       trim(channel);
     }
   } catch (error) {
-    tellFailure(owner, channel, error);
+    if (error instanceof ReadFailed) replayLive(owner, channel);
+    else tellFailure(owner, channel, error);
   } finally {
     channel.delivering = false;
   }
+}
+
+/** Each goes on from the log by himself, which tries again; those behind come to the same events in their own time. */
+function replayLive(owner: ChannelOwner, channel: Channel): void {
+  const end = endOf(channel);
+  channel.delivered = end;
+  for (const member of channel.upToDate) if (member.next < end) owner.replay(member);
+  trim(channel);
 }
 
 /** The results of the first events, up to a portion. */
@@ -256,7 +266,8 @@ async function catchUp(owner: ChannelOwner, member: Member, moves: number): Prom
     channel.upToDate.add(member);
     trim(channel);
   } catch (error) {
-    tellFailure(owner, channel, error);
+    if (!(error instanceof ReadFailed)) tellFailure(owner, channel, error);
+    else if (stays()) owner.replay(member);
   }
 }
 

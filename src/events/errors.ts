@@ -19,3 +19,25 @@ export class SlowSubscriber extends Error {
     super('The subscriber fell behind the events it asked for; subscribe again after its cursor.');
   }
 }
+
+/** Something that an event's result needs could not be read just now: whoever waits for it goes on from the log once it can be. */
+export class ReadFailed extends Error {
+  override readonly name = 'ReadFailed';
+
+  constructor(cause: unknown) {
+    super('What the stream needs could not be read just now.', { cause });
+  }
+}
+
+/** What the subscriber is to get could not be read for too long; `cursor` is that of the last event delivered to it, to go on from. */
+export class StreamInterrupted extends Error {
+  readonly code = 'STREAM_INTERRUPTED';
+  override readonly name = 'StreamInterrupted';
+
+  constructor(
+    readonly cursor: string,
+    cause: unknown,
+  ) {
+    super('The events cannot be read at the moment; subscribe again after the cursor.', { cause });
+  }
+}

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   type Channel,
   type ChannelOwner,
@@ -17,8 +18,9 @@ import {
   tellFailure,
 } from './channel.js';
 import { encodeCursor } from './cursor.js';
-import { ResyncRequired, SlowSubscriber } from './errors.js';
+import { ReadFailed, ResyncRequired, SlowSubscriber, StreamInterrupted } from './errors.js';
 import type { History } from './history.js';
+import { fullJitter, type Log } from './loop.js';
 import { keepRenderedEvents } from './rendered.js';
 import type { Rendered, Subscription } from './subscription.js';
 import { openTurns } from './turns.js';
@@ -41,9 +43,16 @@ export interface FanOut {
 
 /** Replays that read and render at a time. */
 const REPLAYS = 16;
+/** For whom nothing can be read for so long, he is sent to subscribe again. */
+const RETRIED_FOR_MS = 30_000;
+
+interface FanOutOptions {
+  log?: Pick<Log, 'error'>;
+  retriedForMs?: number;
+}
 
 /** Opens it over the log's past. */
-export function openFanOut(history: History): FanOut {
+export function openFanOut(history: History, { log, retriedForMs = RETRIED_FOR_MS }: FanOutOptions = {}): FanOut {
   const channels = new Map<string, Channel>();
   const ends = new Map<Member, (error?: Error) => void>();
   const turns = openTurns(REPLAYS);
@@ -53,7 +62,7 @@ export function openFanOut(history: History): FanOut {
     dropSlow: (member) => end(member, new SlowSubscriber(encodeCursor(member.sent))),
     replay: (member, after) => {
       leave(member);
-      if (after > member.cursor) member.cursor = after;
+      if (after !== undefined && after > member.cursor) member.cursor = after;
       join(member);
     },
     reseat: ({ members }) => {
@@ -90,7 +99,8 @@ export function openFanOut(history: History): FanOut {
     member.channel = channel;
     channel.members.add(member);
     replay(member, channel).catch((error: unknown) => {
-      if (error instanceof ResyncRequired) end(member, error);
+      if (error instanceof StreamInterrupted) log?.error({ err: error }, 'event tail: a replay was given up');
+      if (error instanceof ResyncRequired || error instanceof StreamInterrupted) end(member, error);
       else tellFailure(owner, channel, error);
     });
   }
@@ -106,33 +116,37 @@ export function openFanOut(history: History): FanOut {
     return made;
   }
 
-  /** First the log from his cursor on, at his own pace, then live: nothing comes between the last look and the change. */
+  /**
+   * First the log from his cursor on, at his own pace, then live: nothing comes between the last look and the change. What cannot be read
+   * is his concern alone, and tried again.
+   */
   async function replay(member: Member, channel: Channel): Promise<void> {
     const { moves } = member;
     const stays = (): boolean => member.moves === moves;
+    let failures = 0;
+    let failingSince = 0;
     while (stays()) {
       if (member.cursor >= history.position) return goLive(member);
-      const took = await turns.take(() => replayPage(member, channel, stays));
-      if (!took) await new Promise<void>((resume) => member.subscription.outlet.whenReady(resume));
+      try {
+        const took = await turns.take(() => replayPage(member, channel, stays));
+        failures = 0;
+        if (!took) await new Promise<void>((resume) => member.subscription.outlet.whenReady(resume));
+      } catch (error) {
+        if (!(error instanceof ReadFailed)) throw error;
+        failures += 1;
+        if (failures === 1) failingSince = performance.now();
+        if (performance.now() - failingSince >= retriedForMs) {
+          throw new StreamInterrupted(encodeCursor(member.sent), error.cause);
+        }
+        await delay(fullJitter({ attempt: failures, baseMs: 50, capMs: 2_000 }), undefined, { ref: false });
+      }
     }
   }
 
   /** False: he takes nothing more for now. */
   async function replayPage(member: Member, channel: Channel, stays: () => boolean): Promise<boolean> {
-    const wanted: LogEvent[] = [];
-    const results: Rendered[] = [];
-    let bytes = 0;
-    let cursor = member.cursor;
-    for (const event of await history.after(cursor)) {
-      if (!stays()) return true;
-      cursor = event.seq;
-      if (reachIn(channel, event) === 'NOBODY') continue;
-      const rendered = renderIn(owner, channel, event);
-      results.push(rendered instanceof Promise ? await rendered : rendered);
-      wanted.push(event);
-      bytes += results.at(-1)!.json.length;
-      if (bytes >= PORTION) break;
-    }
+    const past = await readAfter(member.cursor);
+    const { wanted, results, cursor } = await renderPage(owner, { channel, past, after: member.cursor, stays });
     if (!stays()) return true;
     if (!isOfClass(member)) {
       move(member);
@@ -141,6 +155,14 @@ export function openFanOut(history: History): FanOut {
     const mine = resultsFor(member, { batch: wanted, results, reach: reachesOf(channel, wanted) });
     member.cursor = cursor;
     return send(member, mine);
+  }
+
+  async function readAfter(cursor: bigint): Promise<LogEvent[]> {
+    try {
+      return await history.after(cursor);
+    } catch (error) {
+      throw error instanceof ResyncRequired ? error : new ReadFailed(error);
+    }
   }
 
   function open(subscription: Subscription): AsyncIterableIterator<never> {
@@ -201,4 +223,35 @@ export function openFanOut(history: History): FanOut {
       for (const member of ends.keys()) end(member, error);
     },
   };
+}
+
+/** A part of the log as one replay needs it. */
+interface PastPage {
+  channel: Channel;
+  past: readonly LogEvent[];
+  after: bigint;
+  stays: () => boolean;
+}
+
+/** What of it the channel wants, up to a portion or to what cannot be read, and how far that is. Rejects where that is nowhere. */
+async function renderPage(owner: ChannelOwner, { channel, past, after, stays }: PastPage) {
+  const wanted: LogEvent[] = [];
+  const results: Rendered[] = [];
+  let bytes = 0;
+  let cursor = after;
+  try {
+    for (const event of past) {
+      if (!stays() || bytes >= PORTION) break;
+      if (reachIn(channel, event) !== 'NOBODY') {
+        const rendered = renderIn(owner, channel, event);
+        results.push(rendered instanceof Promise ? await rendered : rendered);
+        wanted.push(event);
+        bytes += results.at(-1)!.json.length;
+      }
+      cursor = event.seq;
+    }
+  } catch (error) {
+    if (!(error instanceof ReadFailed) || cursor === after) throw error;
+  }
+  return { wanted, results, cursor };
 }

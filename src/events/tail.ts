@@ -20,7 +20,8 @@ export interface Tail {
   /**
    * Opens a subscription, which starts with the first `next` of what is answered. That yields nothing, as results go by the outlet, in
    * order, each once. Rejects with InvalidCursor or ResyncRequired; the iteration throws SlowSubscriber when more than a thousand
-   * live events wait, ResyncRequired when events were lost to retention, and ends when the tail stops.
+   * live events wait, StreamInterrupted when nothing could be read for half a minute, ResyncRequired when events were lost to retention,
+   * and ends when the tail stops.
    */
   subscribe(subscription: Subscription): Promise<AsyncIterableIterator<never>>;
   stop(): Promise<void>;
@@ -43,7 +44,7 @@ export async function startTail({ pool, listener, log, beforeDelivery }: TailOpt
     head: (await readBounds(pool)).head,
     read: (page) => readEvents(pool, page),
   });
-  const fanOut = openFanOut(history);
+  const fanOut = openFanOut(history, { log });
 
   async function readOn(): Promise<boolean> {
     const events = await readEvents(pool, { after: history.position, limit: PAGE });

@@ -1,5 +1,5 @@
 import { GraphQLError, type GraphQLResolveInfo } from 'graphql';
-import { InvalidCursor, ResyncRequired, SlowSubscriber } from '../events/errors.js';
+import { InvalidCursor, ResyncRequired, SlowSubscriber, StreamInterrupted } from '../events/errors.js';
 import { isDatabaseBusy } from '../governance/database-busy.js';
 import { GovernanceError, type GovernanceErrorCode } from '../governance/error.js';
 import { readMany, type Shape } from '../governance/read/select.js';
@@ -77,7 +77,7 @@ export function expectedError(error: unknown): GraphQLError | undefined {
       },
     });
   }
-  if (error instanceof SlowSubscriber)
+  if (error instanceof SlowSubscriber || error instanceof StreamInterrupted)
     return new GraphQLError(error.message, { extensions: { code: error.code, cursor: error.cursor } });
   if (error instanceof InvalidCursor || error instanceof ResyncRequired)
     return new GraphQLError(error.message, { extensions: { code: error.code } });

@@ -71,11 +71,15 @@ export function serveEventStreams(app: FastifyInstance, options: EventStreamOpti
       if (!(request.headers.accept ?? '').includes('text/event-stream')) {
         return reply.code(406).send(failure('BAD_REQUEST', 'Send "Accept: text/event-stream".'));
       }
+      // From here on: one who leaves while he is signed in must not leave a session behind.
+      const ended = new AbortController();
+      reply.raw.once('close', () => ended.abort());
+      if (reply.raw.destroyed) return reply.hijack();
       let session: StreamSession | undefined;
       try {
         session = await options.open(incoming(request, options.log));
         await session.admit();
-        return await startStream({ request, reply, session, options, open });
+        return await startStream({ request, reply, session, ended, options, open });
       } catch (error) {
         session?.close();
         if (error instanceof GraphQLError) return refuse(reply, [error], options.log);
@@ -98,15 +102,15 @@ interface Starting {
   request: FastifyRequest;
   reply: FastifyReply;
   session: StreamSession;
+  ended: AbortController;
   options: EventStreamOptions;
   open: Set<Stream>;
 }
 
-async function startStream({ request, reply, session, options, open }: Starting): Promise<FastifyReply> {
+async function startStream(starting: Starting): Promise<FastifyReply> {
+  const { request, reply, session, ended, options, open } = starting;
   const { rules, log } = options;
-  const ended = new AbortController();
-  const gone = (): void => ended.abort();
-  reply.raw.once('close', gone);
+  if (ended.signal.aborted) return leave(starting);
   const resumeAfter = request.headers['last-event-id']?.toString() || undefined;
   const stream: Stream = { out: new PassThrough(), reply, session, ended };
   const asked = { rules, session, request: readRequest(request), signal: ended.signal, resumeAfter };
@@ -117,6 +121,7 @@ async function startStream({ request, reply, session, options, open }: Starting)
   }
   const source = await createSourceEventStream(args);
   if (!(Symbol.asyncIterator in source)) throw source.errors?.[0] ?? new Error('A subscription without a source.');
+  if (ended.signal.aborted) return leave(starting, source);
   open.add(stream);
   reply.raw.once('close', () => {
     open.delete(stream);
@@ -129,6 +134,13 @@ async function startStream({ request, reply, session, options, open }: Starting)
   return reply
     .headers({ 'content-type': 'text/event-stream; charset=utf-8', 'x-accel-buffering': 'no' })
     .send(stream.out);
+}
+
+/** He went before his stream began: nothing more will say so, and nobody is to be answered. */
+async function leave({ reply, session }: Starting, source?: AsyncGenerator<unknown>): Promise<FastifyReply> {
+  session.close();
+  await source?.return(undefined);
+  return reply.hijack();
 }
 
 function isArguments(args: ExecutionArgs | readonly GraphQLError[]): args is ExecutionArgs {

@@ -4,9 +4,11 @@ import {
   execute,
   type FormattedExecutionResult,
   GraphQLError,
+  type GraphQLFormattedError,
   getVariableValues,
   type OperationDefinitionNode,
 } from 'graphql';
+import { ReadFailed } from '../events/errors.js';
 import type { Outlet, Subscription } from '../events/subscription.js';
 import type { DocumentRules } from './document.js';
 import { formatError, refusal } from './error.js';
@@ -111,7 +113,10 @@ function contextOf(
         rootValue,
         contextValue: personal ? contextValue : ofMany(contextValue),
       });
-      return Buffer.from(JSON.stringify(formatResult(result, log)));
+      const formatted = formatResult(result, log);
+      // Sent as it is it would stand for the event, which the subscriber would miss: it is made again, or he goes on from it later.
+      if (personal && formatted.errors?.some(isOurs)) throw new ReadFailed(result.errors?.[0]);
+      return Buffer.from(JSON.stringify(formatted));
     },
   });
   return contextValue;
@@ -131,6 +136,10 @@ function ofMany(context: object): object {
     },
   });
 }
+
+/** Whether it was for us that there is no result, for example for a lost connection to the database. */
+const isOurs = ({ extensions }: GraphQLFormattedError): boolean =>
+  extensions?.code === 'INTERNAL_SERVER_ERROR' || extensions?.code === 'SERVICE_UNAVAILABLE';
 
 /** A result as clients get it. */
 export function formatResult({ data, errors }: ExecutionResult, log: Log): FormattedExecutionResult {

@@ -114,23 +114,29 @@ export function createViewers(pool: pg.Pool, { ownTokens, freshFor = 1_000 }: Vi
     const watcher = new AbortController();
     watched.set(subject, entry);
     entry.watchers.add(watcher);
-    // Read again where a refresh came in between: what was read may be older than what it found.
-    for (let before = -1; before !== refreshes; ) {
-      before = refreshes;
-      update(entry, await standingOf(subject));
+    const stop = (): void => {
+      watchedTokens.forget(watcher);
+      entry.watchers.delete(watcher);
+      if (entry.watchers.size === 0 && watched.get(subject) === entry) watched.delete(subject);
+    };
+    try {
+      // Read again where a refresh came in between: what was read may be older than what it found.
+      for (let before = -1; before !== refreshes; ) {
+        before = refreshes;
+        update(entry, await standingOf(subject));
+      }
+      // Once it is watched: a revoke that came before is found here, one that comes later by the refresh.
+      watchedTokens.watch(watcher, identity);
+      await watchedTokens.refresh();
+    } catch (error) {
+      stop();
+      throw error;
     }
-    // Once it is watched: a revoke that came before is found here, one that comes later by the refresh.
-    watchedTokens.watch(watcher, identity);
-    await watchedTokens.refresh();
     return {
       current: () => viewerWith(identity, entry.standing),
       viewerClass: classifier(identity, () => entry.standing),
       ended: watcher.signal,
-      stop: () => {
-        watchedTokens.forget(watcher);
-        entry.watchers.delete(watcher);
-        if (entry.watchers.size === 0 && watched.get(subject) === entry) watched.delete(subject);
-      },
+      stop,
     };
   }
 

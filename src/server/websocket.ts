@@ -31,7 +31,7 @@ export interface WebSockets {
 /** Closes that are ours; clients of graphql-ws connect again after each of them but 4401. */
 export const closeCodes = {
   serviceRestart: 1012,
-  /** The subscriber fell behind: the reason carries the cursor to go on from. */
+  /** The subscriber fell behind, or what he is to get could not be read: the reason carries the cursor to go on from. */
   resume: 4410,
   /** The token expired or was revoked, or the viewer was removed from a domain. */
   signInAgain: CloseCode.Forbidden,
@@ -78,7 +78,7 @@ export function serveWebSockets(options: WebSocketOptions): WebSockets {
       return errors ? { data: data ?? null, errors: errors.map((error) => formatError(error, log)) } : undefined;
     },
     onError: (context, _id, _payload, errors) => {
-      closeIfSlow(context.extra.socket, errors);
+      closeToResume(context.extra.socket, errors);
       return errors.map((error) => formatError(error, log));
     },
   });
@@ -199,7 +199,8 @@ async function authenticateSocket(
     extra.session = session;
     if (socket.readyState !== socket.OPEN) session.close();
     await session.admit();
-    endWithSession(extra, session);
+    // One who has gone meanwhile must not be waited for until his token ends.
+    if (socket.readyState === socket.OPEN) endWithSession(extra, session);
     return true;
   } catch (error) {
     if (!(error instanceof GraphQLError)) throw error;
@@ -255,8 +256,13 @@ async function subscribe(
   return prepareSubscription({ rules, session, request, signal: ended.signal, outlet, log });
 }
 
-/** Nothing more reaches a subscriber who does not read, not even an error: his socket closes, with the place to go on from. */
-function closeIfSlow(socket: WebSocket, errors: readonly GraphQLError[]): void {
-  const slow = errors.find((error) => error.extensions.code === 'SLOW_SUBSCRIBER');
-  if (slow) socket.close(closeCodes.resume, `SLOW_SUBSCRIBER ${slow.extensions.cursor ?? ''}`);
+/** An `error` would end the subscription for good: where it can go on, the socket closes with the place to go on from. */
+function closeToResume(socket: WebSocket, errors: readonly GraphQLError[]): void {
+  const resumable = errors.find(
+    ({ extensions: { code } }) => code === 'SLOW_SUBSCRIBER' || code === 'STREAM_INTERRUPTED',
+  );
+  if (resumable) {
+    const { code, cursor } = resumable.extensions;
+    socket.close(closeCodes.resume, `${code} ${cursor ?? ''}`);
+  }
 }

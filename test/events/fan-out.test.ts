@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ResyncRequired, SlowSubscriber } from '../../src/events/errors.js';
+import { decodeCursor } from '../../src/events/cursor.js';
+import { ReadFailed, ResyncRequired, SlowSubscriber, StreamInterrupted } from '../../src/events/errors.js';
 import { type FanOut, openFanOut } from '../../src/events/fan-out.js';
 import { type Reach, reachOf } from '../../src/events/filter.js';
 import { openHistory } from '../../src/events/history.js';
@@ -15,10 +16,12 @@ interface Stage {
   log: LogEvent[];
   /** How often the past was read. */
   reads: number;
+  /** The past cannot be read. */
+  down: boolean;
   append(audience?: Partial<LogEvent['audience']>): LogEvent;
 }
 
-function openStage(before = 0): Stage {
+function openStage(before = 0, options: { retriedForMs?: number } = {}): Stage {
   const log: LogEvent[] = [];
   const eventOf = (audience: Partial<LogEvent['audience']> = { public: true }): LogEvent => {
     const seq = BigInt(log.length + 1);
@@ -32,14 +35,17 @@ function openStage(before = 0): Stage {
   const stage: Stage = {
     log,
     reads: 0,
+    down: false,
     fanOut: openFanOut(
       openHistory({
         head: BigInt(before),
         read: async ({ after, upTo, limit }) => {
           stage.reads += 1;
+          if (stage.down) throw new Error('terminating connection due to administrator command');
           return log.filter(({ seq }) => seq > after && seq <= (upTo ?? seq)).slice(0, limit);
         },
       }),
+      options,
     ),
     append: (audience) => {
       const event = eventOf(audience);
@@ -224,6 +230,62 @@ describe('a subscriber who does not read', () => {
     await expect.poll(() => patient.seqs.length, { timeout: 10_000 }).toBe(5_000);
     expect(patient.seqs).toEqual(numbers(1, 5_000));
     expect(patient.failure).toBeUndefined();
+  });
+});
+
+describe('what cannot be read', () => {
+  it('of the past is tried again for the one who resumes, and those who are live beside him do not notice', async () => {
+    const stage = openStage(500);
+    const live = [new Viewer(stage), new Viewer(stage)];
+    stage.append();
+    await settled();
+    stage.down = true;
+    const resuming = new Viewer(stage, { after: 10n });
+    await settled();
+    stage.append();
+    await settled();
+    for (const { seqs, failure } of live) expect([seqs, failure]).toEqual([[501n, 502n], undefined]);
+    stage.down = false;
+    await expect.poll(() => resuming.seqs.at(-1)).toBe(502n);
+    expect(resuming.seqs).toEqual(numbers(11, 502));
+    expect(resuming.failure).toBeUndefined();
+  });
+
+  it('for too long sends the one who waits for it to subscribe again behind what he has, and nobody else', async () => {
+    const stage = openStage(500, { retriedForMs: 100 });
+    const live = new Viewer(stage);
+    stage.down = true;
+    const waiting = new Viewer(stage, { after: 10n });
+    await expect.poll(() => waiting.failure, { timeout: 5_000 }).toBeInstanceOf(StreamInterrupted);
+    expect(decodeCursor((waiting.failure as StreamInterrupted).cursor)).toBe(10n);
+    stage.append();
+    await settled();
+    expect([live.seqs, live.failure]).toEqual([[501n], undefined]);
+  });
+
+  it('while a result is made for its viewer costs him nothing: he gets each event once, in order, as soon as it can be', async () => {
+    const stage = openStage(40);
+    let asked = 0;
+    // Every third fails, at another event each time.
+    const render = async ({ id }: LogEvent): Promise<Buffer> => {
+      asked += 1;
+      const fails = asked % 3 === 0;
+      await new Promise((resolve) => setImmediate(resolve));
+      if (fails) throw new ReadFailed(new Error('terminating connection'));
+      return Buffer.from(id);
+    };
+    const of = { personal: true, subject: 'ada', render };
+    const viewers = [new Viewer(stage, of), new Viewer(stage, { ...of, after: 0n }), new Viewer(stage, of)];
+    viewers[2]!.open = false;
+    for (let n = 0; n < 60; n += 1) {
+      stage.append();
+      if (n % 5 === 0) await settled();
+      if (n % 20 === 19) viewers[2]!.release();
+    }
+    viewers[2]!.release();
+    await expect.poll(() => viewers.map(({ seqs }) => seqs.at(-1)), { timeout: 20_000 }).toEqual([100n, 100n, 100n]);
+    expect(viewers.map(({ seqs }) => seqs)).toEqual([numbers(41, 100), numbers(1, 100), numbers(41, 100)]);
+    expect(viewers.map(({ failure }) => failure)).toEqual([undefined, undefined, undefined]);
   });
 });
 

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   GraphQLError,
   GraphQLInputObjectType,
@@ -34,6 +35,8 @@ export interface Front {
   database: { up: boolean; asked: number };
   /** Removes a viewer: his sessions end. */
   remove(subject: string): void;
+  /** Sessions that were opened and not closed. */
+  readonly sessions: number;
 }
 
 /** Who is asked for, and how the front differs from a server on loopback in development. */
@@ -43,6 +46,8 @@ export interface FrontOptions {
   /** Sockets and streams of a viewer. */
   most?: number;
   trusted?: TrustedDocuments;
+  /** How long a subscriber's session takes to open, in ms. */
+  signInMs?: number;
 }
 
 /** Starts it; it goes away after the file's tests. `Bearer <name>` is who asks, `Bearer <name> <milliseconds>` expires. */
@@ -51,6 +56,7 @@ export async function startFront({
   rate,
   most = 2_000,
   trusted = noTrustedDocuments,
+  signInMs = 0,
 }: FrontOptions = {}): Promise<Front> {
   const ran = { resolvers: 0 };
   const database = { up: true, asked: 0 };
@@ -84,6 +90,7 @@ export async function startFront({
     const { subject, expiresAt } = signIn(request);
     const leave = connections.open(subject);
     const ended = new AbortController();
+    if (signInMs > 0) await sleep(signInMs);
     watching.set(ended, subject);
     return {
       expiresAt,
@@ -109,7 +116,12 @@ export async function startFront({
   const remove = (gone: string): void => {
     for (const [ended, subject] of watching) if (subject === gone) ended.abort('Removed from a domain');
   };
-  return { url, sockets, streams, ran, database, remove };
+  return {
+    ...{ url, sockets, streams, ran, database, remove },
+    get sessions() {
+      return watching.size;
+    },
+  };
 }
 
 function signIn({ authorization }: IncomingRequest): { subject: string; expiresAt: Date } {
@@ -187,6 +199,14 @@ function schemaOf(ran: { resolvers: number }): GraphQLSchema {
             ran.resolvers = sent;
             yield { large: 'x'.repeat(100_000) };
           }
+        },
+      },
+      interrupted: {
+        type: GraphQLInt,
+        subscribe: async function* () {
+          yield { interrupted: 1 };
+          const extensions = { code: 'STREAM_INTERRUPTED', cursor: 'c1' };
+          throw new GraphQLError('Subscribe again.', { extensions });
         },
       },
       leak: {
