@@ -340,6 +340,25 @@ describe('testing a pattern', () => {
     await expect(ask({ detail: { audience: ['alpha'] } })).rejects.toThrow('pattern.detail.audience');
   });
 
+  test('finds what lies many pages back', async () => {
+    await database.query(
+      `INSERT INTO "EventPending" ("id", "type", "version", "subjectType", "subjectId", "subject", "audiencePublic", "audienceDomains",
+         "audienceSubjects", "actor", "correlationId", "occurredAt", "data", "canonical")
+       SELECT gen_random_uuid(), 'DataProductUpdated', 1, 'DataProduct', gen_random_uuid(),
+         '{"type":"DataProduct","id":"x","name":"o","domain":null}', true, '{}', '{}',
+         '{"kind":"SYSTEM","subject":"meshgate","name":null,"tokenId":null,"address":null}', 'c', now(),
+         jsonb_build_object('changed', '[]'::jsonb, 'note', 'past ' || n), '{}' FROM generate_series(1, 450) n`,
+    );
+    const ask = async (note: string) => {
+      const pattern = { detail: { data: { note: [note] } } };
+      return (await owner(TestPattern, { domain: flows.beta.id, pattern, first: 1, after: null })).testEventPattern;
+    };
+    await until('all are numbered', async () => ((await ask('past 450')).events.length === 1 ? true : undefined));
+    const oldest = await ask('past 1');
+    expect(oldest.events).toHaveLength(1);
+    expect(oldest.examined).toBeGreaterThanOrEqual(450);
+  });
+
   test('never names what the domain may not see', async () => {
     const table = { name: 'hidden', location: 's3://alpha-lake/data/hidden/', format: 'PARQUET' as const };
     const columns = [{ name: 'id', type: 'bigint' }];

@@ -17,18 +17,56 @@ export interface History {
   after(cursor: bigint): LogEvent[] | Promise<LogEvent[]>;
 }
 
-/** Events in memory: at least the last so many, once they came. */
+/** Events in memory: at least the last so many, once they came, as long as they are no more than half of the bytes. */
 const RECENT = 2_000;
 const PAGE = 200n;
 /** Those who resume at once share what is read; so long, and so many pages. */
 const SHARED_MS = 2_000;
 const SHARED_PAGES = 64;
+/** Bytes of data, as JSON, of the recent events, and again of the shared pages: one event may have a hundred kilobytes. */
+const BYTES = 33_554_432;
+
+interface HistoryOptions {
+  head: bigint;
+  read: (page: Page) => Promise<LogEvent[]>;
+  /** Most bytes of recent events, and of shared pages. */
+  keptBytes?: number;
+}
+
+/** What is shared; its bytes count once it is read. */
+interface SharedPage {
+  events: Promise<LogEvent[]>;
+  bytes: number;
+}
+
+const sizeOf = ({ data }: LogEvent): number => JSON.stringify(data ?? null).length;
 
 /** Opens it at the head of the log. */
-export function openHistory({ head, read }: { head: bigint; read: (page: Page) => Promise<LogEvent[]> }): History {
-  const pages = new Map<string, Promise<LogEvent[]>>();
+export function openHistory({ head, read, keptBytes = BYTES }: HistoryOptions): History {
+  const pages = new Map<string, SharedPage>();
   let recent: LogEvent[] = [];
+  let sizes: number[] = [];
+  let recentBytes = 0;
   let position = head;
+
+  function forgetOldest(): void {
+    let from = Math.max(0, recent.length - RECENT);
+    let bytes = sizes.slice(from).reduce((sum, size) => sum + size, 0);
+    for (; bytes > keptBytes / 2 && from < recent.length; from += 1) bytes -= sizes[from]!;
+    recent = recent.slice(from);
+    sizes = sizes.slice(from);
+    recentBytes = bytes;
+  }
+
+  /** Where there are too many pages, or bytes in them, the oldest go. */
+  function boundPages(): void {
+    let bytes = [...pages.values()].reduce((sum, page) => sum + page.bytes, 0);
+    for (const [key, page] of pages) {
+      if (pages.size <= SHARED_PAGES && bytes <= keptBytes) return;
+      pages.delete(key);
+      bytes -= page.bytes;
+    }
+  }
 
   /** Pages begin at multiples of their size, so that readers at different cursors read the same. */
   function pageOf(cursor: bigint): Promise<LogEvent[]> {
@@ -36,15 +74,17 @@ export function openHistory({ head, read }: { head: bigint; read: (page: Page) =
     const upTo = start + PAGE < position ? start + PAGE : position;
     const key = `${start}-${upTo}`;
     const known = pages.get(key);
-    if (known) return known;
-    const page = read({ after: start, upTo, limit: Number(PAGE) });
+    if (known) return known.events;
+    const page: SharedPage = { events: read({ after: start, upTo, limit: Number(PAGE) }), bytes: 0 };
     pages.set(key, page);
     const forget = (): void => void (pages.get(key) === page && pages.delete(key));
-    page.catch(forget);
+    page.events.then((events) => {
+      page.bytes = events.reduce((sum, event) => sum + sizeOf(event), 0);
+      boundPages();
+    }, forget);
     setTimeout(forget, SHARED_MS).unref();
-    const [oldest] = pages.keys();
-    if (pages.size > SHARED_PAGES && oldest !== undefined) pages.delete(oldest);
-    return page;
+    boundPages();
+    return page.events;
   }
 
   async function stored(cursor: bigint): Promise<LogEvent[]> {
@@ -61,11 +101,15 @@ export function openHistory({ head, read }: { head: bigint; read: (page: Page) =
     add: (event) => {
       position = event.seq;
       recent.push(event);
-      if (recent.length >= 2 * RECENT) recent = recent.slice(RECENT);
+      sizes.push(sizeOf(event));
+      recentBytes += sizes.at(-1)!;
+      if (recent.length >= 2 * RECENT || recentBytes > keptBytes) forgetOldest();
     },
     restartAt: (at) => {
       position = at;
       recent = [];
+      sizes = [];
+      recentBytes = 0;
       pages.clear();
     },
     after: (cursor) => {

@@ -8,7 +8,8 @@ import { readBounds, readEvents } from './read.js';
 import type { Subscription } from './subscription.js';
 import type { LogEvent } from './types.js';
 
-const PAGE = 1_000;
+/** Events read at a time: one may have a hundred kilobytes of data. */
+const PAGE = 200;
 const POLL_MS = 250;
 
 /** The one reader of the log in this process; subscribers read from it. */

@@ -13,6 +13,8 @@ import { readsEventsOf } from './token-scope.js';
 
 /** How many numbers of the log one call looks at. */
 const LOOKED_AT = 5_000;
+/** Events read at a time: one may have a hundred kilobytes of data. */
+const PAGE = 200;
 
 /** Which past events of the log a pattern would have matched, newest first. */
 export interface PatternTest {
@@ -32,14 +34,15 @@ export async function testEventPattern(
   page: { first: number; after?: string | null | undefined },
 ): Promise<PatternTest> {
   assertCan(ctx.viewer, 'domain:change-routes', { type: 'Domain', id: domainId });
-  const { domain, events, lowest, first } = await readPast(ctx, domainId, beforeOf(page.after));
+  const { domain, end, first } = await readBounds(ctx, domainId, beforeOf(page.after));
   checkPattern(ctx.mesh, domain, pattern as Record<string, unknown>);
   const ofRule = effectivePattern(ctx.mesh, domain, pattern);
   const wanted = readPattern(ofRule);
+  const lowest = end > LOOKED_AT ? end - BigInt(LOOKED_AT) : 1n;
   const found: LogEvent[] = [];
   let examined = 0;
   let last = lowest;
-  for (const event of events) {
+  for await (const event of eventsBelow(ctx, { domainId, end, lowest })) {
     examined += 1;
     if (!readsEventsOf(ctx.viewer, event.subject.type)) continue;
     if (!matchesPattern(wanted, envelopeOf(ctx, domain, event))) continue;
@@ -61,21 +64,30 @@ function beforeOf(after: string | null | undefined): bigint | null {
   return BigInt(after);
 }
 
-type Past = Partial<EventRow> & { domainName: string; lowest: bigint; first: bigint | null };
-
-/** The domain's events among the numbers below `before`, newest first; `lowest` is where the look ended. One statement. */
-async function readPast({ db }: Context, domainId: string, before: bigint | null) {
-  const rows = await db.$queryRaw<Past[]>`
-    WITH look AS (SELECT d."id", d."name", (SELECT min("seq") FROM "Event") AS "first",
-        least(coalesce(${before}::bigint, h."seq" + 1), h."seq" + 1) AS "end" FROM "EventHead" h, "Domain" d WHERE d."id" = ${domainId}::uuid)
-    SELECT look."name" AS "domainName", look."first", greatest(look."end" - ${LOOKED_AT}::bigint, 1) AS "lowest", e.*
-    FROM look LEFT JOIN LATERAL (SELECT ${Prisma.raw(EVENT_COLUMNS)} FROM "Event" WHERE "seq" < look."end" AND "seq" >= look."end" - ${LOOKED_AT}::bigint
-      AND ("audiencePublic" OR look."id" = ANY ("audienceDomains"))) e ON true ORDER BY e."seq" DESC`;
+/** The domain's name, and between which numbers of the log there is something to look at; those looked at are below `end`. */
+async function readBounds({ db }: Context, domainId: string, before: bigint | null) {
+  const rows = await db.$queryRaw<{ name: string; first: bigint | null; end: bigint }[]>`
+    SELECT d."name", (SELECT min("seq") FROM "Event") AS "first", least(coalesce(${before}::bigint, h."seq" + 1), h."seq" + 1) AS "end"
+    FROM "EventHead" h, "Domain" d WHERE d."id" = ${domainId}::uuid`;
   const [row] = rows;
   if (row === undefined) throw notFound('The domain');
-  const { domainName: name, lowest, first } = row;
-  const events = rows.filter((one): one is Past & EventRow => one.seq !== null).map(toLogEvent);
-  return { domain: { id: domainId, name }, events, lowest, first };
+  const { name, first, end } = row;
+  return { domain: { id: domainId, name }, first, end };
+}
+
+/** The domain's events from `lowest` to below `end`, newest first; reads on only while they are asked for, a page by one statement. */
+async function* eventsBelow(
+  { db }: Context,
+  { domainId, end, lowest }: { domainId: string; end: bigint; lowest: bigint },
+): AsyncGenerator<LogEvent, void> {
+  for (let before = end; ; ) {
+    const rows = await db.$queryRaw<EventRow[]>`
+      SELECT ${Prisma.raw(EVENT_COLUMNS)} FROM "Event" WHERE "seq" < ${before} AND "seq" >= ${lowest}
+        AND ("audiencePublic" OR ${domainId}::uuid = ANY ("audienceDomains")) ORDER BY "seq" DESC LIMIT ${PAGE}`;
+    yield* rows.map(toLogEvent);
+    if (rows.length < PAGE) return;
+    before = BigInt(rows.at(-1)!.seq);
+  }
 }
 
 /** The event as it stands on the central bus (EventBridge user guide, event structure). */
