@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient } from 'graphql-sse';
@@ -107,19 +108,24 @@ describe('subscriptions over server-sent events', () => {
   });
 
   it('leave nothing behind of clients who go while they are signed in', async () => {
-    const slow = await startFront({ signInMs: 100 });
+    const slow = await startFront({ signInMs: 200 });
+    const { host, port } = new URL(slow.url);
     const body = JSON.stringify({ query: 'subscription { count(to: 0) }' });
     const headers = { accept: 'text/event-stream', 'content-type': 'application/json', authorization: 'Bearer alice' };
-    const head = Object.entries({ host: 'localhost', 'content-length': body.length, ...headers });
+    const head = Object.entries({ host, 'content-length': body.length, ...headers });
     const sent = `POST /graphql/stream HTTP/1.1\r\n${head.map(([name, value]) => `${name}: ${value}`).join('\r\n')}`;
-    for (let n = 0; n < 10; n += 1) {
-      const socket = connect(Number(new URL(slow.url).port), '127.0.0.1');
+    const sockets = Array.from({ length: 10 }, () => {
+      const socket = connect(Number(port), '127.0.0.1');
       socket.on('error', () => undefined);
       socket.write(`${sent}\r\n\r\n${body}`);
-      void sleep(20 + n * 10).then(() => socket.destroy());
-    }
-    // Some go while they are signed in, some a moment later.
-    await sleep(150);
+      return socket;
+    });
+    const [stays, ...go] = sockets;
+    await sleep(100);
+    for (const socket of go) socket.destroy();
+    await once(stays!, 'data');
+    await expect.poll(() => [slow.sessions, slow.streams.size]).toEqual([1, 1]);
+    stays?.destroy();
     await expect.poll(() => [slow.sessions, slow.streams.size]).toEqual([0, 0]);
   });
 
