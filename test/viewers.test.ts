@@ -9,7 +9,7 @@ const identity = {
   groups: [],
   admin: false,
   signIn: { kind: 'PERSONAL_ACCESS_TOKEN', tokenId: 'token', scopes: null, expiresAt: new Date(Date.now() + 60_000) },
-} as Partial<Identity> as Identity;
+} as unknown as Identity;
 
 test.each(['memberships', 'tokens'] as const)(
   'nobody is watched whose %s could not be read as he signed in',
@@ -21,7 +21,7 @@ test.each(['memberships', 'tokens'] as const)(
       if (down && of === what) throw new Error('terminating connection due to administrator command');
       return answer;
     };
-    const pool = { query: () => read('memberships', { rows: [] }) } as Partial<pg.Pool> as pg.Pool;
+    const pool = { query: () => read('memberships', { rows: [] }) } as unknown as pg.Pool;
     const viewers = createViewers(pool, { ownTokens: { live: () => read('tokens', new Set(['token'])) } });
     await expect(viewers.watch(identity)).rejects.toThrow('terminating connection');
     down = false;

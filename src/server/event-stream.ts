@@ -137,9 +137,9 @@ async function startStream(starting: Starting): Promise<FastifyReply> {
 }
 
 /** He went before his stream began: nothing more will say so, and nobody is to be answered. */
-async function leave({ reply, session }: Starting, source?: AsyncGenerator<unknown>): Promise<FastifyReply> {
+async function leave({ reply, session }: Starting, source?: AsyncIterable<unknown>): Promise<FastifyReply> {
   session.close();
-  await source?.return(undefined);
+  await source?.[Symbol.asyncIterator]().return?.();
   return reply.hijack();
 }
 
