@@ -341,19 +341,23 @@ describe('testing a pattern', () => {
   });
 
   test('finds what lies many pages back', async () => {
-    await database.query(
-      `INSERT INTO "EventPending" ("id", "type", "version", "subjectType", "subjectId", "subject", "audiencePublic", "audienceDomains",
-         "audienceSubjects", "actor", "correlationId", "occurredAt", "data", "canonical")
-       SELECT gen_random_uuid(), 'DataProductUpdated', 1, 'DataProduct', gen_random_uuid(),
-         '{"type":"DataProduct","id":"x","name":"o","domain":null}', true, '{}', '{}',
-         '{"kind":"SYSTEM","subject":"meshgate","name":null,"tokenId":null,"address":null}', 'c', now(),
-         jsonb_build_object('changed', '[]'::jsonb, 'note', 'past ' || n), '{}' FROM generate_series(1, 450) n`,
-    );
-    const ask = async (note: string) => {
-      const pattern = { detail: { data: { note: [note] } } };
+    const text = await happen(flows.beta, owner);
+    const ask = async (description: string) => {
+      const pattern = { detail: { data: { after: { description: [description] } } } };
       return (await owner(TestPattern, { domain: flows.beta.id, pattern, first: 1, after: null })).testEventPattern;
     };
-    await until('all are numbered', async () => ((await ask('past 450')).events.length === 1 ? true : undefined));
+    const isNumbered = (description: string) =>
+      until('it is numbered', async () => ((await ask(description)).events.length === 1 ? true : undefined));
+    await isNumbered(text);
+    const columns = `"type", "version", "subjectType", "subjectId", "subject", "domainId", "audiencePublic", "audienceDomains",
+      "audienceSubjects", "actor", "correlationId", "occurredAt", "canonical"`;
+    await database.query(
+      `INSERT INTO "EventPending" (${columns}, "id", "data")
+       SELECT ${columns}, gen_random_uuid(), jsonb_set("data", '{after,description}', to_jsonb('past ' || n))
+       FROM "Event", generate_series(1, 450) n WHERE "data" #>> '{after,description}' = $1 ORDER BY n`,
+      [text],
+    );
+    await isNumbered('past 450');
     const oldest = await ask('past 1');
     expect(oldest.events).toHaveLength(1);
     expect(oldest.examined).toBeGreaterThanOrEqual(450);
