@@ -107,7 +107,7 @@ describe('with no rule of governance before it, Postgres lets be written', () =>
     });
   }
 
-  test.each(['ReceivedEvent', 'QuarantinedEvent'])('nobody forget a %s before its time', async (table) => {
+  test.each(['ReceivedEvent', 'QuarantinedEvent'])('nobody forgets a %s before its time', async (table) => {
     for (const who of WHO) expect(await writeAs(mesh.database.pool, who, [`DELETE FROM "${table}"`]), who).toBe(0);
   });
 });
