@@ -108,6 +108,21 @@ describe("a plan's digest", () => {
     });
   });
 
+  test('is another when other approvals are needed', async () => {
+    await mesh.asOwner(`INSERT INTO "DomainMember" ("id", "domainId", "subject", "role", "createdBy")
+      SELECT gen_random_uuid(), "id", 'nora', 'STEWARD', 'admin' FROM "Domain" WHERE "name" = 'sales'`);
+    const source = `forbid (principal, action == Action::"approve", resource in Domain::"sales") unless { principal == User::"nora" };`;
+    await during(source, async () => {
+      const { id, approvals } = await mesh.asked(await mesh.product('INTERNAL'));
+      expect(approvals.required).toEqual([{ owners: 0, stewards: 1 }]);
+      const { digest: planDigest } = await planOf(id);
+      await mesh.asOwner(`UPDATE "DomainMember" SET "role" = 'OWNER' WHERE "subject" = 'nora'`);
+      expect((await planOf(id)).digest).not.toBe(planDigest);
+      expect(await mesh.approve({ subject: 'nora' }, id, { planDigest })).toMatchObject({ code: 'STATE' });
+      expect(await mesh.approve({ subject: 'nora' }, id)).toMatchObject({ accessRequest: { status: 'APPROVED' } });
+    });
+  });
+
   test('is another for another end, and the same an hour later', async () => {
     const product = await mesh.product('INTERNAL');
     const principals = [`arn:aws:iam::${'3'.repeat(12)}:role/same`];

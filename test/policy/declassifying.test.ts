@@ -75,6 +75,13 @@ describe('what was dropped and comes back is what it was', () => {
       'a table',
       (name) => [[table(`${name}_other`, [ID])], [table(`${name}_other`, [ID]), ...tableOf(name, [ID, UNMARKED])]],
     ],
+    [
+      'a table at another place',
+      (name) => [
+        [table(`${name}_other`, [ID])],
+        [table(`${name}_other`, [ID]), table(`${name}_rows`, [ID, UNMARKED], `${name}-moved`)],
+      ],
+    ],
     ['a table under another name, at once', (name) => [[table(`${name}_new`, [ID, UNMARKED], name)]]],
     [
       'a table under another name, later',
@@ -214,7 +221,9 @@ describe('one place belongs to one product', () => {
         mesh.publish('sales-steward', other),
       ]);
       expect(published.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
-      expect(published.find(({ status }) => status === 'rejected')).toMatchObject({ reason: { code: 'CONFLICT' } });
+      expect(published.find(({ status }) => status === 'rejected')).toMatchObject({
+        reason: { code: 'CONFLICT', message: expect.stringContaining('are those of the product') },
+      });
     }
   });
 });
