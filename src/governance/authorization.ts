@@ -1,5 +1,5 @@
 import type { DataProductStatus, DomainRole } from '../generated/prisma/client.js';
-import type { Deputyship, Viewer } from './context.js';
+import type { Deputyship, SignIn, Viewer } from './context.js';
 import { forbidden, notFound } from './error.js';
 import { refusalOf, tokenAllows } from './token-scope.js';
 
@@ -224,8 +224,25 @@ export const ACTIONS = Object.keys(RULES) as Action[];
 /** Whether the viewer may do this to that: the `viewerCan...` fields. Says nothing about the state that the object is in. */
 export function can<A extends Action>(viewer: Viewer, action: A, subject: SubjectOf<A>): boolean {
   const { may } = RULES[action] as unknown as { may: (viewer: Viewer, subject: SubjectOf<A>) => boolean };
-  return tokenAllows(viewer, action) && may(viewer, subject);
+  return tokenAllows(viewer, action) && isAllowedTo(viewer, action) && may(viewer, subject);
 }
+
+/** What people alone decide: else who runs a machine, or made its secret, would be two people. */
+const OF_PEOPLE: ReadonlySet<Action> = new Set([
+  'access-request:approve',
+  'access-request:reject',
+  'data-product:declassify',
+  'policy:draft',
+  'policy:activate',
+]);
+
+/** Whether a sign-in is somebody's own, by an issuer for people or by a token of his. */
+export function isPerson({ kind }: Pick<SignIn, 'kind'>): boolean {
+  return kind === 'PERSON' || kind === 'PERSONAL_ACCESS_TOKEN';
+}
+
+/** Whether the sort of sign-in stands against the action: machines decide nothing. */
+const isAllowedTo = ({ signIn }: Viewer, action: Action): boolean => isPerson(signIn) || !OF_PEOPLE.has(action);
 
 /** The action that seeing a subject is; the mesh itself hides from nobody. */
 const SEEING = {
@@ -251,6 +268,7 @@ export function assertCan<A extends Action>(viewer: Viewer, action: A, subject: 
   if (action.endsWith(':read') || (seeing !== null && !can(viewer, seeing, subject as never)))
     throw notFound(NAMES[subject.type]);
   assertTokenAllows(viewer, action);
+  if (!isAllowedTo(viewer, action)) throw forbidden(PEOPLE_DECIDE);
   const decided = subject.type === 'Access' && subject.requestedBy === viewer.subject && DECISIONS.has(action);
   throw forbidden(
     decided ? 'Nobody decides his own request: ask another owner or steward of the domain.' : REFUSALS[action],
@@ -322,6 +340,7 @@ const NAMES: Record<keyof Subjects, string> = {
   QuarantinedEvent: 'The event',
 };
 
+const PEOPLE_DECIDE = 'People decide this: neither a service account nor another machine does; sign in as a person.';
 const DOMAIN_STEERS = "only owners and stewards of the product's domain and platform admins may.";
 const DECIDERS =
   "only owners and stewards of the product's domain, deputies of those who did not ask for it, and platform admins may.";

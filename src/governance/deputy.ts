@@ -11,6 +11,7 @@ import {
 } from './deputy.input.js';
 import { conflict, invalid, notFound } from './error.js';
 import { globalId } from './global-id.js';
+import { isOfMachines } from './machine.js';
 import { databaseNow, domainSubject, lockDomain, readDomain } from './rows.js';
 import { inTransaction, mutate, type Tx } from './transaction.js';
 import { read } from './validation.js';
@@ -49,11 +50,10 @@ function spanOf({ from, until }: { from?: Date | null | undefined; until: Date }
 }
 
 /** Machines decide nothing; the database refuses those that it knows too. */
-async function refuseMachine({ machineIssuers }: Context, tx: Tx, deputy: string): Promise<void> {
-  const prefixes = [...machineIssuers.values()].filter((prefix) => prefix !== '');
+async function refuseMachine(ctx: Context, tx: Tx, deputy: string): Promise<void> {
   const isMachine =
     deputy === SYSTEM_ACTOR.subject ||
-    prefixes.some((prefix) => deputy.startsWith(prefix)) ||
+    isOfMachines(ctx, deputy) ||
     (await tx.serviceAccount.findFirst({ where: { subject: deputy }, select: { id: true } })) !== null;
   if (isMachine) throw invalid('deputy', 'deputy: people alone decide requests: name a person.');
 }

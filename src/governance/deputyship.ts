@@ -1,6 +1,6 @@
 import { Prisma } from '../generated/prisma/client.js';
 import { decidesHimself, deputyshipsFor, type Subjects } from './authorization.js';
-import type { Context, Deputyship, SignIn } from './context.js';
+import type { Context, Deputyship } from './context.js';
 import { forbidden } from './error.js';
 import type { Tx } from './transaction.js';
 
@@ -8,11 +8,6 @@ import type { Tx } from './transaction.js';
  * Deciding for somebody else. Who may do so now says the view `Deputyship`, by the database's clock and by what the other is now; it is
  * read with memberships, in the same statement.
  */
-
-/** Whether a sign-in is somebody's own: machines stand in for nobody. */
-export function isPerson({ kind }: Pick<SignIn, 'kind'>): boolean {
-  return kind === 'PERSON' || kind === 'PERSONAL_ACCESS_TOKEN';
-}
 
 /** For whom a subject may decide now, as a JSON list of `Deputyship`: an expression of a statement. */
 export function deputyshipsOf(subject: string): Prisma.Sql {

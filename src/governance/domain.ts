@@ -19,7 +19,8 @@ import {
   updateDomain as updateDomainInput,
 } from './domain.input.js';
 import { conflict, notFound } from './error.js';
-import { domainSubject, lockDomain, type ProductWithTables, readProducts, withContracts } from './rows.js';
+import { refuseUnboundMachines } from './machine.js';
+import { domainSubject, lockDomain, lockMember, type ProductWithTables, readProducts, withContracts } from './rows.js';
 import { mutate, type Tx } from './transaction.js';
 import { liesUnder, read } from './validation.js';
 
@@ -29,6 +30,7 @@ export async function registerDomain(ctx: Context, input: RegisterDomainInput): 
   const { row, owners } = newDomain(input, ctx.mesh);
   return mutate(ctx, { mutation: 'registerDomain', idempotencyKey: input.idempotencyKey, input }, async (tx) => {
     await refuseTaken(tx, row);
+    await refuseUnboundMachines(ctx, tx, { path: 'owners', subjects: owners });
     const domain = await tx.domain.create({ data: row });
     await tx.domainMember.createMany({
       data: owners.map((subject) => ({ domainId: domain.id, subject, role: 'OWNER', createdBy: ctx.viewer.subject })),
@@ -154,8 +156,10 @@ async function lockStanding(tx: Tx, { id }: Domain): Promise<ProductWithTables[]
 export async function addDomainMember(ctx: Context, input: AddDomainMemberInput): Promise<{ domainId: string }> {
   const { domain: domainId, subject, role } = read(addDomainMemberInput, input);
   return mutate(ctx, { mutation: 'addDomainMember', idempotencyKey: input.idempotencyKey, input }, async (tx) => {
+    await lockMember(tx, { domainId, subject });
     const domain = await lockDomain(tx, domainId);
     assertCan(ctx.viewer, 'domain:change-members', domainSubject(domain));
+    await refuseUnboundMachines(ctx, tx, { path: 'subject', subjects: [subject] });
     const member = await tx.domainMember.findUnique({ where: { domainId_subject: { domainId, subject } } });
     if (member?.role === role) return { ids: { domainId } };
     if (member?.role === 'OWNER') await refuseLastOwner(tx, domain);
@@ -173,6 +177,7 @@ export async function addDomainMember(ctx: Context, input: AddDomainMemberInput)
 export async function removeDomainMember(ctx: Context, input: RemoveDomainMemberInput): Promise<{ domainId: string }> {
   const { domain: domainId, subject } = read(removeDomainMemberInput, input);
   return mutate(ctx, { mutation: 'removeDomainMember', idempotencyKey: input.idempotencyKey, input }, async (tx) => {
+    await lockMember(tx, { domainId, subject });
     const domain = await lockDomain(tx, domainId);
     assertCan(ctx.viewer, 'domain:change-members', domainSubject(domain));
     const member = await tx.domainMember.findUnique({ where: { domainId_subject: { domainId, subject } } });

@@ -122,7 +122,7 @@ function approverAmong(ctx: Context, { judged, product, consumer, capacities }: 
   const [first] = allowed;
   if (first === undefined) {
     throw forbidden(
-      'People decide: neither a service account, nor who registered the one that asks, nor a deputy for either.',
+      'People decide: neither a service account, nor who made the one that asks or a secret of it, nor a deputy for either.',
     );
   }
   if (allowed.length === 1) return first;

@@ -26,7 +26,7 @@ export interface Judging {
   engine: PolicyEngine;
   slice: PolicySlice;
   facts: AccessFacts;
-  /** Whose approval counts for nothing, whatever his role: machines, and who registered the one that asks. */
+  /** Whose approval counts for nothing, whatever his role: machines, and who made the one that asks. */
   barred?: ReadonlySet<string>;
   /** Who could approve it: those alone whom policies may name, which invented people are not. */
   deciders?: readonly Approver[];

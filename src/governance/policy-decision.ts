@@ -75,7 +75,8 @@ const READS: readonly Permission[] = ['SELECT', 'DESCRIBE'];
  * policy permits it for PUBLIC data alone, and to nobody who drafted or activated it: else who steers a domain could grant himself.
  */
 export function grantedAtOnce({ engine, slice, facts }: Judging): Answer {
-  const { permissions, grantTo, requester, registrant } = facts;
+  const { permissions, grantTo, requester, makers = [] } = facts;
+  const askers = [requester.subject, ...makers];
   if (grantTo !== 'PRINCIPALS' || !permissions.every((permission) => READS.includes(permission))) return UNANSWERED;
   const answer = engine.ask(slice, askRequest(facts, 'autoApprove'));
   if (!answer.allowed) return answer;
@@ -83,7 +84,7 @@ export function grantedAtOnce({ engine, slice, facts }: Judging): Answer {
   const counted = answer.determining.filter((name) => {
     const policy = slice.statements.get(name)?.policy;
     if (policy === undefined || policy.domain === null) return policy !== undefined;
-    return open && !policy.authors.some((author) => author === requester.subject || author === registrant);
+    return open && !policy.authors.some((author) => askers.includes(author));
   });
   return { ...answer, allowed: counted.length > 0, determining: counted };
 }

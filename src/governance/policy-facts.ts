@@ -36,8 +36,8 @@ export interface ColumnFacts {
 /** What policies judge of a request: they are asked about this and nothing else, so it can be judged again by others. */
 export interface AccessFacts {
   requester: PersonFacts;
-  /** Who registered the requester, where that is a service account. */
-  registrant?: string | null;
+  /** Who registered the requester or made a secret of it, where that is a service account. */
+  makers?: string[];
   product: ProductFacts;
   /** The slug of the domain that asks. */
   consumer: string;

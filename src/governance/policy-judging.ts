@@ -11,6 +11,7 @@ import { holdPolicies, sliceOf } from './policy-slice.js';
 import {
   barredFrom,
   type JudgingContext,
+  madeBy,
   personOf,
   readSurroundings,
   type Surroundings,
@@ -44,7 +45,7 @@ export interface Judged {
   lapsed: Approver[];
   /** Those who could approve it, as far as is known: platform admins are where a policy names them. */
   deciders: Approver[];
-  /** Whose approval counts for nothing: who asks, or asked for the access that would be extended; machines, and who registered the one that asks. */
+  /** Whose approval counts for nothing: who asks, or asked for the access that would be extended; machines, and who made the one that asks. */
   barred: ReadonlySet<string>;
   /** The earliest end that an approval set. */
   approvedUntil: Date | null;
@@ -96,7 +97,7 @@ function factsOf(ctx: JudgingContext, read: Surroundings, each: ToJudge): Access
   const admin = ownAdmin || (request.id !== null && read.admins.includes(request.id));
   return {
     requester: personOf(read, { subject: request.requestedBy, admin }, each),
-    registrant: read.machines.find(({ subject }) => subject === request.requestedBy)?.registrant ?? null,
+    makers: madeBy(read, [request.requestedBy]),
     product: productFacts(product, read.contracts[product.id] ?? null),
     consumer: consumer.name,
     ...{ purpose: request.purpose, namedPurpose: request.namedPurpose },

@@ -22,8 +22,7 @@ export const activeVersions = (domainIds: string[]): Prisma.Sql => Prisma.sql`(
   SELECT coalesce(jsonb_agg(jsonb_build_object('policyId', p."id", 'name', p."name", 'domainId', p."domainId", 'domain', d."name",
     'number', v."number", 'source', v."source", 'digest', v."digest", 'authors', (
       SELECT jsonb_agg(DISTINCT a) FROM (
-        SELECT unnest(ARRAY[v."createdBy", v."activatedBy"])
-        UNION SELECT s."createdBy" FROM "ServiceAccount" s WHERE s."subject" IN (v."createdBy", v."activatedBy")
+        SELECT unnest(ARRAY[v."createdBy", v."activatedBy"] || makers_of(v."createdBy") || makers_of(v."activatedBy"))
       ) authors (a) WHERE a IS NOT NULL))), '[]')
   FROM "PolicyVersion" v JOIN "Policy" p ON p."id" = v."policyId" LEFT JOIN "Domain" d ON d."id" = p."domainId"
   WHERE v."status" = 'ACTIVE' AND (p."domainId" IS NULL OR p."domainId" = ANY (${domainIds}::uuid[])))`;

@@ -32,23 +32,23 @@ export interface Surroundings {
   /** Requests that were asked by platform admins. */
   admins: string[];
   members: { subject: string; domainId: string; role: DomainRole }[];
-  /** Service accounts among those who ask and decide; `removed` ones are no members any more. */
-  machines: { subject: string; registrant: string; removed: boolean }[];
+  /** Service accounts among those who ask and decide, also removed ones, with those who registered them or made secrets of theirs. */
+  machines: { subject: string; makers: string[] }[];
   /** Who asked for the grants that other ends are asked of, and their ends. */
   extended: { grantId: string; requestedBy: string; expiresAt: string | null }[];
 }
 
-/** Who asks; machines; who registered the one that asks; and of another end, the same of who asked for the grant. */
-export function barredFrom({ machines, extended }: Surroundings, request: Concerned['request']): ReadonlySet<string> {
+/** Who made these, where they are machines: whoever knows a secret may be who asks. */
+export const madeBy = ({ machines }: Surroundings, subjects: string[]): string[] =>
+  machines.flatMap(({ subject, makers }) => (subjects.includes(subject) ? makers : []));
+
+/** Who asks; machines; who made the one that asks; and of another end, the same of who asked for the grant. */
+export function barredFrom(read: Surroundings, request: Concerned['request']): ReadonlySet<string> {
   const askers = [
     request.requestedBy,
-    ...extended.flatMap(({ grantId, requestedBy }) => (grantId === request.extendsId ? [requestedBy] : [])),
+    ...read.extended.flatMap(({ grantId, requestedBy }) => (grantId === request.extendsId ? [requestedBy] : [])),
   ];
-  return new Set([
-    ...askers,
-    ...machines.filter(({ removed }) => !removed).map(({ subject }) => subject),
-    ...machines.filter(({ subject }) => askers.includes(subject)).map(({ registrant }) => registrant),
-  ]);
+  return new Set([...askers, ...read.machines.map(({ subject }) => subject), ...madeBy(read, askers)]);
 }
 
 /** Reads what judging takes besides the requests: one statement, however many they are. */
@@ -77,7 +77,7 @@ export async function readSurroundings(ctx: JudgingContext, tx: Tx, all: Concern
     ), deciders AS (
       SELECT "subject" FROM "DomainMember" WHERE "domainId" = ANY (${owning}::uuid[]) AND "role" IN ('OWNER', 'STEWARD')
     ), machines AS (
-      SELECT s."subject", s."createdBy" AS "registrant", s."removedAt" IS NOT NULL AS "removed" FROM "ServiceAccount" s
+      SELECT DISTINCT s."subject", makers_of(s."subject") AS "makers" FROM "ServiceAccount" s
       WHERE s."subject" = ANY (${subjects}::text[]) OR s."subject" IN (SELECT "subject" FROM behind)
         OR s."subject" IN (SELECT "requestedBy" FROM extended) OR s."subject" IN (SELECT "subject" FROM deciders)
     )

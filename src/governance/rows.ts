@@ -6,7 +6,7 @@ import type { Tx } from './transaction.js';
 import { LIVE } from './transitions.js';
 
 /**
- * Locked reads. Order everywhere: request, grant, product, then resources by identity, then EventPending. NO KEY UPDATE excludes other
+ * Locked reads. Order everywhere: member, domain, request, grant, product, then resources by identity, then EventPending. NO KEY UPDATE excludes other
  * writers of the row, yet lets foreign keys point at it.
  */
 
@@ -56,6 +56,18 @@ export async function readDomain(tx: Tx, id: string): Promise<Domain> {
   const domain = await tx.domain.findUnique({ where: { id } });
   if (domain === null) throw notFound('The domain');
   return domain;
+}
+
+/**
+ * Locks a membership, where there is one, before the domain: what the member does is held by his memberships and may wait for the domain,
+ * so the other order would be a deadlock.
+ */
+export async function lockMember(
+  tx: Tx,
+  { domainId, subject }: { domainId: string; subject: string },
+): Promise<void> {
+  await tx.$queryRaw`
+    SELECT 1 FROM "DomainMember" WHERE "domainId" = ${domainId}::uuid AND "subject" = ${subject} FOR NO KEY UPDATE`;
 }
 
 export async function lockDomain(tx: Tx, id: string): Promise<Domain> {

@@ -14,7 +14,7 @@ const SCOPE_OF: Record<Action, NeededScope> = {
   'domain:register': INTERACTIVE,
   'domain:read': 'CATALOGUE_READ',
   'domain:read-members': 'CATALOGUE_READ',
-  'domain:change-members': 'DOMAIN_WRITE',
+  'domain:change-members': INTERACTIVE,
   'domain:update': 'DOMAIN_WRITE',
   'domain:update-role': INTERACTIVE,
   'domain:read-setup': 'DOMAIN_WRITE',

@@ -4,7 +4,8 @@ import { SYSTEM_ACTOR } from '../events/types.js';
 import type { DomainRole, Prisma, PrismaClient } from '../generated/prisma/client.js';
 import type { LaneKey } from '../provisioning/lane.js';
 import type { Context, Deputyship } from './context.js';
-import { deputyshipsOf, isPerson } from './deputyship.js';
+import { isPerson } from './authorization.js';
+import { deputyshipsOf } from './deputyship.js';
 import { conflict } from './error.js';
 
 /** A transaction of the business: what every rule is given to read and write with. */
@@ -59,17 +60,23 @@ export async function mutate<Ids extends Record<string, string>>(
 
 /**
  * Acts for the viewer as he is now: what was read of his memberships before may be a second old, and a removal that was answered
- * must hold in every process. Postgres is told in the same statement for whom is written: its own rules refuse what ours forget.
+ * must hold in every process. So they are held until the transaction ends: who removes him comes before, or waits for what he does. A
+ * machine is a member as a service account, or not at all. Postgres is told in the same statement for whom is written: its own rules
+ * refuse what ours forget.
  */
 async function act<T>(ctx: Context, tx: Tx, action: (tx: Tx) => Promise<T>): Promise<T> {
-  const { subject, admin } = ctx.viewer;
+  const { subject, admin, signIn } = ctx.viewer;
   const [read] = await tx.$queryRaw<Read[]>`
+    WITH held AS MATERIALIZED (
+      SELECT "domainId", "role" FROM "DomainMember" WHERE "subject" = ${subject} AND NOT is_removed_machine(${subject})
+        AND (${signIn.kind !== 'MACHINE'} OR EXISTS (SELECT FROM "ServiceAccount" s WHERE s."subject" = ${subject}))
+      FOR SHARE)
     SELECT set_config('meshgate.subject', ${subject}, true), set_config('meshgate.authority', ${admin ? 'ADMIN' : 'MEMBER'}, true),
-      (SELECT coalesce(json_agg(json_build_object('domainId', "domainId", 'role', "role")), '[]')
-        FROM "DomainMember" WHERE "subject" = ${subject}) AS "memberships", ${deputyshipsOf(subject)} AS "deputyships"`;
+      (SELECT coalesce(json_agg(json_build_object('domainId', "domainId", 'role', "role")), '[]') FROM held) AS "memberships",
+      ${deputyshipsOf(subject)} AS "deputyships"`;
   const rows = read?.memberships ?? [];
   const memberships = new Map(rows.map(({ domainId, role }) => [domainId, role]));
-  const deputyships = isPerson(ctx.viewer.signIn) ? (read?.deputyships ?? []) : [];
+  const deputyships = isPerson(signIn) ? (read?.deputyships ?? []) : [];
   ctx.viewer = { ...ctx.viewer, memberships, deputyships };
   return action(tx);
 }

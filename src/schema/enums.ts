@@ -105,7 +105,7 @@ describe(TokenScope, 'TokenScope', 'What a token is good for, as far as its hold
   ACCESS_REQUEST: 'Ask for access, take a request back, talk about it, ask for a later end.',
   ACCESS_DECIDE: 'Approve, reject and revoke.',
   PRODUCT_WRITE: 'Register, change, publish and retire products, import and activate contracts.',
-  DOMAIN_WRITE: 'Change domains and their members; read what only owners read.',
+  DOMAIN_WRITE: 'Change domains, but not their members; read what only owners read.',
   RESOURCE_READ: 'Read AWS objects, foreign grants and their events.',
   RESOURCE_WRITE: 'Retry AWS objects, take them over, accept what differs.',
 });

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import type { DomainRole } from '../generated/prisma/client.js';
 import type { Deputyship, SignIn, Viewer } from '../governance/context.js';
-import { isPerson } from '../governance/deputyship.js';
+import { isPerson } from '../governance/authorization.js';
 import type { Identity } from './authenticate.js';
 import type { OwnTokens } from './own-token.js';
 
@@ -209,7 +209,7 @@ interface Reading {
 }
 
 const STANDING = `SELECT "subject", "domainId", "role", NULL::uuid AS "id", NULL AS "standsInFor", NULL::float8 AS "startsIn", NULL::float8 AS "endsIn"
-  FROM "DomainMember" WHERE "subject" = ANY ($1)
+  FROM "DomainMember" WHERE "subject" = ANY ($1) AND NOT is_removed_machine("subject")
   UNION ALL SELECT "deputy", "domainId", "role", "id", "standsInFor", "startsIn", "endsIn" FROM "Deputyship" WHERE "deputy" = ANY ($1)`;
 
 /** Memberships and deputyships of several, in one statement. */
