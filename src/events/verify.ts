@@ -78,22 +78,33 @@ export async function verifyChain(
 const least = (one: bigint, ...others: (bigint | undefined)[]): bigint =>
   others.reduce<bigint>((so, other) => (other !== undefined && other < so ? other : so), one);
 
+/** Those of the anchors that the log was held to: the others are of numbers that were not verified. */
+export function anchorsCompared(
+  anchors: readonly Anchor[],
+  { first, verdict }: { first: bigint; verdict: ChainVerdict },
+): Anchor[] {
+  return anchors.filter(({ seq }) => first <= seq && seq <= verdict.head);
+}
+
 /** What one call verified, and where to go on: null at the end of what was asked for, and after a bad number. */
 export interface VerifiedPart {
   verdict: ChainVerdict;
+  /** The numbers of the anchors that this part was held to. */
+  compared: bigint[];
   next: bigint | null;
 }
 
 /** Verifies ten thousand numbers at most, so that no request takes long. */
 export async function verifyPart(
   pool: Pool,
-  { from, to, anchors }: Verification,
+  { from, to, anchors = [] }: Verification,
   most = 10_000n,
 ): Promise<VerifiedPart> {
   const first = from ?? (await firstExpected(pool));
   const verdict = await verifyChain(pool, { from: first, to, anchors, most });
   const full = verdict.ok && verdict.head === first + most - 1n && (to === undefined || to > verdict.head);
-  return { verdict, next: full ? first + most : null };
+  const compared = anchorsCompared(anchors, { first, verdict }).map(({ seq }) => seq);
+  return { verdict, compared, next: full ? first + most : null };
 }
 
 function isIntact(row: ChainedRow, previous: Buffer): boolean {

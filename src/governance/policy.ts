@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { PolicyVersion, Prisma } from '../generated/prisma/client.js';
 import { announcePolicy } from './announce.js';
 import { assertCan, type Subjects } from './authorization.js';
-import { MOST_STATEMENTS, readSource } from './cedar/source.js';
+import { mostStatements, readSource } from './cedar/source.js';
 import type { Context } from './context.js';
 import { conflict, notFound, wrongState } from './error.js';
 import {
@@ -124,21 +124,19 @@ async function supersede(ctx: Context, tx: Tx, { id, status }: PolicyVersion): P
   });
 }
 
-/** All policies are held, so that what is counted stays. */
+/** All policies are held, so that what is counted stays. The mesh and each domain have their own share: none can use up another's. */
 async function refuseTooMany(tx: Tx, { policy, statements }: { policy: PolicyRow; statements: number }): Promise<void> {
-  const [row] = await tx.$queryRaw<{ most: number }[]>`
-    WITH active AS (
-      SELECT p."domainId", v."statements" FROM "PolicyVersion" v JOIN "Policy" p ON p."id" = v."policyId" WHERE v."status" = 'ACTIVE'
-    ), own AS (
-      SELECT sum("statements") AS statements FROM active WHERE "domainId" IS NOT NULL
-        AND (${policy.domainId}::uuid IS NULL OR "domainId" = ${policy.domainId}::uuid) GROUP BY "domainId"
-    )
-    SELECT (coalesce((SELECT sum("statements") FROM active WHERE "domainId" IS NULL), 0)
-      + coalesce((SELECT max(statements) FROM own), 0))::int AS most`;
-  const total = (row?.most ?? 0) + statements;
-  if (total > MOST_STATEMENTS) {
+  const { domainId, domain } = policy;
+  const active = await tx.policyVersion.aggregate({
+    where: { status: 'ACTIVE', policy: { domainId } },
+    _sum: { statements: true },
+  });
+  const total = (active._sum.statements ?? 0) + statements;
+  const most = mostStatements(domain?.name ?? null);
+  if (total > most) {
+    const whose = domain === null ? 'The policies of the mesh' : `The policies of ${domain.name}`;
     throw conflict(
-      `The policies of the mesh and of a domain would have ${total} statements together; at most ${MOST_STATEMENTS} can decide: join some, or deactivate a policy.`,
+      `${whose} would have ${total} statements together; at most ${most} can decide: join some, or deactivate a policy.`,
     );
   }
 }

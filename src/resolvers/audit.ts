@@ -53,7 +53,7 @@ export class AuditResolver {
     const { from, to } = args;
     const anchors = args.anchors ?? [];
     if (anchors.length > 100) throw invalid('anchors', '`anchors` takes 100 at most.');
-    const { verdict, next } = await verifyLog({
+    const { verdict, compared, next } = await verifyLog({
       from: typeof from === 'string' ? numberOf('from', from) : undefined,
       to: typeof to === 'string' ? numberOf('to', to) : undefined,
       anchors: anchors.map(anchorOf),
@@ -63,6 +63,7 @@ export class AuditResolver {
       verifiedTo: String(verdict.head),
       firstBad: verdict.ok ? null : String(verdict.firstBad),
       fault: verdict.ok ? null : verdict.reason,
+      anchorsCompared: compared.map(String),
       next: next === null ? null : String(next),
     };
   }

@@ -149,6 +149,12 @@ export class AuditVerification {
   @Field(() => AuditFault as never, { nullable: true, description: 'What is wrong with it.' })
   fault!: AuditFault | null;
 
+  @Field(() => [String], {
+    description:
+      'The numbers of the anchors that this part was held to. One that no part names was compared with nothing: what it is of was archived, or is not in what was asked for.',
+  })
+  anchorsCompared!: string[];
+
   @Field(() => String, {
     nullable: true,
     description: 'Where to go on: give it as `from`. Null at the end of what was asked for.',

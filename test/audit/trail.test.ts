@@ -25,7 +25,7 @@ const Trail = graphql(`
 
 const Verify = graphql(`
   query VerifyAuditTrailOfTest($from: String, $to: String, $anchors: [AuditAnchorInput!]) {
-    verifyAuditTrail(from: $from, to: $to, anchors: $anchors) { intact verifiedTo firstBad fault next }
+    verifyAuditTrail(from: $from, to: $to, anchors: $anchors) { intact verifiedTo firstBad fault anchorsCompared next }
   }
 `);
 
@@ -171,11 +171,11 @@ describe('verifying it', () => {
   });
 
   test('finds it as it was written, and holds it to what was anchored', async () => {
-    const sound = { intact: true, verifiedTo: '6', firstBad: null, fault: null, next: null };
+    const sound = { intact: true, verifiedTo: '6', firstBad: null, fault: null, anchorsCompared: [], next: null };
     expect(await verify(ADMIN, {})).toEqual(sound);
     const [{ hash } = { hash: '' }] = (await api.as(ADMIN)(Trail, { first: 1 })).auditTrail.nodes;
     const anchored = (sequence: string, of: string) => verify(ADMIN, { anchors: [{ sequence, hash: of }] });
-    expect(await anchored('6', hash)).toEqual(sound);
+    expect(await anchored('6', hash)).toEqual({ ...sound, anchorsCompared: ['6'] });
     expect(await anchored('5', hash)).toMatchObject({
       intact: false,
       firstBad: '5',
@@ -206,5 +206,30 @@ describe('verifying it', () => {
     expect(all).toMatchObject({ intact: false, verifiedTo: '6', firstBad: '7', fault: 'CHANGED' });
     const part = await verify(ADMIN, { from: '3', to: '6' });
     expect(part).toMatchObject({ intact: true, verifiedTo: '6', next: null });
+  });
+
+  test('tells of what two domains share who did it, and with which token and from where only those whose affair it is', async () => {
+    const actor = { kind: 'USER', subject: 'ada', name: null, tokenId: 'jti-of-ada', address: '198.51.100.7' };
+    await api.query(
+      `INSERT INTO "EventPending" ("id", "type", "version", "subjectType", "subjectId", "subject", "domainId", "audiencePublic",
+        "audienceDomains", "audienceSubjects", "actor", "correlationId", "occurredAt", "data", "canonical")
+      SELECT gen_random_uuid(), 'AccessApproved', 1, 'AccessRequest', gen_random_uuid(), '{"type":"AccessRequest"}', min(c."id"::text)::uuid, false,
+        array_agg(f."id") || array_agg(c."id"), '{}', $1, 'shared', now(), '{"before":{},"after":{}}', '{}'
+      FROM "Domain" c, "Domain" f WHERE c."name" = 'commerce' AND f."name" = 'finance'`,
+      [JSON.stringify(actor)],
+    );
+    await numbered();
+    const actors = async (person: Person, filter: AuditFilter) => {
+      const { auditTrail } = await api.as(person)(Trail, { first: 5, filter });
+      return auditTrail.nodes.map((entry) => entry.actor);
+    };
+    const whole = { kind: 'USER', subject: 'ada', tokenId: 'jti-of-ada', address: '198.51.100.7' };
+    for (const person of [ADMIN, steward]) {
+      expect(await actors(person, { correlationId: 'shared' })).toEqual([whole]);
+      expect(await actors(person, { tokenId: 'jti-of-ada' })).toEqual([whole]);
+    }
+    const finance = ownerOf('finance');
+    expect(await actors(finance, { correlationId: 'shared' })).toEqual([{ ...whole, tokenId: null, address: null }]);
+    expect(await actors(finance, { tokenId: 'jti-of-ada' })).toEqual([]);
   });
 });

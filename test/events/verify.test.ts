@@ -1,6 +1,7 @@
 import fc from 'fast-check';
-import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Anchor, verifyChain, verifyPart } from '../../src/events/verify.js';
+import { type VerifyFlags, verifyAuditTrail } from '../../src/server/audit-commands.js';
 import { headReaches, openTestLog, someEvent, someEvents, type TestLog, write } from './log.js';
 
 const logs: TestLog[] = [];
@@ -45,6 +46,44 @@ test('whatever an event says, its hash can be recomputed', async () => {
   expect(await verifyChain(log.pool)).toEqual({ ok: true, head: 200n });
 });
 
+test('an anchor counts as compared by the part alone that it lies in', async () => {
+  await fill();
+  const hash = Buffer.alloc(32, 1);
+  for (const [from, to] of [
+    [5n, 20n],
+    [1n, 3n],
+  ] as const) {
+    const anchors = [{ seq: 4n, hash }];
+    expect(await verifyPart(log.pool, { from, to, anchors })).toMatchObject({ verdict: { ok: true }, compared: [] });
+  }
+  const { rows } = await log.pool.query<{ hash: Buffer }>('SELECT "hash" FROM "Event" WHERE "seq" = 4');
+  const anchors = [{ seq: 4n, hash: rows[0]?.hash ?? hash }];
+  expect(await verifyPart(log.pool, { anchors, to: 9n })).toMatchObject({ verdict: { ok: true }, compared: [4n] });
+});
+
+test('the command says which anchors it held the log to, and fails where it could not hold it to all', async () => {
+  await fill();
+  const { rows } = await log.pool.query<{ seq: string; hash: Buffer }>('SELECT "seq", "hash" FROM "Event" ORDER BY "seq"');
+  const anchor = rows.map(({ seq, hash }) => ({ seq: BigInt(seq), hash })).filter(({ seq }) => seq === 4n || seq === 9n);
+  const lost = { seq: 4n, hash: Buffer.alloc(32, 1) };
+  vi.stubEnv('DATABASE_URL', log.urls.serverUrl);
+  const told: string[] = [];
+  const verified = (flags: Partial<VerifyFlags>) =>
+    verifyAuditTrail({ anchor, ...flags }, (line) => told.push(line)).then((intact) => [intact, told.splice(0).join(' ')]);
+  try {
+    expect(await verified({})).toEqual([true, 'The audit trail is as it was written, up to number 40, and as it was anchored.']);
+    expect(await verified({ from: 5n })).toEqual([false, expect.stringMatching(/, and as it was anchored\. Not compared is what was anchored at 4: 5 to 40/)]);
+    for (const flags of [{ from: 5n, anchor: [lost] }, { to: 3n, anchor: [lost] }]) {
+      const [intact, text] = await verified(flags);
+      expect(intact).toBe(false);
+      expect(text).not.toContain('as it was anchored');
+    }
+    expect(await verified({ anchor: [lost] })).toEqual([false, expect.stringContaining('(ANCHOR)')]);
+  } finally {
+    vi.unstubAllEnvs();
+  }
+});
+
 test('a log is verified part by part, each going on where the one before has left off', async () => {
   await fill();
   const parts = [];
@@ -52,12 +91,13 @@ test('a log is verified part by part, each going on where the one before has lef
     parts.push(await verifyPart(log.pool, { from }, 15n));
   }
   expect(parts).toEqual([
-    { verdict: { ok: true, head: 15n }, next: 16n },
-    { verdict: { ok: true, head: 30n }, next: 31n },
-    { verdict: { ok: true, head: 40n }, next: null },
+    { verdict: { ok: true, head: 15n }, compared: [], next: 16n },
+    { verdict: { ok: true, head: 30n }, compared: [], next: 31n },
+    { verdict: { ok: true, head: 40n }, compared: [], next: null },
   ]);
   expect(await verifyPart(log.pool, { from: 16n, to: 30n }, 15n)).toEqual({
     verdict: { ok: true, head: 30n },
+    compared: [],
     next: null,
   });
   await tamper('DELETE FROM "Event" WHERE "seq" = 31');

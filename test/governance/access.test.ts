@@ -1,3 +1,4 @@
+import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { approveAccessRequest } from '../../src/governance/access-approval.js';
 import { revokeAccess } from '../../src/governance/access-grant.js';
@@ -134,9 +135,12 @@ test(`revoke racing the answer of AWS, ${PAIRS} pairs: nothing is granted after 
   for (let number = 0; number < PAIRS; number += 1) grants.push((await grant()).accessGrantId);
   await mesh.database.pool.query(`UPDATE "Resource" SET "status" = 'READY', "observedGeneration" = "generation"`);
   // The grants above are ACTIVE as soon as AWS has them; put them back to where a reconciler's answer still matters.
-  await mesh.change(`UPDATE "AccessGrant" SET "status" = 'PROVISIONING', "grantedAt" = NULL WHERE "id" = ANY ($1)`, [
+  const owner = new pg.Client({ connectionString: mesh.ownerUrl });
+  await owner.connect();
+  await owner.query(`UPDATE "AccessGrant" SET "status" = 'PROVISIONING', "grantedAt" = NULL WHERE "id" = ANY ($1)`, [
     grants,
   ]);
+  await owner.end();
   const before = (await mesh.events()).length;
   const ctx = await mesh.as('commerce-owner');
   // As many at once as there are connections: more would only wait for one.

@@ -205,12 +205,22 @@ describe('the life of a policy', () => {
     await mesh.deactivate(STEWARD, id);
   });
 
-  test('no more statements can decide together than are quick to evaluate', async () => {
-    const many = Array.from({ length: 40 }, () => 'permit (principal, action == Action::"publish", resource);').join(
-      '\n',
-    );
-    const id = idOf(await mesh.create(ADMIN, many));
-    expect(await mesh.activate(ADMIN, id)).toMatchObject({ code: 'CONFLICT', message: expect.stringContaining('50') });
+  test('no more statements can decide together than are quick to evaluate, and no domain takes the share of the mesh', async () => {
+    const many = (count: number, scope: string) =>
+      Array.from({ length: count }, () => `permit (principal, action == Action::"publish", resource${scope});`).join('\n');
+    const inSales = ' in Domain::"sales"';
+    const refused = (most: number) => ({ code: 'CONFLICT', message: expect.stringContaining(`at most ${most} `) });
+    const tooMany = idOf(await mesh.create(OWNER, many(21, inSales), mesh.sales));
+    expect(await mesh.activate(OWNER, tooMany)).toMatchObject(refused(20));
+    const full = idOf(await mesh.create(OWNER, many(20, inSales), mesh.sales));
+    expect(await mesh.activate(OWNER, full)).toMatchObject({ __typename: 'ActivatePolicyPayload' });
+    const one = idOf(await mesh.create(OWNER, many(1, inSales), mesh.sales));
+    expect(await mesh.activate(OWNER, one)).toMatchObject(refused(20));
+    const whole = idOf(await mesh.create(ADMIN, many(10, '')));
+    expect(await mesh.activate(ADMIN, whole)).toMatchObject({ __typename: 'ActivatePolicyPayload' });
+    expect(await mesh.activate(ADMIN, idOf(await mesh.create(ADMIN, many(10, ''))))).toMatchObject(refused(30));
+    await mesh.deactivate(OWNER, full);
+    await mesh.deactivate(ADMIN, whole);
   });
 });
 

@@ -19,7 +19,12 @@ export interface Statement {
 }
 
 /** Evaluation gets slow with the number of statements that may apply: at most so many of the mesh and one domain together. */
-export const MOST_STATEMENTS = 50;
+const MOST_STATEMENTS = 50;
+/** Of which a domain never takes the mesh's. */
+const OF_DOMAIN = 20;
+/** How many statements of the mesh (null), or of one domain, can decide together. */
+export const mostStatements = (domain: string | null): number =>
+  domain === null ? MOST_STATEMENTS - OF_DOMAIN : OF_DOMAIN;
 const MOST_CHARACTERS = 20_000;
 /** Cedar parses and evaluates by recursion: some 80 brackets or 100 operators within each other are more than its stack holds. */
 const MOST_NESTED = 40;

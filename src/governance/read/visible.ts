@@ -189,6 +189,11 @@ export function governedAudience(t: Sql, viewer: Viewer): Sql {
   return viewer.admin ? sql`true` : sql`${t}."audienceDomains" && ${governedIds(viewer)}::uuid[]`;
 }
 
+/** Whose affair an event is: it is about an object of a domain that the viewer steers. */
+export function governsEvent(t: Sql, viewer: Viewer): Sql {
+  return viewer.admin ? sql`true` : among(sql`${t}."domainId"`, governedIds(viewer));
+}
+
 /** As the object that it is on. */
 export function seesForeignGrant(t: Sql, viewer: Viewer): Sql {
   if (viewer.admin) return sql`true`;
