@@ -63,17 +63,33 @@ test('an anchor counts as compared by the part alone that it lies in', async () 
 
 test('the command says which anchors it held the log to, and fails where it could not hold it to all', async () => {
   await fill();
-  const { rows } = await log.pool.query<{ seq: string; hash: Buffer }>('SELECT "seq", "hash" FROM "Event" ORDER BY "seq"');
-  const anchor = rows.map(({ seq, hash }) => ({ seq: BigInt(seq), hash })).filter(({ seq }) => seq === 4n || seq === 9n);
+  const { rows } = await log.pool.query<{ seq: string; hash: Buffer }>(
+    'SELECT "seq", "hash" FROM "Event" ORDER BY "seq"',
+  );
+  const anchor = rows
+    .map(({ seq, hash }) => ({ seq: BigInt(seq), hash }))
+    .filter(({ seq }) => seq === 4n || seq === 9n);
   const lost = { seq: 4n, hash: Buffer.alloc(32, 1) };
   vi.stubEnv('DATABASE_URL', log.urls.serverUrl);
   const told: string[] = [];
   const verified = (flags: Partial<VerifyFlags>) =>
-    verifyAuditTrail({ anchor, ...flags }, (line) => told.push(line)).then((intact) => [intact, told.splice(0).join(' ')]);
+    verifyAuditTrail({ anchor, ...flags }, (line) => told.push(line)).then((intact) => [
+      intact,
+      told.splice(0).join(' '),
+    ]);
   try {
-    expect(await verified({})).toEqual([true, 'The audit trail is as it was written, up to number 40, and as it was anchored.']);
-    expect(await verified({ from: 5n })).toEqual([false, expect.stringMatching(/, and as it was anchored\. Not compared is what was anchored at 4: 5 to 40/)]);
-    for (const flags of [{ from: 5n, anchor: [lost] }, { to: 3n, anchor: [lost] }]) {
+    expect(await verified({})).toEqual([
+      true,
+      'The audit trail is as it was written, up to number 40, and as it was anchored.',
+    ]);
+    expect(await verified({ from: 5n })).toEqual([
+      false,
+      expect.stringMatching(/, and as it was anchored\. Not compared is what was anchored at 4: 5 to 40/),
+    ]);
+    for (const flags of [
+      { from: 5n, anchor: [lost] },
+      { to: 3n, anchor: [lost] },
+    ]) {
       const [intact, text] = await verified(flags);
       expect(intact).toBe(false);
       expect(text).not.toContain('as it was anchored');

@@ -27,18 +27,19 @@ CREATE TRIGGER "AccessGrant_steps" BEFORE UPDATE ON "AccessGrant" FOR EACH ROW
     ('FAILED', 'ACTIVE'), ('FAILED', 'REVOKING'), ('REVOKING', 'REVOKED'), ('REVOKING', 'EXPIRED')))
   EXECUTE FUNCTION refuse_step();
 
--- That access is there is said by who could give it, and by Meshgate itself; that it is gone, also by who could give it up.
+-- That access is there is said by who could give it, and by Meshgate itself; that it is gone, also by who could give it up; who begins its end is
+-- for the policies of its row.
 CREATE FUNCTION refuse_outcome() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 BEGIN
   IF row_security_active('"AccessGrant"') AND NOT writes_as_system()
     AND NOT writer_belongs_to(domain_of_product(NEW."productId"), '{OWNER,STEWARD}')
     AND NOT (NEW."status" IN ('ACTIVE', 'FAILED') AND writer_approved_for_another(NEW."requestId"))
-    AND NOT (NEW."status" IN ('REVOKING', 'REVOKED') AND writer_belongs_to(NEW."consumerDomainId", '{OWNER}')) THEN
+    AND NOT (NEW."status" = 'REVOKED' AND writer_belongs_to(NEW."consumerDomainId", '{OWNER}')) THEN
     RAISE EXCEPTION 'what became of a grant is said by who may grant it' USING ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN NEW;
 END $$;
 CREATE TRIGGER "AccessGrant_outcome" BEFORE UPDATE ON "AccessGrant" FOR EACH ROW
-  WHEN (OLD."status" <> NEW."status")
+  WHEN (OLD."status" <> NEW."status" AND NEW."status" <> 'REVOKING')
   EXECUTE FUNCTION refuse_outcome();
 REVOKE ALL ON FUNCTION refuse_step(), refuse_outcome() FROM PUBLIC;
