@@ -164,8 +164,11 @@ test("the server's role may run these functions of ours and no others, and one a
       .map(({ name }) => name)
       .sort(),
   ).toEqual([
+    'direct_makers_of',
     'domain_of_policy',
     'domain_of_product',
+    'is_removed_machine',
+    'makers_of',
     'requester_of_grant',
     'search_text',
     'sequence_events',
