@@ -213,7 +213,7 @@ describe('verifying it', () => {
     await api.query(
       `INSERT INTO "EventPending" ("id", "type", "version", "subjectType", "subjectId", "subject", "domainId", "audiencePublic",
         "audienceDomains", "audienceSubjects", "actor", "correlationId", "occurredAt", "data", "canonical")
-      SELECT gen_random_uuid(), 'AccessApproved', 1, 'AccessRequest', gen_random_uuid(), '{"type":"AccessRequest"}', min(c."id"::text)::uuid, false,
+      SELECT gen_random_uuid(), 'DomainUpdated', 1, 'Domain', gen_random_uuid(), '{"type":"Domain","id":"x"}', min(c."id"::text)::uuid, false,
         array_agg(f."id") || array_agg(c."id"), '{}', $1, 'shared', now(), '{"before":{},"after":{}}', '{}'
       FROM "Domain" c, "Domain" f WHERE c."name" = 'commerce' AND f."name" = 'finance'`,
       [JSON.stringify(actor)],
