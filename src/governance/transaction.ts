@@ -3,8 +3,8 @@ import canonicalize from 'canonicalize';
 import { SYSTEM_ACTOR } from '../events/types.js';
 import type { DomainRole, Prisma, PrismaClient } from '../generated/prisma/client.js';
 import type { LaneKey } from '../provisioning/lane.js';
-import type { Context, Deputyship } from './context.js';
 import { isPerson } from './authorization.js';
+import type { Context, Deputyship } from './context.js';
 import { deputyshipsOf } from './deputyship.js';
 import { conflict } from './error.js';
 

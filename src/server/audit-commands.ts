@@ -51,7 +51,9 @@ export function verifyAuditTrail(flags: VerifyFlags, tell: (line: string) => voi
       : await verifyChain(pool, { ...range, from: first });
     if (!verdict.ok) {
       const { firstBad, reason } = verdict;
-      tell(`The audit trail is not as it was written: the first bad number is ${firstBad} (${reason}): ${SAYS[reason]}.`);
+      tell(
+        `The audit trail is not as it was written: the first bad number is ${firstBad} (${reason}): ${SAYS[reason]}.`,
+      );
       return false;
     }
     const compared = anchorsCompared(anchors, { first, verdict });

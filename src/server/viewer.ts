@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import type { DomainRole } from '../generated/prisma/client.js';
-import type { Deputyship, SignIn, Viewer } from '../governance/context.js';
 import { isPerson } from '../governance/authorization.js';
+import type { Deputyship, SignIn, Viewer } from '../governance/context.js';
 import type { Identity } from './authenticate.js';
 import type { OwnTokens } from './own-token.js';
 

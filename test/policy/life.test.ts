@@ -207,7 +207,9 @@ describe('the life of a policy', () => {
 
   test('no more statements can decide together than are quick to evaluate, and no domain takes the share of the mesh', async () => {
     const many = (count: number, scope: string) =>
-      Array.from({ length: count }, () => `permit (principal, action == Action::"publish", resource${scope});`).join('\n');
+      Array.from({ length: count }, () => `permit (principal, action == Action::"publish", resource${scope});`).join(
+        '\n',
+      );
     const inSales = ' in Domain::"sales"';
     const refused = (most: number) => ({ code: 'CONFLICT', message: expect.stringContaining(`at most ${most} `) });
     const tooMany = idOf(await mesh.create(OWNER, many(21, inSales), mesh.sales));

@@ -1,8 +1,8 @@
+import type { Viewer } from '../context.js';
 import { parseGlobalId, resourceSubjectId } from '../global-id.js';
 import { INTERACTIVE } from '../token-scope.js';
 import type { ConnectionList, Order } from './connection.js';
 import { eventShape } from './event.js';
-import type { Viewer } from '../context.js';
 import { plain, type Shape, type Sql, sql } from './select.js';
 import { governedAudience, governsEvent } from './visible.js';
 
@@ -64,7 +64,8 @@ function conditionsOf(r: Sql, filter: AuditFilter, viewer: Viewer): Sql[] {
   if (filter.from) conditions.push(sql`${r}."occurredAt" >= ${filter.from}`);
   if (filter.until) conditions.push(sql`${r}."occurredAt" < ${filter.until}`);
   if (filter.correlationId) conditions.push(sql`${r}."correlationId" = ${filter.correlationId}`);
-  if (filter.tokenId) conditions.push(sql`${r}."actor" ->> 'tokenId' = ${filter.tokenId} AND ${governsEvent(r, viewer)}`);
+  if (filter.tokenId)
+    conditions.push(sql`${r}."actor" ->> 'tokenId' = ${filter.tokenId} AND ${governsEvent(r, viewer)}`);
   return conditions;
 }
 

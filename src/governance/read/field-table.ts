@@ -166,7 +166,7 @@ export const TABLE: Record<string, Rules> = {
   },
   AuditActor: { WITH_OBJECT: 'address kind name subject tokenId' },
   AuditSubject: { WITH_OBJECT: 'domain id name type' },
-  AuditVerification: { WITH_OBJECT: 'fault firstBad intact next verifiedTo' },
+  AuditVerification: { WITH_OBJECT: 'anchorsCompared fault firstBad intact next verifiedTo' },
 
   Deputy: {
     WITH_OBJECT: 'createdAt deputy endedAt endedBy from id inForce role standsInFor until viewerCanEnd',
