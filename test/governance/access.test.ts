@@ -1,4 +1,3 @@
-import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { approveAccessRequest } from '../../src/governance/access-approval.js';
 import { revokeAccess } from '../../src/governance/access-grant.js';
@@ -9,6 +8,7 @@ import { globalId } from '../../src/governance/global-id.js';
 import { settled } from '../../src/governance/settled.js';
 import { inTransaction } from '../../src/governance/transaction.js';
 import { atScale } from '../faults/scale.js';
+import { changeAsOwner } from '../testkit/database.js';
 import { accessInput, MESH, openMesh, refusal, seedDomain, seedGrant, seedProduct, type TestMesh } from './mesh.js';
 
 const PAIRS = atScale({ quick: 40, soak: 1_000 });
@@ -135,12 +135,8 @@ test(`revoke racing the answer of AWS, ${PAIRS} pairs: nothing is granted after 
   for (let number = 0; number < PAIRS; number += 1) grants.push((await grant()).accessGrantId);
   await mesh.database.pool.query(`UPDATE "Resource" SET "status" = 'READY', "observedGeneration" = "generation"`);
   // The grants above are ACTIVE as soon as AWS has them; put them back to where a reconciler's answer still matters.
-  const owner = new pg.Client({ connectionString: mesh.ownerUrl });
-  await owner.connect();
-  await owner.query(`UPDATE "AccessGrant" SET "status" = 'PROVISIONING', "grantedAt" = NULL WHERE "id" = ANY ($1)`, [
-    grants,
-  ]);
-  await owner.end();
+  const back = `UPDATE "AccessGrant" SET "status" = 'PROVISIONING', "grantedAt" = NULL WHERE "id" = ANY ($1)`;
+  await changeAsOwner(mesh.ownerUrl, back, [grants]);
   const before = (await mesh.events()).length;
   const ctx = await mesh.as('commerce-owner');
   // As many at once as there are connections: more would only wait for one.
@@ -196,9 +192,8 @@ test('a grant ends when its time has come by the database clock, and an end that
   const system = { db: mesh.database.prisma, mesh: MESH, committed: () => {} };
   expect(await expireDueGrants(system, nobodyFails)).toBe(0);
   await mesh.change(`UPDATE "AccessGrant" SET "expiresAt" = now() - interval '1 second' WHERE "id" = $1`, [id]);
-  await mesh.change(`UPDATE "AccessRequest" SET "expiresAt" = now() - interval '1 second' WHERE "id" = $1`, [
-    accessRequest,
-  ]);
+  const past = `UPDATE "AccessRequest" SET "expiresAt" = now() - interval '1 second' WHERE "id" = $1`;
+  await changeAsOwner(mesh.ownerUrl, past, [accessRequest]);
   const both = await Promise.all([expireDueGrants(system, nobodyFails), expireDueGrants(system, nobodyFails)]);
   expect(both).toEqual(expect.arrayContaining([0, 1]));
   expect(await grantOf(id)).toMatchObject({ status: 'REVOKING', endsAs: 'EXPIRED' });

@@ -4,6 +4,7 @@ import { extendAccess } from '../../src/governance/access-extension.js';
 import { requestAccess } from '../../src/governance/access-request.js';
 import { expireDueGrants } from '../../src/governance/expire.js';
 import { remindOfEnds } from '../../src/governance/remind.js';
+import { changeAsOwner } from '../testkit/database.js';
 import { accessInput, MESH, openMesh, refusal, seedDomain, seedGrant, seedProduct, type TestMesh } from './mesh.js';
 
 /** Whatever time a process believes it is, ends are those of the database's clock: here the processes are a day ahead or behind. */
@@ -105,9 +106,8 @@ test('what is asked, approved and extended until a time is judged by it too', as
   await extendAccess(owner!, { accessGrant: id, expiresAt: inHours(13) });
   vi.useRealTimers();
   const late = await requestAccess(member!, asked(inHours(12)));
-  await mesh.change(`UPDATE "AccessRequest" SET "expiresAt" = now() - interval '1 second' WHERE "id" = $1`, [
-    late.accessRequestId,
-  ]);
+  const past = `UPDATE "AccessRequest" SET "expiresAt" = now() - interval '1 second' WHERE "id" = $1`;
+  await changeAsOwner(mesh.ownerUrl, past, [late.accessRequestId]);
   beWrongBy(-DAY);
   expect(await refusal(requestAccess(member!, asked(inHours(-1))))).toMatchObject({ path: 'expiresAt' });
   expect(await refusal(extendAccess(owner!, { accessGrant: id, expiresAt: inHours(-1) }))).toMatchObject({

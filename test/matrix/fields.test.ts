@@ -29,6 +29,7 @@ const NEVER: Record<string, string> = {
   'AccessPlan.refusals': 'nothing stands against what is planned here',
   'DataProductPlan.refusals': 'nothing stands against what is planned here',
   'AuditEntry.causationId': 'no entry of the scene follows from another',
+  'AuditVerification.anchorsCompared': 'nothing has been anchored yet',
   'AuditVerification.fault': 'the trail is intact',
   'AuditVerification.firstBad': 'the trail is intact',
   'AuditVerification.next': 'the trail is short',

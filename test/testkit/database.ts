@@ -41,6 +41,17 @@ export async function changeAsSystem(pool: pg.Pool, text: string, values: unknow
   }
 }
 
+/** Changes rows past every rule for the server, as only the owner may: what time would have brought about, for one. */
+export async function changeAsOwner(ownerUrl: string, text: string, values: unknown[] = []): Promise<void> {
+  const client = new pg.Client({ connectionString: ownerUrl });
+  await client.connect();
+  try {
+    await client.query(text, values);
+  } finally {
+    await client.end();
+  }
+}
+
 async function createDatabase(template: string): Promise<TestDatabase> {
   const name = `test_${randomBytes(8).toString('hex')}`;
   await asAdmin(`CREATE DATABASE ${name} TEMPLATE ${template} OWNER meshgate_owner`);
