@@ -309,7 +309,10 @@ describe('the publisher', () => {
     await untilAllSent();
     expect(await arrivedOf(again)).toEqual([...before, ...again]);
     const { events } = await admin(Events, { types: ['PUBLISHER_RESUMED'] });
-    expect(events.nodes.at(-1)?.data).toMatchObject({ from: String(last - 2), before: { pausedBy: 'ada.admin' } });
+    expect(events.nodes.at(-1)?.data).toMatchObject({
+      sentAgainFrom: String(last - 2),
+      before: { pausedBy: 'ada.admin' },
+    });
   });
 
   test('holds everything while the central bus is missing, as EventBridge would drop it, and goes on once it is there', async () => {

@@ -56,7 +56,7 @@ export async function resumePublisher(ctx: Context, input: ResumePublisherInput)
     if (before === null) return;
     if (from) await setBack(tx, BigInt(from));
     await tx.$executeRaw`UPDATE "EventCursor" SET "pausedAt" = NULL, "pausedBy" = NULL, "pauseReason" = NULL WHERE "reader" = ${READER}`;
-    const data = { before, after: null, ...(from ? { from } : {}) };
+    const data = { before, after: null, ...(from ? { sentAgainFrom: from } : {}) };
     await announcePublisher(tx, ctx, { type: 'PublisherResumed', data });
   });
 }

@@ -20,7 +20,7 @@ export const publisherEvents = {
     data: {
       before: pause,
       after: nullable(pause),
-      from: optional(text('The number of the event from which on all is sent again.', '42')),
+      sentAgainFrom: optional(text('The number of the event from which on all is sent again.', '42')),
     },
   },
   EventsRedriven: {
