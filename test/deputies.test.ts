@@ -203,16 +203,16 @@ test('a token is good for it as far as its scopes go', async () => {
 test('begins and ends for those who are watched by the clock alone, without being read again', async () => {
   const viewers = createViewers(database.pool, { ownTokens: { live: async () => new Set<string>() } });
   const identity = { subject: DEPUTY, name: null, groups: [], admin: false, signIn: SIGNED_IN };
-  const place = await named(2_000, 1_000);
+  const place = await named(6_000, 4_000);
   const watched = await viewers.watch(identity);
   const machine = await viewers.watch({ ...identity, signIn: { ...SIGNED_IN, kind: 'MACHINE' } });
   const places = () => watched.current().deputyships?.length;
   expect(places()).toBe(0);
   const before = watched.viewerClass();
-  await until('it begins', async () => (places() === 1 ? true : undefined), 5_000);
+  await until('it begins', async () => (places() === 1 ? true : undefined), 8_000);
   expect(watched.viewerClass()).not.toBe(before);
   expect(machine.current().deputyships).toEqual([]);
-  await until('it ends', async () => (places() === 0 ? true : undefined), 5_000);
+  await until('it ends', async () => (places() === 0 ? true : undefined), 8_000);
   expect(watched.viewerClass()).toBe(before);
   await ended(place);
   watched.stop();
