@@ -17,9 +17,9 @@ export async function fillCatalogue(
 ): Promise<void> {
   await stack.query(
     `INSERT INTO "Domain" ("id", "name", "displayName", "description", "awsAccountId", "awsRegion", "roleArn", "externalId",
-       "dataLocation", "eventBusName", "status")
+       "dataLocation", "eventBusName", "status", "readyAt")
      SELECT gen_random_uuid(), 'domain-' || n, 'Domain ' || n, 'One of many', lpad(n::text, 12, '9'), 'eu-west-1',
-       'arn:aws:iam::' || lpad(n::text, 12, '9') || ':role/meshgate', md5(n::text), 's3://lake-' || n, 'meshgate', 'READY'
+       'arn:aws:iam::' || lpad(n::text, 12, '9') || ':role/meshgate', md5(n::text), 's3://lake-' || n, 'meshgate', 'READY', now()
      FROM generate_series(1, $1::int) n`,
     [domains],
   );
@@ -27,7 +27,8 @@ export async function fillCatalogue(
     `INSERT INTO "DataProduct" ("id", "domainId", "name", "displayName", "description", "owner", "accessMode", "classification",
        "status", "tags", "publishedAt", "updatedAt")
      SELECT gen_random_uuid(), d."id", 'product-' || n, 'Product ' || n, 'All about ' || n, 'owner-' || n % 7, 'NRAC', 'INTERNAL',
-       (CASE n % 5 WHEN 0 THEN 'DRAFT' ELSE 'PUBLISHED' END)::"DataProductStatus", ARRAY['sales', 'tag-' || n % 20], now(), now()
+       (CASE n % 5 WHEN 0 THEN 'DRAFT' ELSE 'PUBLISHED' END)::"DataProductStatus", ARRAY['sales', 'tag-' || n % 20],
+       CASE n % 5 WHEN 0 THEN NULL ELSE now() END, now()
      FROM "Domain" d, generate_series(1, $1::int) n`,
     [products],
   );
