@@ -1,37 +1,19 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
-import { createApp } from '../src/server/app.js';
-import { readConfig } from '../src/server/config.js';
-import { createLog } from '../src/server/log.js';
-import { createTestDatabase } from './testkit/database.js';
+
 import { issuerOfTest } from './testkit/issuer.js';
+import { serverOfTest } from './testkit/server.js';
 
 /** A server with three connections, all of which wait for a lock while something is asked of it. */
 const issuer = await issuerOfTest('https://id.test');
-const database = await createTestDatabase();
-const ROLE = 'arn:aws:iam::111122223333:role/meshgate';
-const app = await createApp({
-  config: readConfig({
-    DATABASE_URL: database.serverUrl,
-    DATABASE_POOL_SIZE: '3',
-    PORT: '0',
-    MESHGATE_ISSUERS: JSON.stringify([
-      { issuer: issuer.issuer, jwksUri: issuer.jwksUri, audience: 'meshgate', typ: 'at+jwt', adminGroups: ['admins'] },
-    ]),
-    MESHGATE_GOVERNANCE_ACCOUNT: '111122223333',
-    MESHGATE_REGION: 'eu-west-1',
-    MESHGATE_GOVERNANCE_ROLE_ARN: ROLE,
-    MESHGATE_DATA_ACCESS_ROLE_ARN: ROLE,
-    MESHGATE_EVENT_TARGET_ROLE_ARN: ROLE,
-    MESHGATE_AWS_ENDPOINT: 'http://127.0.0.1:9',
-    MESHGATE_PRODUCTION: 'false',
-  }),
-  roles: { serve: true, work: false },
-  log: createLog({ level: 'silent' }),
+const { graphql, ownerUrl } = await serverOfTest({
+  issuers: [
+    { issuer: issuer.issuer, jwksUri: issuer.jwksUri, audience: 'meshgate', typ: 'at+jwt', adminGroups: ['admins'] },
+  ],
+  environment: { DATABASE_POOL_SIZE: '3' },
 });
-const graphql = `http://127.0.0.1:${await app.listen()}/graphql`;
-const owner = new pg.Client({ connectionString: database.ownerUrl });
+const owner = new pg.Client({ connectionString: ownerUrl });
 
 async function post(body: object, { path = '', accept = 'application/json', as = 'ada' } = {}) {
   const response = await fetch(`${graphql}${path}`, {
@@ -77,11 +59,7 @@ async function overSocket(as: string): Promise<unknown> {
 }
 
 beforeAll(() => owner.connect());
-afterAll(async () => {
-  await owner.end();
-  await app.close();
-  await database.drop();
-});
+afterAll(() => owner.end());
 
 describe('while every connection to the database is taken', () => {
   test('reads, mutations and subscriptions are told so, and when to come again; afterwards they go through', async () => {

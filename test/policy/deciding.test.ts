@@ -3,6 +3,7 @@ import { graphql } from '../../src/generated/graphql/gql.js';
 import type { UpdateDataProductInput } from '../../src/generated/graphql/graphql.js';
 import { parseGlobalId } from '../../src/governance/global-id.js';
 import type { Person } from '../testkit/execute.js';
+import { Update, Waiting } from './documents.js';
 import { ADMIN, inDays, memberOf, openPolicyMesh, ownerOf, type PolicyMesh, stewardOf } from './mesh.js';
 
 const Plan = graphql(`
@@ -13,19 +14,6 @@ const Plan = graphql(`
         decision { reasons }
         approvals { given { approvedBy standing } }
       }
-    }
-  }
-`);
-const Waiting = graphql(`
-  query DecidingWaiting {
-    accessRequests(first: 50, filter: { awaitingMyDecision: true }) { nodes { id } }
-  }
-`);
-const Update = graphql(`
-  mutation DecidingUpdate($input: UpdateDataProductInput!) {
-    updateDataProduct(input: $input) {
-      __typename
-      ... on UserError { code message }
     }
   }
 `);

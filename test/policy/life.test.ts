@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { graphql } from '../../src/generated/graphql/gql.js';
+import { Waiting } from './documents.js';
 import { ADMIN, inDays, memberOf, OUTSIDER, openPolicyMesh, ownerOf, type PolicyMesh, stewardOf } from './mesh.js';
 
 let mesh: PolicyMesh;
@@ -34,11 +35,6 @@ const ById = graphql(`
   query LifePolicy($id: ID!) {
     policy(id: $id) { name versions { number } }
     node(id: $id) { ... on Policy { name } }
-  }
-`);
-const Waiting = graphql(`
-  query LifeWaiting {
-    accessRequests(first: 50, filter: { awaitingMyDecision: true }) { nodes { id } }
   }
 `);
 const Plans = graphql(`

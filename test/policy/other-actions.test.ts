@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { graphql } from '../../src/generated/graphql/gql.js';
 import type { UpdateDataProductInput } from '../../src/generated/graphql/graphql.js';
 import { parseGlobalId } from '../../src/governance/global-id.js';
+import { Update, Waiting } from './documents.js';
 import { ADMIN, inDays, memberOf, openPolicyMesh, ownerOf, type PolicyMesh, stewardOf } from './mesh.js';
 
 let mesh: PolicyMesh;
@@ -13,11 +14,6 @@ afterAll(() => mesh.close());
 const OWNER = ownerOf('sales');
 const STEWARD = stewardOf('sales');
 
-const Waiting = graphql(`
-  query ActingWaiting {
-    accessRequests(first: 50, filter: { awaitingMyDecision: true }) { nodes { id } }
-  }
-`);
 const Plans = graphql(`
   query ActingPlans($id: ID!) {
     node(id: $id) {
@@ -31,14 +27,6 @@ const Publish = graphql(`
     publishDataProduct(input: $input) {
       __typename
       ... on PolicyDeniedError { policies }
-      ... on UserError { code message }
-    }
-  }
-`);
-const Update = graphql(`
-  mutation ActingUpdate($input: UpdateDataProductInput!) {
-    updateDataProduct(input: $input) {
-      __typename
       ... on UserError { code message }
     }
   }

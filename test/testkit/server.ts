@@ -17,9 +17,12 @@ const ROLE = 'arn:aws:iam::111122223333:role/meshgate';
 export async function serverOfTest({
   issuers,
   databaseUrl,
+  environment = {},
 }: {
   issuers: object[];
   databaseUrl?: string;
+  /** Further variables of the environment. */
+  environment?: Record<string, string>;
 }): Promise<ServerOfTest> {
   const closing: (() => unknown)[] = [];
   afterAll(async () => {
@@ -38,6 +41,7 @@ export async function serverOfTest({
     MESHGATE_EVENT_TARGET_ROLE_ARN: ROLE,
     MESHGATE_AWS_ENDPOINT: 'http://127.0.0.1:9',
     MESHGATE_PRODUCTION: 'false',
+    ...environment,
   });
   const app = await createApp({ config, roles: { serve: true, work: false }, log: createLog({ level: 'silent' }) });
   closing.push(() => app.close());
