@@ -21,7 +21,7 @@ import {
 import { conflict, notFound } from './error.js';
 import { refuseUnboundMachines } from './machine.js';
 import { domainSubject, lockDomain, lockMember, type ProductWithTables, readProducts, withContracts } from './rows.js';
-import { mutate, type Tx } from './transaction.js';
+import { lockName, mutate, type Tx } from './transaction.js';
 import { liesUnder, read } from './validation.js';
 
 /** Registers an AWS account as a domain and declares what the mesh needs in it; the owners become its first members. */
@@ -53,7 +53,7 @@ export async function registerDomain(ctx: Context, input: RegisterDomainInput): 
 
 /** Registrations are rare and judged against each other, so they follow one another. */
 async function refuseTaken(tx: Tx, row: Pick<Domain, 'name' | 'awsAccountId' | 'dataLocation'>): Promise<void> {
-  await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended('meshgate.registerDomain', 0))`;
+  await lockName(tx, 'registerDomain');
   const others = await tx.domain.findMany({ select: { name: true, awsAccountId: true, dataLocation: true } });
   for (const other of others) {
     if (other.name === row.name) throw conflict(`A domain ${row.name} is registered already.`);

@@ -16,7 +16,7 @@ import {
   updateEventRoute as updateEventRouteInput,
 } from './event-route.input.js';
 import { domainSubject, lockDomain } from './rows.js';
-import { mutate, type Outcome, type Tx } from './transaction.js';
+import { lockName, mutate, type Outcome, type Tx } from './transaction.js';
 import { idempotencyKey, read, uuid } from './validation.js';
 
 /** Rules that a bus takes (EventBridge user guide, quotas); all domains share the central bus. */
@@ -138,7 +138,7 @@ async function declared(ctx: Context, tx: Tx, domain: Domain, eventRouteId: stri
 
 /** Counted with this one, one after another: two at once must not both be the last that fits. */
 async function refuseTooManyRules({ mesh }: Context, tx: Tx): Promise<void> {
-  await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended('meshgate.centralRules', 0))`;
+  await lockName(tx, 'centralRules');
   const [row] = await tx.$queryRaw<{ rules: number }[]>`
     SELECT count(*)::int AS rules FROM "Resource" WHERE "kind" = 'EventRule' AND "account" = ${mesh.governanceAccount}
       AND "region" = ${mesh.region} AND starts_with("key", ${`${mesh.centralBusName}/`}) AND "desired" = 'PRESENT'`;

@@ -5,7 +5,7 @@ import { assertCan, assertTokenAllows } from './authorization.js';
 import type { Context } from './context.js';
 import { conflict, notFound } from './error.js';
 import { newRowId, newSecret } from './secret.js';
-import { mutate, type Tx } from './transaction.js';
+import { lockName, mutate, type Tx } from './transaction.js';
 import { idempotencyKey, read, secretEnd, text, uuid } from './validation.js';
 
 /** What a mutation answers that makes a secret: its text, unless that was told before, under the same idempotency key. */
@@ -52,7 +52,7 @@ export async function createPersonalAccessToken(
 
 /** Counted under a lock of the holder's, so that two at once do not both find room. */
 async function refuseTooMany(tx: Tx, subject: string): Promise<void> {
-  await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended('meshgate.tokens ' || ${subject}::text, 0))`;
+  await lockName(tx, `tokens ${subject}`);
   const live = await tx.personalAccessToken.count({
     where: { subject, revokedAt: null, expiresAt: { gt: new Date() } },
   });

@@ -1,5 +1,5 @@
 import { Prisma } from '../generated/prisma/client.js';
-import type { Tx } from './transaction.js';
+import { lockName, type Tx } from './transaction.js';
 
 /** Where a table's files are: its location without the last slash; null where none is given yet. */
 export const placeOf = ({ location }: { location: string | null }): string | null =>
@@ -14,5 +14,5 @@ export const placesMeet = (one: Prisma.Sql, other: Prisma.Sql): Prisma.Sql =>
 
 /** A domain's places are taken by one product after another, until the transaction ends. Before any resource row is locked. */
 export async function lockPlaces(tx: Tx, { domainId }: { domainId: string }): Promise<void> {
-  await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended('meshgate.places ' || ${domainId}, 0))`;
+  await lockName(tx, `places ${domainId}`);
 }

@@ -1,7 +1,7 @@
 import { Prisma } from '../generated/prisma/client.js';
 import type { PolicySlice, StoredVersion } from './cedar/engine.js';
 import type { Context } from './context.js';
-import type { Tx } from './transaction.js';
+import { lockName, type Tx } from './transaction.js';
 
 /**
  * Keeps policies from changing until the transaction ends: whoever decides holds them SHARED, whoever changes them EXCLUSIVE. Taken in a
@@ -11,7 +11,7 @@ import type { Tx } from './transaction.js';
 export async function holdPolicies(tx: Tx, mode: 'SHARED' | 'EXCLUSIVE'): Promise<void> {
   if (mode === 'SHARED')
     await tx.$executeRaw`SELECT pg_advisory_xact_lock_shared(hashtextextended('meshgate.policies', 0))`;
-  else await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended('meshgate.policies', 0))`;
+  else await lockName(tx, 'policies');
 }
 
 /** A version that decides now; `domainId` null: about the whole mesh. */

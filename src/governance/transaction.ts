@@ -170,3 +170,8 @@ function translated(error: unknown): unknown {
   if (failureOf(error) !== 'UniqueConstraintViolation') return error;
   return conflict('Somebody else made an object of that name at the same moment: read it, or choose another name.');
 }
+
+/** Whoever takes the lock of this name waits for the one before him to end his transaction: for what no row stands for. */
+export async function lockName(tx: Tx, name: string): Promise<void> {
+  await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended(${`meshgate.${name}`}, 0))`;
+}

@@ -8,7 +8,7 @@ import type { WithSecret } from './personal-access-token.js';
 import type { EventFilter } from './read/event.js';
 import { lockDomain } from './rows.js';
 import { newRowId } from './secret.js';
-import { mutate, type Tx } from './transaction.js';
+import { lockName, mutate, type Tx } from './transaction.js';
 import { read } from './validation.js';
 import {
   type DisableWebhookInput,
@@ -58,7 +58,7 @@ export async function registerWebhook(ctx: Context, input: RegisterWebhookInput)
 /** Registrations for one owner come one after the other. */
 async function lockOwner(tx: Tx, domainId: string | null): Promise<Domain | null> {
   if (domainId !== null) return lockDomain(tx, domainId);
-  await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtext('webhooks of the mesh'))`;
+  await lockName(tx, 'webhooks');
   return null;
 }
 

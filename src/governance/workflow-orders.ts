@@ -3,7 +3,7 @@ import type { ActingContext } from './context.js';
 import { askedTables } from './desired-access.js';
 import { centralDatabase, MODE_NAME, workflowDatabase } from './names.js';
 import type { GrantRow, ProductWithTables } from './rows.js';
-import type { Tx } from './transaction.js';
+import { lockName, type Tx } from './transaction.js';
 
 /**
  * Domains that provision for themselves (DELEGATED): nothing is called in their accounts. Their workflows are told what to link by events in
@@ -125,5 +125,5 @@ async function lockOrders(
   tx: Tx,
   { consumerId, producerId }: { consumerId: string; producerId: string },
 ): Promise<void> {
-  await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended('meshgate.orders ' || ${consumerId} || ' ' || ${producerId}, 0))`;
+  await lockName(tx, `orders ${consumerId} ${producerId}`);
 }

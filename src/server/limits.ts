@@ -189,7 +189,7 @@ function coster({ schema, document, operation, variables }: CostedOperation): Co
     const times = isList(definition.type) ? (length ?? pageful) : 1;
     const inner = costOf(field.selectionSet, getNamedType(definition.type).name, length ?? limits.plainList);
     const coordinate = `${typeName}.${field.name.value}`;
-    const work = (Object.hasOwn(WORK, coordinate) ? (WORK[coordinate] as number) : 0) * (length ?? 1);
+    const work = (WORK[coordinate] ?? 0) * (length ?? 1);
     return { nodes: work + times * (1 + inner.nodes), badFirst: badFirst || inner.badFirst };
   }
 
