@@ -5,10 +5,19 @@ import WebSocket from 'ws';
 import { createAuthenticate, type Identity } from '../src/server/authenticate.js';
 import { unauthenticated } from '../src/server/error.js';
 import type { OwnTokens } from '../src/server/own-token.js';
-import { callerOf, createRateLimit, pointsOf } from '../src/server/rates.js';
+import { callerOf, createAdmission, createAllowance, pointsOf } from '../src/server/rates.js';
 import { createSignIn } from '../src/server/sign-in.js';
 import { startFront } from './testkit/front.js';
+import { issuerOfTest } from './testkit/issuer.js';
+import { serverOfTest } from './testkit/server.js';
 import { openSocket } from './testkit/socket.js';
+
+const issuer = await issuerOfTest('https://issuer.test');
+/** Gives an address one point a second and ten beyond that; each test comes from an address of its own. */
+const { graphql } = await serverOfTest({
+  issuers: [{ issuer: issuer.issuer, jwksUri: issuer.jwksUri, audience: 'meshgate', typ: 'at+jwt' }],
+  environment: { MESHGATE_ADDRESS_RATE: '1', MESHGATE_TRUSTED_PROXIES: '127.0.0.1' },
+});
 
 const admitted = async (attempts: number, admit: () => Promise<void>): Promise<number> => {
   const outcomes = await Promise.allSettled(Array.from({ length: attempts }, admit));
@@ -19,7 +28,7 @@ describe('the allowance of a viewer', () => {
   it('is a hundred a second, and a thousand beyond that within a minute', async () => {
     vi.useFakeTimers();
     try {
-      const admit = createRateLimit();
+      const { admit } = createAllowance();
       expect(await admitted(1_500, () => admit('alice'))).toBe(1_100);
       for (let second = 0; second < 5; second += 1) {
         vi.advanceTimersByTime(1_000);
@@ -125,11 +134,10 @@ describe('failures to sign in', () => {
       throw unauthenticated('The token is not valid here.');
     },
   };
-  const signIn = createSignIn({
-    authenticate: createAuthenticate({ issuers: [] }, { ownTokens }),
-    addressOf: ({ peer }) => peer,
-    rate: { perSecond: 1, burst: 4 },
-  });
+  const authenticate = createAuthenticate({ issuers: [] }, { ownTokens });
+  const addressOf = ({ peer }: { peer: string | null }) => peer;
+  const { addresses } = createAdmission(1_000);
+  const signIn = createSignIn({ authenticate, addressOf, addresses, rate: { perSecond: 1, burst: 4 } });
   const ask = (token: string, peer = '10.0.0.1'): Promise<string> =>
     signIn({ authorization: `Bearer ${token}`, peer, forwardedFor: undefined }).then(
       ({ subject }) => subject,
@@ -146,6 +154,122 @@ describe('failures to sign in', () => {
     expect(lookedUp.length - before).toBeLessThan(5);
     expect(await ask('mgpat_good1')).toBe('alice');
     expect(await ask('mgpat_good2', '10.0.0.2')).toBe('alice');
+  });
+
+  it('take a tenth at most of what their address may cost, so that others there are let in', async () => {
+    vi.useFakeTimers();
+    try {
+      const allowance = createAdmission(1_000).addresses;
+      const failing = createSignIn({ authenticate, addressOf, addresses: allowance });
+      const stranger = { authorization: 'Bearer mgpat_bad', peer: '10.0.0.1', forwardedFor: undefined };
+      const outcomes = await Promise.allSettled(Array.from({ length: 3_000 }, () => failing(stranger)));
+      expect(outcomes.every(({ status }) => status === 'rejected')).toBe(true);
+      expect(await admitted(12_000, () => allowance.admit('10.0.0.1'))).toBe(11_000 - 1_100);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+});
+
+describe('what all who share an address may cost', () => {
+  it('is ten times what a viewer may, on all transports together; what he asks beyond his own takes nothing of it', async () => {
+    vi.useFakeTimers();
+    try {
+      const { admitRequest, admitStream } = createAdmission(1_000);
+      const asked = (subject: string, attempts: number, address = '10.0.0.1') =>
+        admitted(attempts, () => admitRequest({ subject, address }));
+      expect(await asked('alice', 5_000)).toBe(1_100);
+      for (let other = 0; other < 9; other += 1) expect(await asked(`viewer-${other}`, 1_100)).toBe(1_100);
+      expect(await asked('late', 10)).toBe(0);
+      expect(await admitted(10, () => admitStream({ subject: 'late', address: '10.0.0.1' }))).toBe(0);
+      expect(await asked('late', 10, '10.0.0.2')).toBe(10);
+      vi.advanceTimersByTime(1_000);
+      expect(await asked('later', 1_100)).toBe(1_000);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+});
+
+describe('more than an address may cost', () => {
+  const tokenOf = (n: number) => issuer.token({ sub: `viewer-${n}` });
+  /** One viewer each. */
+  const viewers = (count: number) => Promise.all(Array.from({ length: count }, (_, n) => tokenOf(n)));
+  const VIEWER = '{ viewer { subject } }';
+  const EVENTS = 'subscription { meshEvents { type } }';
+
+  interface Asking {
+    token: string;
+    query?: string;
+    path?: string;
+    accept?: string;
+    signal?: AbortSignal;
+  }
+  const askFrom = (address: string, { token, query = VIEWER, path = '', accept = '*/*', signal }: Asking) =>
+    fetch(`${graphql}${path}`, {
+      method: 'POST',
+      headers: {
+        ...{ 'content-type': 'application/json', authorization: `Bearer ${token}`, accept },
+        'x-forwarded-for': address,
+      },
+      body: JSON.stringify({ query }),
+      ...(signal ? { signal } : {}),
+    });
+  const refusedOf = async (answers: Response[]): Promise<number> => {
+    const refused = answers.filter(({ status }) => status === 429);
+    for (const answer of refused) {
+      expect(answer.headers.get('retry-after')).toBe('1');
+      expect(await answer.json()).toMatchObject({ errors: [{ extensions: { code: 'RATE_LIMITED' } }] });
+    }
+    return refused.length;
+  };
+
+  it('gets 429 over HTTP whoever asks, and nobody elsewhere notices', async () => {
+    const tokens = await viewers(40);
+    const answers = await Promise.all(tokens.map((token) => askFrom('203.0.113.1', { token })));
+    expect(answers.filter(({ status }) => status === 200).length).toBeGreaterThanOrEqual(11);
+    expect(await refusedOf(answers)).toBeGreaterThanOrEqual(15);
+    expect((await askFrom('203.0.113.2', { token: await tokenOf(0) })).status).toBe(200);
+  });
+
+  it('is counted by cost, as for viewers', async () => {
+    const [one = '', other = ''] = await viewers(2);
+    const query = '{ dataProducts(first: 90) { nodes { accessRequests(first: 100) { nodes { id } } } } }';
+    expect((await askFrom('203.0.113.3', { token: one, query })).status).toBe(200);
+    expect(await refusedOf([await askFrom('203.0.113.3', { token: other, query })])).toBe(1);
+    for (let cheap = 0; cheap < 5; cheap += 1)
+      expect((await askFrom('203.0.113.4', { token: other })).status).toBe(200);
+  });
+
+  it('gets 429 as server-sent events', async () => {
+    const leaving = new AbortController();
+    const asking = { query: EVENTS, path: '/stream', accept: 'text/event-stream', signal: leaving.signal };
+    const [first = '', ...tokens] = await viewers(26);
+    expect((await askFrom('203.0.113.5', { token: first, ...asking })).status).toBe(200);
+    const answers = await Promise.all(tokens.map((token) => askFrom('203.0.113.5', { token, ...asking })));
+    expect(await refusedOf(answers)).toBeGreaterThanOrEqual(10);
+    leaving.abort();
+  });
+
+  it('is refused on a WebSocket, subscriptions by an error and sockets by a close', async () => {
+    const headers = { 'x-forwarded-for': '203.0.113.6' };
+    const tokens = await viewers(10);
+    const sockets = tokens.map((token) => openSocket(graphql, token, headers));
+    expect(new Set(await Promise.all(sockets.map(({ outcome }) => outcome)))).toEqual(new Set(['acknowledged']));
+    for (const socket of sockets) socket.subscribe(EVENTS);
+    const refused = () => JSON.stringify(sockets.flatMap(({ heard }) => heard)).split('"RATE_LIMITED"').length - 1;
+    await expect.poll(refused, { timeout: 5_000 }).toBeGreaterThanOrEqual(2);
+    const more = tokens.map((token) => openSocket(graphql, token, headers));
+    expect(await Promise.all(more.map(({ outcome }) => outcome))).toContain(4403);
+    for (const socket of [...sockets, ...more]) socket.end();
+  });
+
+  it('is refused to who does not sign in at all', async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 40 }, (_, n) => askFrom('203.0.113.7', { token: `made-up-${n}` })),
+    );
+    expect(answers.filter(({ status }) => status === 401).length).toBeGreaterThanOrEqual(11);
+    expect(await refusedOf(answers)).toBeGreaterThanOrEqual(15);
   });
 });
 

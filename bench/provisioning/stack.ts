@@ -198,5 +198,7 @@ function environmentOf(databaseUrl: string, sandbox: string): Record<string, str
     MESHGATE_EVENT_TARGET_ROLE_ARN: role('meshgate-events'),
     MESHGATE_MANAGE_SETTINGS: 'true',
     MESHGATE_AWS_ENDPOINT: sandbox,
+    // All load comes from this machine.
+    MESHGATE_ADDRESS_RATE: '1000000',
   };
 }

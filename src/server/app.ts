@@ -30,7 +30,7 @@ import { createMetrics, type Facts } from './metrics.js';
 import { MigrationError, pendingMigrations } from './migrate.js';
 import { createOwnTokens, type OwnTokens } from './own-token.js';
 import { type ProgressWatch, startProgressWatch } from './progress-watch.js';
-import { createRateLimit, pointsOf } from './rates.js';
+import { createAdmission, pointsOf } from './rates.js';
 import { createSignIn } from './sign-in.js';
 import type { StreamSession } from './subscription.js';
 import { readTrustedDocuments } from './trusted-documents.js';
@@ -199,10 +199,9 @@ function cursorOfEvent(event: unknown): string | undefined {
 
 function createRequests({ config, database, tail, progress, viewers, ownTokens, committed }: RequestParts): Requests {
   const addressOf = clientAddress(config.trustedProxies);
-  const signIn = createSignIn({ authenticate: createAuthenticate(config, { ownTokens }), addressOf });
+  const { addresses, admitRequest, admitStream } = createAdmission(config.addressRate);
+  const signIn = createSignIn({ authenticate: createAuthenticate(config, { ownTokens }), addressOf, addresses });
   const machineIssuers = machineIssuersOf(config);
-  const admitRequest = createRateLimit();
-  const admitStream = createRateLimit();
   const connections = createConnections(config.connectionsPerViewer);
   const webhooks = webhookSettings(config)?.rules;
   const policies = createPolicyEngine();
@@ -240,17 +239,19 @@ function createRequests({ config, database, tail, progress, viewers, ownTokens, 
   return {
     contextOf: unlessBusy(async (request: IncomingRequest) => {
       const identity = await signIn(request);
-      await admitRequest(identity.subject);
+      await admitRequest({ subject: identity.subject, address: addressOf(request) });
       const viewer = await viewers.viewerOf(identity);
       const subscribe = () => Promise.reject(new Error('A request over HTTP has no stream.'));
       return contextFor({ request, identity, viewer, currentViewer: () => viewer, subscribe });
     }),
     charge: async ({ ctx }, nodes) => {
       const points = pointsOf(nodes);
-      if (points > 0) await admitRequest(ctx.viewer.subject, points);
+      const payer = { subject: ctx.viewer.subject, address: ctx.actor.address };
+      if (points > 0) await admitRequest(payer, points);
     },
     openSession: unlessBusy(async (request: IncomingRequest) => {
       const identity = await signIn(request);
+      const payer = { subject: identity.subject, address: addressOf(request) };
       const leave = connections.open(identity.subject);
       const watched = await viewers.watch(identity).catch((error: unknown) => {
         leave();
@@ -259,7 +260,7 @@ function createRequests({ config, database, tail, progress, viewers, ownTokens, 
       return {
         expiresAt: identity.signIn.expiresAt,
         ended: watched.ended,
-        admit: (nodes = 0) => admitStream(identity.subject, 1 + pointsOf(nodes)),
+        admit: (nodes = 0) => admitStream(payer, 1 + pointsOf(nodes)),
         close: () => {
           leave();
           watched.stop();

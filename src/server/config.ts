@@ -60,6 +60,8 @@ export interface Config {
   trustedProxies: string[];
   /** Sockets and streams that one viewer may hold open in a process. */
   connectionsPerViewer: number;
+  /** What all who share an address may cost a second in a process, in points as for viewers. */
+  addressRate: number;
   issuers: Issuer[];
   mesh: Mesh;
   /** Endpoint and credentials null: real AWS, by the SDK's default credential chain. */
@@ -165,6 +167,11 @@ const variables = {
   MESHGATE_CONNECTIONS_PER_VIEWER: wholeNumber(1, 1_000_000)
     .default(2_000)
     .describe('WebSockets and streams of server-sent events that one viewer may hold open in a process at most.'),
+  MESHGATE_ADDRESS_RATE: wholeNumber(1, 1_000_000)
+    .default(1_000)
+    .describe(
+      'What all who come from one address (in IPv6 a network of 64 bits) may cost a second together, counted as for a viewer, who has 100; ten times as much beyond that within a minute. Behind a proxy name it in MESHGATE_TRUSTED_PROXIES, or all clients share its address.',
+    ),
   MESHGATE_AWS_ENDPOINT: z
     .url('must be a URL')
     .refine(isLoopback, 'must be on loopback: it is for the sandbox')
@@ -266,6 +273,7 @@ export function readConfig(source: Environment = process.env, { work = false } =
     trustedDocuments: { path: value.MESHGATE_TRUSTED_DOCUMENTS ?? null, only: value.MESHGATE_TRUSTED_DOCUMENTS_ONLY },
     trustedProxies: value.MESHGATE_TRUSTED_PROXIES,
     connectionsPerViewer: value.MESHGATE_CONNECTIONS_PER_VIEWER,
+    addressRate: value.MESHGATE_ADDRESS_RATE,
     issuers: value.MESHGATE_ISSUERS,
     mesh: {
       governanceAccount: value.MESHGATE_GOVERNANCE_ACCOUNT,
@@ -316,9 +324,10 @@ export function defaultDataDir(source: Environment = process.env): string {
   return source.MESHGATE_DATA_DIR || '.meshgate';
 }
 
-/** The variables that `start` takes from outside too: how often things are looked at and told, and which documents are trusted; not where things are. */
+/** The variables that `start` takes from outside too: how much may be asked, how often things are looked at and told, and which documents are trusted; not where things are. */
 export function givenToStart(source: Environment = process.env): Record<string, string> {
   const names = [
+    'MESHGATE_ADDRESS_RATE',
     'MESHGATE_DRIFT_PERIOD',
     'MESHGATE_REMINDER_DAYS',
     'MESHGATE_TRUSTED_DOCUMENTS',

@@ -18,7 +18,7 @@ import { createHealth } from '../../src/server/health.js';
 import { createHttp } from '../../src/server/http.js';
 import { type IncomingRequest } from '../../src/server/incoming.js';
 import { createLog } from '../../src/server/log.js';
-import { type Admit, createRateLimit, pointsOf, type Rate } from '../../src/server/rates.js';
+import { type Admit, createAllowance, pointsOf, type Rate } from '../../src/server/rates.js';
 import type { StreamSession } from '../../src/server/subscription.js';
 import { noTrustedDocuments, type TrustedDocuments } from '../../src/server/trusted-documents.js';
 import { serveWebSockets, type WebSockets } from '../../src/server/websocket.js';
@@ -73,7 +73,7 @@ export async function startFront({
     ...given,
   };
   const schema = schemaOf(ran);
-  const admit: Admit = rate ? createRateLimit(rate) : async () => undefined;
+  const admit: Admit = rate ? createAllowance(rate).admit : async () => undefined;
   const contextOf = async (request: IncomingRequest) => {
     const { subject } = signIn(request);
     await admit(subject);

@@ -160,5 +160,7 @@ function environmentOf(databaseUrl: string, urls: { aws: string; sandbox: string
     MESHGATE_MANAGE_SETTINGS: 'true',
     MESHGATE_AWS_ENDPOINT: urls.aws,
     MESHGATE_PRODUCTION: 'true',
+    // Ten thousand clients come from this machine alone.
+    MESHGATE_ADDRESS_RATE: '1000000',
   };
 }

@@ -13,7 +13,7 @@ export interface ServerOfTest {
 
 const ROLE = 'arn:aws:iam::111122223333:role/meshgate';
 
-/** Starts it over the wire; with a database given, beside others over the same. All of it goes away after the file's tests. */
+/** Starts it over the wire; with a database given, beside others over the same; `environment` beside what it needs. All of it goes away after the file's tests. */
 export async function serverOfTest({
   issuers,
   databaseUrl,

@@ -17,8 +17,8 @@ export interface RawSocket {
   end(): void;
 }
 
-export function openSocket(graphql: string, token: string): RawSocket {
-  const socket = new WebSocket(graphql.replace(/^http/, 'ws'), 'graphql-transport-ws');
+export function openSocket(graphql: string, token: string, headers: Record<string, string> = {}): RawSocket {
+  const socket = new WebSocket(graphql.replace(/^http/, 'ws'), 'graphql-transport-ws', { headers });
   const heard: RawSocket['heard'] = [];
   let reason = '';
   const closed = new Promise<number>((done) =>
