@@ -9,6 +9,7 @@ import { explainAccess, whoCanAccess } from '../src/governance/explain-access.js
 import { globalId } from '../src/governance/global-id.js';
 import { planAccess, planRequests } from '../src/governance/plan-access.js';
 import { planRetire } from '../src/governance/plan-product.js';
+import { expectedError } from '../src/resolvers/result.js';
 import { buildSchema } from '../src/resolvers/schema.js';
 import { accessInput, openMesh, seedDomain, seedGrant, seedProduct, type TestMesh } from './governance/mesh.js';
 
@@ -109,8 +110,8 @@ test('plans ask the policies while no transaction is open, and let others in aft
   expect(new Set(asked.map((one) => one.turn)).size).toBeGreaterThanOrEqual(3);
 });
 
-/** The same with a count of how often a column of a product that was read for an explanation is looked at. */
-function countingColumns(ctx: Context): { ctx: Context; looked: () => number } {
+/** The same with a count of how often a column of a product that was read for an explanation is looked at; `more` makes up further ones. */
+function countingColumns(ctx: Context, more: string[] = []): { ctx: Context; looked: () => number } {
   let looked = 0;
   const counted = (columns: string[]) =>
     new Proxy(columns, {
@@ -121,39 +122,44 @@ function countingColumns(ctx: Context): { ctx: Context; looked: () => number } {
     });
   const read = async (...query: Parameters<typeof ctx.db.$queryRaw>) => {
     const rows = await ctx.db.$queryRaw<{ tables?: { columns: string[] }[] }[]>(...query);
-    for (const row of rows) for (const table of row.tables ?? []) table.columns = counted(table.columns);
+    for (const row of rows) for (const table of row.tables ?? []) table.columns = counted([...table.columns, ...more]);
     return rows;
   };
   const db = new Proxy(ctx.db, { get: (client, key) => (key === '$queryRaw' ? read : Reflect.get(client, key)) });
   return { ctx: { ...ctx, db }, looked: () => looked };
 }
 
-test('who can access a product is told without going through the columns for each, unless they are asked for', async () => {
+test('who can access a product is told without going through the columns for each, unless they are asked for and not too many', async () => {
   const asked = { ...input, principals: ['one', 'two'].map((name) => `arn:aws:iam::${'2'.repeat(12)}:role/${name}`) };
   await seedGrant(mesh, { requester: 'finance-member', decider: 'sales-owner', input: asked });
   await mesh.agree();
   const schema = await buildSchema();
   const owner = await mesh.as('sales-owner');
-  const ask = async (inside: string) => {
-    const { ctx, looked } = countingColumns(owner);
+  const ask = async (inside: string, more: string[] = []) => {
+    const { ctx, looked } = countingColumns(owner, more);
     const document = parse(
       `query ($product: ID!) { whoCanAccess(dataProduct: $product, first: 100) { nodes { principal tables ${inside} } } }`,
     );
     const variableValues = { product: globalId('DataProduct', asked.dataProduct) };
     const { data, errors } = await execute({ schema, document, contextValue: { ctx }, variableValues });
-    expect(errors).toBeUndefined();
-    return { looked: looked(), nodes: (data as { whoCanAccess: { nodes: Node[] } }).whoCanAccess.nodes };
+    const nodes = (data as { whoCanAccess: { nodes: Node[] } } | null)?.whoCanAccess.nodes ?? [];
+    return { looked: looked(), nodes, code: errors?.[0] && expectedError(errors[0])?.extensions.code };
   };
   interface Node {
     principal: string;
     explanation?: { tables: { columns: { allowed: boolean }[] }[] };
   }
   const bare = await ask('');
-  const full = await ask('explanation { tables { columns { name allowed } } }');
+  const columns = 'explanation { tables { columns { name allowed } } }';
+  const full = await ask(columns);
+  expect([bare.code, full.code]).toEqual([undefined, undefined]);
   const told = full.nodes.flatMap(({ explanation }) => explanation?.tables.flatMap(({ columns }) => columns) ?? []);
   expect(full.nodes.map(({ principal }) => principal)).toEqual(expect.arrayContaining(asked.principals));
   expect(told.filter(({ allowed }) => allowed).length).toBeGreaterThanOrEqual(10);
   expect(full.looked - bare.looked).toBeGreaterThanOrEqual(told.length);
+  const wide = Array.from({ length: 5_000 }, (_, n) => `column_${n}`);
+  expect((await ask('', wide)).code).toBeUndefined();
+  expect((await ask(columns, wide)).code).toBe('QUERY_TOO_COSTLY');
 });
 
 test('a plan to retire costs a fixed number of statements, however many products and grants there are', async () => {

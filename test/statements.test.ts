@@ -1,4 +1,5 @@
-import { beforeAll, describe, expect, test } from 'vitest';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { productOfTest } from './testkit/product.js';
 import { mark, statementsOfTest } from './testkit/statements.js';
 
@@ -116,5 +117,68 @@ describe('every query is one SQL statement, and one for the memberships where th
   test('memberships are read for whoever was not seen lately, and then known', async () => {
     expect(await costOf('sofia.rossi', 'domains')).toEqual({ own: 1, memberships: 1 });
     expect(await costOf('sofia.rossi', 'domains')).toEqual({ own: 1, memberships: 0 });
+  });
+});
+
+describe('more than 20,000 columns of tables are no answer', () => {
+  let owner: pg.Client;
+  beforeAll(async () => {
+    const { pathname } = new URL(product.databaseUrl);
+    owner = new pg.Client({ connectionString: inject('postgresOwnerUrl').replace(/\/meshgate$/, pathname) });
+    await owner.connect();
+    await owner.query(
+      `INSERT INTO "ProductTable" ("id", "productId", "position", "name")
+       SELECT gen_random_uuid(), p."id", 1000 + n, 'wide_' || n FROM "DataProduct" p JOIN "Domain" d ON d."id" = p."domainId",
+         generate_series(1, 11) n WHERE d."name" = 'logistics' AND p."name" = 'warehouse-stock'`,
+    );
+    await owner.query(
+      `INSERT INTO "ProductColumn" ("id", "tableId", "position", "name", "type")
+       SELECT gen_random_uuid(), t."id", n, 'c' || n, 'string' FROM "ProductTable" t, generate_series(1, 2000) n WHERE t."name" LIKE 'wide\\_%'`,
+    );
+  });
+  afterAll(async () => {
+    await owner.query(`DELETE FROM "ProductTable" WHERE "name" LIKE 'wide\\_%'`);
+    await owner.end();
+  });
+
+  interface Answer {
+    data?: { dataProduct?: { tables: { columns: unknown[] }[] } } | null;
+    errors?: { message: string; extensions: { code: string } }[];
+  }
+  /** As an admin, who sees all of it. */
+  async function answerTo(query: string): Promise<{ answer: Answer; own: string[] }> {
+    let answer: Answer = {};
+    const headers = {
+      ...{ 'content-type': 'application/json', authorization: `Bearer ${await product.tokenOf('ada.admin')}` },
+      ...mark,
+    };
+    const ran = await statements.of(async () => {
+      const response = await fetch(product.graphql, { method: 'POST', headers, body: JSON.stringify({ query }) });
+      answer = (await response.json()) as Answer;
+    });
+    return { answer, own: ran.filter((text) => !text.includes('FROM "DomainMember" WHERE "subject" = ANY')) };
+  }
+  const ONE = '{ dataProduct(by: { path: "logistics/warehouse-stock" }) { tables { name columns { name } } } }';
+
+  test.each([
+    ['of one product', ONE],
+    ['of a page', '{ dataProducts(first: 50) { nodes { path tables { columns { name } } } } }'],
+    ['below other objects', '{ accessGrants(first: 50) { nodes { dataProduct { tables { columns { name } } } } } }'],
+    ['that a query is made from', '{ accessGrants(first: 50) { nodes { howToQuery { athenaSql } } } }'],
+  ])('%s: they are refused by the one statement that counts them', async (_, query) => {
+    const { answer, own } = await answerTo(query);
+    expect(answer.errors).toMatchObject([{ extensions: { code: 'QUERY_TOO_COSTLY' } }]);
+    expect(answer.errors?.[0]?.message).toContain('more than 20000 columns');
+    expect(own.length).toBe(1);
+  });
+
+  test('and the tables without them are one, as are the columns of fewer tables, again and again', async () => {
+    expect((await answerTo(ONE.replace('columns { name }', ''))).answer.errors).toBeUndefined();
+    await owner.query(`DELETE FROM "ProductTable" WHERE "name" IN ('wide_1', 'wide_2')`);
+    for (let again = 0; again < 3; again += 1) {
+      const { answer } = await answerTo(ONE);
+      expect(answer.errors).toBeUndefined();
+      expect(answer.data?.dataProduct?.tables.flatMap(({ columns }) => columns).length).toBeGreaterThan(18_000);
+    }
   });
 });

@@ -13,6 +13,7 @@ import type { Context, Viewer } from './context.js';
 import { notFound } from './error.js';
 import { type AccessWorld, accessOf, accountOf, type TableAccess, type Way } from './explain.js';
 import { readStrangers } from './foreign-access.js';
+import { columnCounter } from './read/column-count.js';
 import { tellExplained } from './restricted-details.js';
 
 /** A way with the decision that it came of; ids are null where it is the product's own. */
@@ -66,7 +67,8 @@ export async function explainAccess(ctx: Context, principal: string, productId: 
   if (!seesAll(ctx.viewer, product) && !(await accountsOf(ctx)).includes(account)) throw notFound('The data product');
   const facts = await readFacts(ctx, productId, [principal]);
   await tellExplained(ctx, product, 'explainAccess');
-  return explainedFor({ product, facts, world: worldInForce(ctx.mesh, product, facts) }, principal);
+  const world = worldInForce(ctx.mesh, product, facts);
+  return explainedFor({ product, facts, world, count: columnCounter() }, principal);
 }
 
 /** The principals with a way to a product or on their way to one, page by page in order of ARN, each with what he may read. At most six statements. */
@@ -83,7 +85,8 @@ export async function whoCanAccess(
   const principals = await readPrincipals(ctx, product, { ...page, accounts, strangers });
   const shown = principals.slice(0, page.first);
   const facts = await readFacts(ctx, productId, shown);
-  const subject = { product, facts, world: worldInForce(ctx.mesh, product, facts) };
+  const world = worldInForce(ctx.mesh, product, facts);
+  const subject = { product, facts, world, count: columnCounter() };
   await tellExplained(ctx, product, 'whoCanAccess');
   return {
     explanations: shown.map((principal) => explainedFor(subject, principal)),
@@ -154,6 +157,8 @@ interface Subject {
   product: ExplainedProduct;
   facts: Facts;
   world: AccessWorld;
+  /** Takes the columns that are told; throws where they become too many for one answer. */
+  count: (columns: number) => void;
 }
 
 function explainedFor(subject: Subject, principal: string): AccessExplanation {
@@ -162,7 +167,7 @@ function explainedFor(subject: Subject, principal: string): AccessExplanation {
   const access = accessOf(world, principal);
   const tables = access.map((table, index) => {
     const columns = product.tables[index]?.columns ?? [];
-    return explainedTable(table, { columns, grants });
+    return explainedTable(table, { columns, grants, count: subject.count });
   });
   const pending = notCounted(subject, principal);
   const open = tables.filter(({ allowed }) => allowed);
@@ -181,7 +186,7 @@ function explainedFor(subject: Subject, principal: string): AccessExplanation {
 
 function explainedTable(
   { name, allowed, ways, missing }: TableAccess,
-  { columns, grants }: { columns: string[]; grants: Map<string, GrantFact> },
+  { columns, grants, count }: Pick<Subject, 'count'> & { columns: string[]; grants: Map<string, GrantFact> },
 ): ExplainedTable {
   const through = ways.map((way) => explainedWay(way, grants));
   return {
@@ -191,6 +196,7 @@ function explainedTable(
     rowFilter: rowsOf(ways),
     // Made where they are asked for: most ask of a page of principals which tables they read.
     get columns() {
+      count(columns.length);
       return columnsOf(columns, through);
     },
     through,

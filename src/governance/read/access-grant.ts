@@ -1,4 +1,5 @@
 import { type AccessFilter, accessConditions, accessRequestShape, newestFirst } from './access-request.js';
+import { countingColumns } from './column-count.js';
 import type { ConnectionList } from './connection.js';
 import { dataProductShape } from './data-product.js';
 import { domainShape } from './domain.js';
@@ -6,6 +7,10 @@ import { health } from './health.js';
 import { progress, resourceShape } from './resource.js';
 import { plain, raw, type Shape, sql } from './select.js';
 import { memberIds, readsDetailsOfRequest, seesGrant } from './visible.js';
+
+/** What a query is made from. */
+const askedColumns = sql`coalesce(json_agg(json_build_object('name', c."name", 'type', c."type", 'partition', c."partition",
+  'pii', c."pii", 'classification', c."classification") ORDER BY c."position"), '[]')`;
 
 export const accessGrantShape: Shape = {
   type: 'AccessGrant',
@@ -38,9 +43,7 @@ export const accessGrantShape: Shape = {
         'product', json_build_object('name', p."name", 'classification', p."classification", 'accessMode', p."accessMode",
           'previousAccessMode', p."previousAccessMode", 'tables', (
           SELECT coalesce(json_agg(json_build_object('name', x."name", 'columns', (
-            SELECT coalesce(json_agg(json_build_object('name', c."name", 'type', c."type",
-              'partition', c."partition", 'pii', c."pii", 'classification', c."classification")
-              ORDER BY c."position"), '[]') FROM "ProductColumn" c WHERE c."tableId" = x."id"
+            SELECT ${countingColumns(askedColumns)} FROM "ProductColumn" c WHERE c."tableId" = x."id"
           )) ORDER BY x."position"), '[]') FROM "ProductTable" x WHERE x."productId" = p."id")))
       FROM "AccessRequest" q JOIN "DataProduct" p ON p."id" = q."productId" JOIN "Domain" d ON d."id" = p."domainId"
       WHERE q."id" = ${t}."requestId")`,

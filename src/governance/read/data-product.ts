@@ -29,6 +29,7 @@ const productTable: Shape = {
     columns: {
       kind: 'many',
       limit: 2000,
+      counted: true,
       shape: () => productColumn,
       where: (t, r) => sql`${r}."tableId" = ${t}."id"`,
       order: (r) => sql`${r}."position"`,

@@ -2,6 +2,7 @@ import { Prisma } from '../../generated/prisma/client.js';
 import type { Viewer } from '../context.js';
 import { forbidden, invalid } from '../error.js';
 import { holdsScope, type NeededScope, scopeRefusal } from '../token-scope.js';
+import { countingColumns } from './column-count.js';
 import { type ConnectionList, type ConnectionRows, connectionSql } from './connection.js';
 import { type FieldGuard, guardOf } from './field-rules.js';
 import { guardSql, mayRead, within } from './guard.js';
@@ -34,6 +35,8 @@ export type Relation =
       order: (r: Sql) => Sql;
       /** A plain list answers at most this many, the first of its order. */
       limit: number;
+      /** Columns of tables: of them one statement reads no more than MOST_COLUMNS. */
+      counted?: true;
     }
   | { kind: 'connection'; list: () => ConnectionList; where: (t: Sql, r: Sql) => Sql }
   /** An object without a row of its own: computed by a subquery over the row, null where that answers none. */
@@ -188,7 +191,8 @@ function relationSql(scope: Scope, relation: Relation, t: Sql, selection: Select
       const shape = relation.shape();
       const r = scope.alias();
       const node = objectSql(scope, shape, r, selection.on(shape.type));
-      return sql`(SELECT coalesce(json_agg(${node} ORDER BY ${relation.order(r)}), '[]') FROM (
+      const list = sql`coalesce(json_agg(${node} ORDER BY ${relation.order(r)}), '[]')`;
+      return sql`(SELECT ${relation.counted ? countingColumns(list) : list} FROM (
         SELECT ${r}.* FROM ${shape.from} ${r} WHERE ${relation.where(t, r, scope.viewer)} AND ${sees(shape, r, scope.viewer)}
         ORDER BY ${relation.order(r)} LIMIT ${raw(String(relation.limit))}) ${r})`;
     }
