@@ -25,8 +25,8 @@ export function testTitlesOf(source: string): Set<string> {
   }
   function visit(node: ts.Node, around: readonly string[]): void {
     const made = ts.isCallExpression(node) ? madeBy(node, { file, tables }) : undefined;
-    if (!made) return ts.forEachChild(node, (child) => visit(child, around));
-    if (!made.runs) return;
+    if (!made) ts.forEachChild(node, (child) => visit(child, around));
+    if (!made?.runs) return;
     const titles = [...around, ...made.titles];
     if (made.isTest) for (const title of titles) found.add(title);
     else for (const argument of (node as ts.CallExpression).arguments) visit(argument, titles);
