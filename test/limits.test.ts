@@ -182,6 +182,7 @@ describe('query limits', () => {
         best = Math.min(best, (user + system) / 1_000);
         expect([status, answer.data ?? null], name).toEqual([400, null]);
         expect(answer.errors?.[0]?.extensions.code, name).toMatch(codes);
+        expect(JSON.stringify(answer).length, name).toBeLessThan(10_000);
       }
       expect(best, name).toBeLessThan(50);
     }

@@ -59,9 +59,18 @@ export function statusOf({ extensions: { code, http } }: GraphQLError): number {
   return http?.status ?? (code === undefined || code === 'INTERNAL_SERVER_ERROR' ? 500 : 400);
 }
 
+/** Characters of a message at most: some repeat what was sent. */
+const LONGEST_MESSAGE = 1_000;
+
+/** The error with a message that is cut where it is too long. */
+export function shortened(error: GraphQLFormattedError): GraphQLFormattedError {
+  if (error.message.length <= LONGEST_MESSAGE) return error;
+  return { ...error, message: `${error.message.slice(0, LONGEST_MESSAGE)}…` };
+}
+
 /** An error as a client gets it over a socket or a stream. */
 export function formatError(error: GraphQLError, log: Log): GraphQLFormattedError {
-  const formatted = error.toJSON();
+  const formatted = shortened(error.toJSON());
   if (!formatted.extensions?.code) return maskError(formatted, { error, log });
   const { http: _, ...extensions } = formatted.extensions;
   return { ...formatted, extensions };

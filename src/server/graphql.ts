@@ -13,7 +13,8 @@ import {
   ApolloServerPluginUsageReportingDisabled,
 } from '@apollo/server/plugin/disabled';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { hasUnavailable, maskError, refusal, withoutSuggestions } from './error.js';
+import { coercionErrors } from './document.js';
+import { hasUnavailable, maskError, refusal, shortened, withoutSuggestions } from './error.js';
 import { type Api } from './http.js';
 import { incoming } from './incoming.js';
 import { inputRule, variablesError } from './input-limits.js';
@@ -40,11 +41,11 @@ export async function startGraphql<C extends BaseContext>(
     validationOptions: { maxErrors: limits.errors },
     formatError: (formatted, error) => {
       const masked = maskError(formatted, { error, log, ids });
-      return introspection ? masked : withoutSuggestions(masked);
+      return shortened(introspection ? masked : withoutSuggestions(masked));
     },
     logger: log,
     plugins: [
-      admitOperation(api),
+      admitOperation(api, introspection),
       ApolloServerPluginCacheControlDisabled(),
       ApolloServerPluginLandingPageDisabled(),
       ApolloServerPluginSchemaReportingDisabled(),
@@ -56,7 +57,7 @@ export async function startGraphql<C extends BaseContext>(
 }
 
 /** The cost of a page depends on variables, so it is known only once these are. A stream needs a transport of its own. */
-function admitOperation<C extends BaseContext>({ charge }: Api<C>): ApolloServerPlugin<C> {
+function admitOperation<C extends BaseContext>({ charge }: Api<C>, introspection: boolean): ApolloServerPlugin<C> {
   return {
     requestDidStart: async () => ({
       didResolveOperation: async ({ schema, document, operation, request, contextValue }) => {
@@ -69,7 +70,11 @@ function admitOperation<C extends BaseContext>({ charge }: Api<C>): ApolloServer
         const variables = request.variables ?? {};
         const unusable = variablesError(variables);
         if (unusable) throw unusable;
-        if (operation) await charge(contextValue, costOf({ schema, document, operation, variables }));
+        if (!operation) return;
+        const nodes = costOf({ schema, document, operation, variables });
+        const [uncoercible] = coercionErrors({ schema, introspection }, { operation, variables });
+        if (uncoercible) throw uncoercible;
+        await charge(contextValue, nodes);
       },
       willSendResponse: async ({ response: { body, http } }) => {
         if (body.kind === 'single' && hasUnavailable(body.singleResult.errors)) http.status = 503;

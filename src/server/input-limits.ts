@@ -5,7 +5,7 @@ import { refusal } from './error.js';
 export const inputLimits = {
   /** Lists and objects within one another. */
   depth: 32,
-  /** Entries of one list: as many as a table may have columns. */
+  /** Entries of one list, names of one object: as many as a table may have columns. */
   listLength: 2_000,
   /** Values in all: numbers, texts, lists, objects. */
   values: 50_000,
@@ -31,7 +31,10 @@ function problemOf(variables: unknown): string | null {
       if (depth > inputLimits.depth) return `more than ${inputLimits.depth} levels are not taken.`;
       if (Array.isArray(value) && value.length > inputLimits.listLength)
         return `a list of more than ${inputLimits.listLength} entries is not taken.`;
-      if (!Array.isArray(value) && !Object.keys(value).every(isStorable)) return unstorable;
+      const names = Array.isArray(value) ? [] : Object.keys(value);
+      if (names.length > inputLimits.listLength)
+        return `an object of more than ${inputLimits.listLength} names is not taken.`;
+      if (!names.every(isStorable)) return unstorable;
       for (const inner of Object.values(value)) waiting.push({ value: inner, depth: depth + 1 });
     }
   }

@@ -5,16 +5,14 @@ import {
   type FormattedExecutionResult,
   GraphQLError,
   type GraphQLFormattedError,
-  getVariableValues,
-  type OperationDefinitionNode,
 } from 'graphql';
 import { ReadFailed } from '../events/errors.js';
 import type { Outlet, Subscription } from '../events/subscription.js';
-import type { DocumentRules } from './document.js';
+import { coercionErrors, type DocumentRules } from './document.js';
 import { formatError, refusal } from './error.js';
 import type { IncomingRequest } from './incoming.js';
 import { variablesError } from './input-limits.js';
-import { costOf, limits } from './limits.js';
+import { costOf } from './limits.js';
 import type { Log } from './log.js';
 import { InvalidDocument, readSubscription, resultKey } from './subscription-document.js';
 import { documentOf, type TrustedDocuments } from './trusted-documents.js';
@@ -84,7 +82,7 @@ export async function prepareSubscription(subscribing: Subscribing): Promise<Exe
     const unusable = variablesError(variables);
     if (unusable) return [unusable];
     const nodes = costOf({ schema, document, operation, variables });
-    const uncoercible = coercionErrors(rules, operation, variables);
+    const uncoercible = coercionErrors(rules, { operation, variables });
     if (uncoercible.length > 0) return uncoercible;
     await session.admit(nodes);
     const { operationName = null } = request;
@@ -144,14 +142,4 @@ const isOurs = ({ extensions }: GraphQLFormattedError): boolean =>
 /** A result as clients get it. */
 export function formatResult({ data, errors }: ExecutionResult, log: Log): FormattedExecutionResult {
   return { ...(errors ? { errors: errors.map((error) => formatError(error, log)) } : {}), data: data ?? null };
-}
-
-function coercionErrors(
-  { schema, introspection }: DocumentRules,
-  operation: OperationDefinitionNode,
-  variables: Record<string, unknown>,
-): readonly GraphQLError[] {
-  const options = { maxErrors: limits.errors, hideSuggestions: !introspection };
-  const { errors = [] } = getVariableValues(schema, operation.variableDefinitions ?? [], variables, options);
-  return errors.map(({ message, nodes }) => refusal('BAD_USER_INPUT', message, { nodes }));
 }

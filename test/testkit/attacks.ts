@@ -26,6 +26,9 @@ const filter = (value: object): Omit<Attack, 'name'> => ({
   variables: { f: value },
 });
 
+const misspelt = (count: number, value: () => unknown): object =>
+  Object.fromEntries(Array.from({ length: count }, (_, n) => [`statu${n}`, value()]));
+
 /** On Meshgate's own schema, each at what takes the most work before it is known to be too much. */
 export const attacksOnMeshgate: Attack[] = [
   { name: 'more than 1,000 tokens', query: product('name '.repeat(1_001)) },
@@ -64,7 +67,13 @@ export const attacksOnMeshgate: Attack[] = [
   { name: '2,000 misspelt values', ...filter({ status: Array(2_000).fill('PUBLISHD') }) },
   {
     name: '2,000 misspelt names',
-    ...filter(Object.fromEntries(Array.from({ length: 2_000 }, (_, n) => [`statu${n}`, 1]))),
+    ...filter(misspelt(2_000, () => 1)),
+  },
+  { name: '2,000 misspelt names with texts', ...filter(misspelt(2_000, () => 'x'.repeat(450))) },
+  { name: '20,000 misspelt names', ...filter(misspelt(20_000, () => 1)) },
+  {
+    name: 'a misspelt name for a text of 900,000 characters',
+    query: `{ dataProduct(by: { pat: "${'x'.repeat(900_000)}" }) { id } }`,
   },
   {
     name: 'an introspection in circles',
