@@ -16,10 +16,7 @@ type Spec = SpecOf<'LfTag'>;
 /** Values in one CreateLFTag or UpdateLFTag (Lake Formation API reference). */
 const VALUES = 50;
 
-/**
- * An LF-tag has at least our values. Values of others stay, and values no longer claimed stay until the tag goes: one that is
- * attached cannot be deleted, and one that is not grants nothing.
- */
+/** An LF-tag has at least our values; those of others stay. */
 export const lfTag: AwsProvider<'LfTag'> = oneByOne<'LfTag'>({
   kind: 'LfTag',
   width: 1,

@@ -72,6 +72,14 @@ export function united<K extends Kind>(kind: K, earlier: SpecOf<K>, later: SpecO
   }
 }
 
+/**
+ * What one spec becomes of another while the object stands: values of an LF-tag that nobody claims any more stay until the tag goes, as
+ * one that is attached cannot be deleted, and one that is not grants nothing.
+ */
+export function lasting<K extends Kind>(kind: K, before: SpecOf<K>, after: SpecOf<K>): SpecOf<K> {
+  return kind === 'LfTag' ? mergeSpecs(kind, [before, after]) : after;
+}
+
 function same<T>(a: T, b: T): T {
   if (specText(a) === specText(b)) return a;
   throw new MergeConflict('only one spec is possible');

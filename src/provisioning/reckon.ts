@@ -3,7 +3,7 @@ import { dependenciesOf } from './depends-on.js';
 import type { Drift } from './drift.js';
 import { groupBy } from './group.js';
 import { type Kind, type SpecOf, specSchema } from './kinds.js';
-import { covers, MergeConflict, mergeSpecs, specText } from './merge.js';
+import { covers, lasting, MergeConflict, mergeSpecs, specText } from './merge.js';
 import { type DesiredResource, resourceId } from './resource.js';
 
 /** Who claims: the uuid of a domain, a product or a grant. */
@@ -135,7 +135,8 @@ function reckonOne({ id, owner, wish, row, claims }: Case): Reckoning {
   const others = claims.filter((claim) => claim !== own && claim.releasedAtGeneration === null);
   const resource = wish?.resource ?? identityOf(row!);
   const before = row?.desired === 'PRESENT' ? row.spec : null;
-  const after = merged({ resource, others, wish });
+  const wanted = merged({ resource, others, wish });
+  const after = before && wanted ? lasting(resource.kind, before, wanted) : wanted;
   const action = actionOf(before, after);
   const spec = after ?? row?.spec ?? resource.spec;
   const claim = claimOf({ wish, own, action });

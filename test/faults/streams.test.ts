@@ -79,6 +79,7 @@ test('clients that come back at once with their cursors, while one writes and a 
   await until('the past is numbered', async () => ((await head()) >= before + past ? true : undefined));
   const last = before + past + 60;
   let dead: MeshProcess | undefined;
+  let following = 0;
   let interrupted = 0;
 
   async function readToTheEnd(n: number): Promise<number> {
@@ -95,6 +96,7 @@ test('clients that come back at once with their cursors, while one writes and a 
       void socket.closed.then(() => {
         over = true;
       });
+      if (api === apis[0]) following += 1;
       while (!over && (eventsOf(socket).at(-1)?.sequence ?? cursor) < last) await sleep(25);
       for (const { sequence } of eventsOf(socket)) {
         if (sequence !== cursor + 1) throw new Error(`${sequence} came after ${cursor}`);
@@ -111,6 +113,7 @@ test('clients that come back at once with their cursors, while one writes and a 
     await write(2);
     await sleep(25);
     if (n === 10) {
+      await until('clients follow the server that dies', async () => (following > 0 ? true : undefined));
       dead = apis[0];
       await apis[0].kill();
     }

@@ -186,6 +186,20 @@ test('a grant to the account that is narrowed cuts what the account granted on: 
   await settled('revoked');
 }, 40_000);
 
+test('a tag goes with the last who claims a value of it, whoever claimed others before', async () => {
+  const [first, second] = [owner(), owner()];
+  const tags = async () => (await control(sandbox, `/state?account=${G}`)).lakeformation.tags;
+  await declared(first, [at(G, 'LfTag', { key: 'product', values: ['first'] })]);
+  await declared(second, [at(G, 'LfTag', { key: 'product', values: ['second'] })]);
+  await settled('both stand');
+  expect(await tags()).toMatchObject([{ key: 'product', values: ['first', 'second'] }]);
+  await declared(first, []);
+  await settled('one left');
+  await declared(second, []);
+  await settled('both left');
+  expect(await tags()).toEqual([]);
+});
+
 test('when everybody leaves, AWS holds nothing of it any more', async () => {
   for (const who of [access, product]) await declared(who, []);
   await settled('removed');
