@@ -16,6 +16,8 @@ export interface AnchorOptions {
   put: PutEvents;
   /** The central bus. */
   bus: string;
+  /** Whether it is there, as far as Meshgate knows: EventBridge answers success for a bus that is not, and drops what is put on it. */
+  busStands(): Promise<boolean>;
   log: Log;
   /** How often the head is told, in milliseconds; once a minute unless a test is in a hurry. */
   everyMs?: number;
@@ -23,9 +25,9 @@ export interface AnchorOptions {
 
 /**
  * Tells EventBridge, where nobody who owns the database can take it back, which hash the log has at its last number: once a minute if
- * it has moved, by one process of the installation, at least once.
+ * it has moved, by one process of the installation, at least once. While the bus is not there the anchor is not told, and not taken for told.
  */
-export function startAnchors({ pool, put, bus, log, everyMs = EVERY_MS }: AnchorOptions): Loop {
+export function startAnchors({ pool, put, bus, busStands, log, everyMs = EVERY_MS }: AnchorOptions): Loop {
   return startLoop({
     name: 'anchors of the audit trail',
     log,
@@ -41,6 +43,10 @@ export function startAnchors({ pool, put, bus, log, everyMs = EVERY_MS }: Anchor
         if (BigInt(seq) < cursor.seq)
           log.error({ seq, anchored: String(cursor.seq) }, 'the log ends before its last anchor');
         if (BigInt(seq) <= cursor.seq) return false;
+        if (!(await busStands())) {
+          log.warn({ seq, anchored: String(cursor.seq) }, 'no anchor is told: the central bus is not there');
+          return false;
+        }
         const detail = { version: 1, id: uuidv7(), occurredAt: at.toISOString(), anchor: { sequence: seq, hash } };
         const entry = { bus, source: 'meshgate', detailType: ANCHORED, resources: [], time: at };
         const [outcome] = await put([{ ...entry, detail: JSON.stringify(detail) }]);

@@ -24,7 +24,11 @@ export class SlowSubscriber extends Error {
 export class ReadFailed extends Error {
   override readonly name = 'ReadFailed';
 
-  constructor(cause: unknown) {
+  /** `instead`: the event's result with its errors, to be sent where this event can never be read, though the log can. */
+  constructor(
+    cause: unknown,
+    readonly instead?: Buffer,
+  ) {
     super('What the stream needs could not be read just now.', { cause });
   }
 }

@@ -43,7 +43,7 @@ export interface FanOut {
 
 /** Replays that read and render at a time. */
 const REPLAYS = 16;
-/** For whom nothing can be read for so long, he is sent to subscribe again. */
+/** For whom nothing can be read for so long, he is sent to subscribe again; where that is one event alone, he gets it with its errors. */
 const RETRIED_FOR_MS = 30_000;
 
 interface FanOutOptions {
@@ -118,35 +118,46 @@ export function openFanOut(history: History, { log, retriedForMs = RETRIED_FOR_M
 
   /**
    * First the log from his cursor on, at his own pace, then live: nothing comes between the last look and the change. What cannot be read
-   * is his concern alone, and tried again.
+   * is his concern alone, and tried again. Once it was tried for long, and the log can be read at that moment, one last try tells whether
+   * it is the event: then that is sent with its errors, and the next of its kind is tried for less long, so that he comes to the end.
    */
   async function replay(member: Member, channel: Channel): Promise<void> {
     const { moves } = member;
     const stays = (): boolean => member.moves === moves;
     let failures = 0;
     let failingSince = 0;
+    let patienceMs = retriedForMs;
+    let lastTry = false;
     while (stays()) {
       if (member.cursor >= history.position) return goLive(member);
       try {
-        const took = await turns.take(() => replayPage(member, channel, stays));
+        const took = await turns.take(() => replayPage(member, channel, { stays, lastTry }));
         failures = 0;
+        if (lastTry) patienceMs = 0;
+        lastTry = false;
         if (!took) await new Promise<void>((resume) => member.subscription.outlet.whenReady(resume));
       } catch (error) {
         if (!(error instanceof ReadFailed)) throw error;
         failures += 1;
         if (failures === 1) failingSince = performance.now();
-        if (performance.now() - failingSince >= retriedForMs) {
-          throw new StreamInterrupted(encodeCursor(member.sent), error.cause);
-        }
+        const failingMs = performance.now() - failingSince;
+        lastTry = failingMs >= patienceMs && error.instead !== undefined && (await history.isReadable());
+        if (lastTry) continue;
+        if (failingMs >= retriedForMs) throw new StreamInterrupted(encodeCursor(member.sent), error.cause);
         await delay(fullJitter({ attempt: failures, baseMs: 50, capMs: 2_000 }), undefined, { ref: false });
       }
     }
   }
 
   /** False: he takes nothing more for now. */
-  async function replayPage(member: Member, channel: Channel, stays: () => boolean): Promise<boolean> {
+  async function replayPage(
+    member: Member,
+    channel: Channel,
+    { stays, lastTry }: Pick<PastPage, 'stays' | 'lastTry'>,
+  ): Promise<boolean> {
     const past = await readAfter(member.cursor);
-    const { wanted, results, cursor } = await renderPage(owner, { channel, past, after: member.cursor, stays });
+    const page = { channel, past, after: member.cursor, stays, lastTry };
+    const { wanted, results, cursor } = await renderPage(owner, page);
     if (!stays()) return true;
     if (!isOfClass(member)) {
       move(member);
@@ -231,10 +242,12 @@ interface PastPage {
   past: readonly LogEvent[];
   after: bigint;
   stays: () => boolean;
+  /** What comes first is taken with its errors where it cannot be read. */
+  lastTry: boolean;
 }
 
 /** What of it the channel wants, up to a portion or to what cannot be read, and how far that is. Rejects where that is nowhere. */
-async function renderPage(owner: ChannelOwner, { channel, past, after, stays }: PastPage) {
+async function renderPage(owner: ChannelOwner, { channel, past, after, stays, lastTry }: PastPage) {
   const wanted: LogEvent[] = [];
   const results: Rendered[] = [];
   let bytes = 0;
@@ -251,7 +264,11 @@ async function renderPage(owner: ChannelOwner, { channel, past, after, stays }: 
       cursor = event.seq;
     }
   } catch (error) {
-    if (!(error instanceof ReadFailed) || cursor === after) throw error;
+    if (!(error instanceof ReadFailed)) throw error;
+    if (cursor > after) return { wanted, results, cursor };
+    const [unreadable] = past;
+    if (!lastTry || error.instead === undefined || unreadable === undefined) throw error;
+    return { wanted: [unreadable], results: [{ seq: unreadable.seq, json: error.instead }], cursor: unreadable.seq };
   }
   return { wanted, results, cursor };
 }

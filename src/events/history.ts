@@ -15,6 +15,8 @@ export interface History {
    * with ResyncRequired where they are no longer stored.
    */
   after(cursor: bigint): LogEvent[] | Promise<LogEvent[]>;
+  /** Whether the stored log can be read at the moment, whatever is in memory. */
+  isReadable(): Promise<boolean>;
 }
 
 /** Events in memory: at least the last so many, once they came, as long as they are no more than half of the bytes. */
@@ -112,6 +114,11 @@ export function openHistory({ head, read, keptBytes = BYTES }: HistoryOptions): 
       recentBytes = 0;
       pages.clear();
     },
+    isReadable: () =>
+      read({ after: position, upTo: position, limit: 1 }).then(
+        () => true,
+        () => false,
+      ),
     after: (cursor) => {
       const first = recent[0]?.seq;
       if (first === undefined || cursor + 1n < first) return stored(cursor);

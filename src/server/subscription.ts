@@ -112,9 +112,10 @@ function contextOf(
         contextValue: personal ? contextValue : ofMany(contextValue),
       });
       const formatted = formatResult(result, log);
+      const json = Buffer.from(JSON.stringify(formatted));
       // Sent as it is it would stand for the event, which the subscriber would miss: it is made again, or he goes on from it later.
-      if (personal && formatted.errors?.some(isOurs)) throw new ReadFailed(result.errors?.[0]);
-      return Buffer.from(JSON.stringify(formatted));
+      if (personal && formatted.errors?.some(mayPass)) throw new ReadFailed(result.errors?.[0], json);
+      return json;
     },
   });
   return contextValue;
@@ -135,9 +136,9 @@ function ofMany(context: object): object {
   });
 }
 
-/** Whether it was for us that there is no result, for example for a lost connection to the database. */
-const isOurs = ({ extensions }: GraphQLFormattedError): boolean =>
-  extensions?.code === 'INTERNAL_SERVER_ERROR' || extensions?.code === 'SERVICE_UNAVAILABLE';
+/** What another try may mend: a failure of ours (a lost connection), no free connection, a database that is too slow at the moment. */
+const MAY_PASS: readonly unknown[] = ['INTERNAL_SERVER_ERROR', 'SERVICE_UNAVAILABLE', 'QUERY_TOO_COSTLY'];
+const mayPass = ({ extensions }: GraphQLFormattedError): boolean => MAY_PASS.includes(extensions?.code);
 
 /** A result as clients get it. */
 export function formatResult({ data, errors }: ExecutionResult, log: Log): FormattedExecutionResult {

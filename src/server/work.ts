@@ -99,10 +99,8 @@ export async function startWork(options: WorkOptions): Promise<Work> {
   const openGovernance = governanceSessions(aws, config);
   const put = putAsGovernance(openGovernance);
   const bus = mesh.centralBusName;
-  const publisher = startPublisher({
-    ...{ pool: database.pool, listener, put, bus, log },
-    busStands: () => centralBusStands(db, mesh),
-  });
+  const busStands = () => centralBusStands(db, mesh);
+  const publisher = startPublisher({ ...{ pool: database.pool, listener, put, bus, log }, busStands });
   const webhooks = webhookSettings(config);
   const sender =
     webhooks &&
@@ -111,7 +109,7 @@ export async function startWork(options: WorkOptions): Promise<Work> {
       limits: { allowed: webhooks.allowed, timeoutMs: WEBHOOK_TIMEOUT_MS },
       disable: (id, reason) => turnOffWebhook({ db, mesh, committed }, { id, reason }),
     });
-  const anchors = startAnchors({ pool: database.pool, put, bus, log });
+  const anchors = startAnchors({ pool: database.pool, put, bus, busStands, log });
   const system = { db, mesh, committed, policies: createPolicyEngine() };
   const clock = startLoop({
     name: 'expiry of grants',

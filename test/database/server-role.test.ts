@@ -184,7 +184,7 @@ test("the server's role may run these functions of ours and no others, and one a
     'writing_subject',
   ]);
   expect(functions.filter(({ definer }) => definer)).toEqual([
-    { name: 'sequence_events', may: true, definer: true, path: ['search_path=public, pg_temp'] },
+    { name: 'sequence_events', may: true, definer: true, path: ['search_path=public, pg_temp', 'enable_seqscan=off'] },
   ]);
 });
 
@@ -339,13 +339,9 @@ describe('the function that numbers events works for the owner alone', () => {
     'called with %s, it numbers nothing that is not there',
     async (batch) => {
       await server.query('BEGIN');
-      const moved = await server
-        .query(`SELECT sequence_events(${batch}) AS moved`)
-        .catch((error: pg.DatabaseError) => error);
+      const { rows } = await server.query(`SELECT sequence_events(${batch}) AS moved`);
       await server.query('ROLLBACK');
-      expect(moved instanceof Error ? moved.message : moved.rows).toEqual(
-        batch === '-1' ? 'LIMIT must not be negative' : [{ moved: 0 }],
-      );
+      expect(rows).toEqual([{ moved: 0 }]);
     },
   );
 });

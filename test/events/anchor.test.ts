@@ -25,9 +25,13 @@ async function anchored(): Promise<Delivery['event'][]> {
   return deliveries.map(({ event }) => event);
 }
 
-test('the head is told to EventBridge while it moves, by one of several processes, and again where AWS did not take it', async () => {
+test('the head is told to EventBridge while it moves, by one of several processes, and again where AWS did not take it, and once the bus is there', async () => {
+  let stands = true;
   const start = () =>
-    startAnchors({ pool: log.pool, put: createPutEvents(client), bus: BUS, log: silent, everyMs: 20 });
+    startAnchors({
+      ...{ pool: log.pool, put: createPutEvents(client), bus: BUS, log: silent, everyMs: 20 },
+      busStands: async () => stands,
+    });
   const processes = [start(), start(), start()];
   try {
     await write(log, someEvents(5));
@@ -42,6 +46,14 @@ test('the head is told to EventBridge while it moves, by one of several processe
     await write(log, someEvents(3));
     await headReaches(log, 8);
     await until(async () => (await anchored()).some(({ detail }) => detail.anchor.sequence === '8'), 20_000);
+    stands = false;
+    await write(log, someEvents(1));
+    await headReaches(log, 9);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const cursor = await log.owner.prisma.eventCursor.findUniqueOrThrow({ where: { reader: 'audit-anchor' } });
+    expect(cursor.seq).toBe(8n);
+    stands = true;
+    await until(async () => (await anchored()).some(({ detail }) => detail.anchor.sequence === '9'));
   } finally {
     await Promise.all(processes.map((one) => one.stop()));
   }
@@ -53,5 +65,5 @@ test('the head is told to EventBridge while it moves, by one of several processe
     seq: BigInt(detail.anchor.sequence),
     hash: Buffer.from(detail.anchor.hash, 'hex'),
   }));
-  expect(await verifyChain(log.pool, { anchors })).toEqual({ ok: true, head: 8n });
+  expect(await verifyChain(log.pool, { anchors })).toEqual({ ok: true, head: 9n });
 });

@@ -26,6 +26,11 @@ const folders: string[] = [];
 let log: TestLog;
 let folder: string;
 
+/** A partition made as the sequencer makes them. */
+const attached = (name: string, from: number, to: number): string =>
+  `CREATE TABLE "${name}" (LIKE "Event" INCLUDING ALL);
+   ALTER TABLE "Event" ATTACH PARTITION "${name}" FOR VALUES FROM (${from}) TO (${to});`;
+
 /** 250 events over partitions of 99, 100 and the rest, in place of partitions of a million. */
 beforeEach(async () => {
   log = await openTestLog();
@@ -34,9 +39,9 @@ beforeEach(async () => {
   folders.push(folder);
   await log.owner.pool.query(`
     DROP TABLE "Event_000000000";
-    CREATE TABLE "Event_small_1" PARTITION OF "Event" FOR VALUES FROM (0) TO (100);
-    CREATE TABLE "Event_small_2" PARTITION OF "Event" FOR VALUES FROM (100) TO (200);
-    CREATE TABLE "Event_000000000" PARTITION OF "Event" FOR VALUES FROM (200) TO (1000000)`);
+    ${attached('Event_small_1', 0, 100)}
+    ${attached('Event_small_2', 100, 200)}
+    ${attached('Event_000000000', 200, 1_000_000)}`);
   await write(log, someEvents(250));
   await headReaches(log, 250);
 });

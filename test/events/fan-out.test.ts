@@ -263,6 +263,23 @@ describe('what cannot be read', () => {
     expect([live.seqs, live.failure]).toEqual([[501n], undefined]);
   });
 
+  it('for too long together with the log never sends errors in place of an event', async () => {
+    const stage = openStage(10, { retriedForMs: 100 });
+    stage.down = true;
+    const instead = Buffer.from('errors');
+    const viewer = new Viewer(stage, {
+      ...{ personal: true, subject: 'ada' },
+      render: async ({ seq, id }) => {
+        if (seq === 12n) throw new ReadFailed(new Error('terminating connection'), instead);
+        return Buffer.from(id);
+      },
+    });
+    for (let n = 0; n < 3; n += 1) stage.append();
+    await expect.poll(() => viewer.failure, { timeout: 5_000 }).toBeInstanceOf(StreamInterrupted);
+    expect(decodeCursor((viewer.failure as StreamInterrupted).cursor)).toBe(11n);
+    expect(viewer.seqs).toEqual([11n]);
+  });
+
   it('while a result is made for its viewer costs him nothing: he gets each event once, in order, as soon as it can be', async () => {
     const stage = openStage(40);
     let asked = 0;

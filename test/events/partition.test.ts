@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { headReaches, openTestLog, someEvents, type TestLog, write } from './log.js';
+import { headOf, headReaches, openTestLog, someEvents, type TestLog, write } from './log.js';
 
 let log: TestLog;
 beforeAll(async () => {
@@ -55,5 +55,35 @@ test('the next partition has what the first has: indexes, checks, and that nothi
   }
   for (const reading of ['SELECT * FROM', 'DELETE FROM']) {
     await expect(log.pool.query(`${reading} "${SECOND}"`)).rejects.toThrow('permission denied');
+  }
+});
+
+test('while somebody analyses the log the next partition waits and the events do not; it is tried again, and waited for once it must be', async () => {
+  const made = async (name: string) =>
+    (await log.owner.pool.query('SELECT to_regclass($1) IS NOT NULL AS "made"', [`"${name}"`])).rows[0].made;
+  const analyst = new pg.Client({ connectionString: log.urls.ownerUrl });
+  await analyst.connect();
+  await analyst.query('BEGIN; ANALYZE "Event"');
+  try {
+    await log.owner.pool.query('UPDATE "EventHead" SET "seq" = 1499995');
+    const began = performance.now();
+    await write(log, someEvents(10));
+    await headReaches(log, 1_500_005);
+    expect(performance.now() - began).toBeLessThan(2_000);
+    expect(await made('Event_000000002')).toBe(false);
+    await analyst.query('COMMIT');
+    await write(log, someEvents(1));
+    await headReaches(log, 1_500_006);
+    expect(await made('Event_000000002')).toBe(true);
+    await analyst.query('BEGIN; ANALYZE "Event"');
+    await log.owner.pool.query('UPDATE "EventHead" SET "seq" = 2999995');
+    await write(log, someEvents(10));
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(await headOf(log)).toBe(2_999_995);
+    await analyst.query('COMMIT');
+    await headReaches(log, 3_000_005);
+    expect(await made('Event_000000003')).toBe(true);
+  } finally {
+    await analyst.end();
   }
 });

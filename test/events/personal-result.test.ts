@@ -76,11 +76,23 @@ const eventOf = (n: number): LogEvent =>
     audience: { public: true, domains: [], subjects: [] },
   }) as Partial<LogEvent> as LogEvent;
 
-test('an event comes though what it refers to could not be read at the moment when it came', async () => {
+/** One result as its subscriber gets it. */
+interface Heard {
+  data: unknown;
+  errors?: { extensions: { code: string } }[];
+}
+
+/** As Postgres ends a statement at its time limit. */
+const timedOut = () => Object.assign(new Error('canceling statement due to statement timeout'), { code: '57014' });
+
+test.each([
+  ['could not be read', () => new Error('terminating connection due to administrator command')],
+  ['took too long to read', timedOut],
+])('an event comes though what it refers to %s at the moment when it came', async (_, failure) => {
   const fanOut = openFanOut(openHistory({ head: 0n, read: async () => [] }));
   let down = false;
   const schema = schemaOver(async (seq) => {
-    if (down) throw new Error('terminating connection due to administrator command');
+    if (down) throw failure();
     return Number(seq);
   });
   const heard = await subscribe(fanOut, schema);
@@ -95,4 +107,23 @@ test('an event comes though what it refers to could not be read at the moment wh
   down = false;
   await expect.poll(() => heard.length).toBe(3);
   expect(heard).toEqual([1, 2, 3].map((n) => `{"data":{"meshEvents":${n}}}`));
+});
+
+test('an event that can never be read is sent with its errors after a while, and those after it come', async () => {
+  const history = openHistory({ head: 0n, read: async () => [] });
+  const fanOut = openFanOut(history, { retriedForMs: 100 });
+  const schema = schemaOver(async (seq) => {
+    if (seq % 2n === 0n) throw timedOut();
+    return Number(seq);
+  });
+  const heard = await subscribe(fanOut, schema);
+  for (let n = 1; n <= 7; n += 1) fanOut.offer(eventOf(n));
+  await expect.poll(() => heard.length, { timeout: 5_000 }).toBe(7);
+  const results = heard.map((text): Heard => JSON.parse(text));
+  expect(results.map(({ data }) => data)).toEqual(
+    [1, null, 3, null, 5, null, 7].map((meshEvents) => meshEvents && { meshEvents }),
+  );
+  expect(results.map(({ errors }) => errors?.[0]?.extensions.code)).toEqual(
+    results.map(({ data }) => (data === null ? 'QUERY_TOO_COSTLY' : undefined)),
+  );
 });
