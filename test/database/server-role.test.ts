@@ -229,10 +229,10 @@ const FORBIDDEN: [string, string][] = [
   ['make a partition', 'SELECT ensure_event_partition(5000000)'],
   [
     'replace the sequencer',
-    `CREATE OR REPLACE FUNCTION sequence_events(batch integer DEFAULT 2000) RETURNS integer LANGUAGE sql AS 'SELECT 0'`,
+    `CREATE OR REPLACE FUNCTION sequence_events(batch integer DEFAULT 2000, afresh boolean DEFAULT false) RETURNS integer LANGUAGE sql AS 'SELECT 0'`,
   ],
-  ['rename the sequencer', 'ALTER FUNCTION sequence_events(integer) RENAME TO was_it'],
-  ['give the sequencer another path', 'ALTER FUNCTION sequence_events(integer) SET search_path = pg_temp'],
+  ['rename the sequencer', 'ALTER FUNCTION sequence_events(integer, boolean) RENAME TO was_it'],
+  ['give the sequencer another path', 'ALTER FUNCTION sequence_events(integer, boolean) SET search_path = pg_temp'],
   [
     'shadow a function in public',
     `CREATE FUNCTION public.sha256(text) RETURNS bytea LANGUAGE sql AS 'SELECT NULL::bytea'`,

@@ -78,9 +78,11 @@ test('while somebody analyses the log the next partition waits and the events do
     await analyst.query('BEGIN; ANALYZE "Event"');
     await log.owner.pool.query('UPDATE "EventHead" SET "seq" = 2999995');
     await write(log, someEvents(10));
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    const waits = log.pool.query('SELECT sequence_events(10)');
+    await Promise.race([waits, new Promise((resolve) => setTimeout(resolve, 500))]);
     expect(await headOf(log)).toBe(2_999_995);
     await analyst.query('COMMIT');
+    await waits;
     await headReaches(log, 3_000_005);
     expect(await made('Event_000000003')).toBe(true);
   } finally {

@@ -30,18 +30,16 @@ afterAll(async () => {
 const appendOne = (): Promise<string | undefined> =>
   database.prisma.$transaction((tx) => append(tx, someEvent())).catch(() => undefined);
 
-/** One sequencer after the other, each killed after so long. */
-async function killOver(ms: number, until: () => boolean): Promise<number> {
-  let kills = 0;
-  while (!until()) {
+/** One sequencer after the other, each killed after 400 ms and counted. */
+async function killOver(over: () => boolean, kills: { count: number }): Promise<void> {
+  while (!over()) {
     const child: Child | undefined = await startChild({ run: 'sequence', databaseUrl: postgres.serverUrl }).catch(
       () => undefined,
     );
-    await sleep(ms);
+    await sleep(400);
     await child?.end('SIGKILL');
-    kills += 1;
+    kills.count += 1;
   }
-  return kills;
 }
 
 test('two sequencers killed all the time, and Postgres stopped at once: nothing is lost, nothing twice, no number left out', {
@@ -50,9 +48,10 @@ test('two sequencers killed all the time, and Postgres stopped at once: nothing 
   const lasts = atScale({ quick: 6_000, soak: 30_000 });
   const restarts = atScale({ quick: 1, soak: 2 });
   const began = Date.now();
-  const over = (): boolean => Date.now() - began > lasts;
   const committed: string[] = [];
-  const unsure = { count: 0 };
+  const [unsure, kills] = [{ count: 0 }, { count: 0 }];
+  // On a busy machine it takes longer until enough has happened.
+  const over = (): boolean => Date.now() - began > lasts && committed.length > 20 && kills.count > 2;
   const write = async (): Promise<void> => {
     while (!over()) {
       const id = await appendOne();
@@ -63,15 +62,14 @@ test('two sequencers killed all the time, and Postgres stopped at once: nothing 
       }
     }
   };
-  const killing = Promise.all([killOver(400, over), sleep(200).then(() => killOver(400, over))]);
+  const killing = Promise.all([killOver(over, kills), sleep(200).then(() => killOver(over, kills))]);
   const writing = Promise.all(Array.from({ length: 6 }, write));
   for (let n = 1; n <= restarts; n += 1) {
     await sleep((lasts * n) / (restarts + 1) - (Date.now() - began));
     await stopPostgres(dataDir);
     await startPostgres({ dataDir, port: postgres.port });
   }
-  await writing;
-  const kills = (await killing).reduce((all, some) => all + some, 0);
+  await Promise.all([writing, killing]);
   const last = startSequencer({ pool: database.pool, log: silent });
   await until(async () => (await database.prisma.eventPending.count()) === 0, 30_000);
   await last.stop();
@@ -83,8 +81,6 @@ test('two sequencers killed all the time, and Postgres stopped at once: nothing 
   expect(logged.size).toBe(rows.length);
   expect(committed.filter((id) => !logged.has(id))).toEqual([]);
   expect(rows.length - committed.length).toBeLessThanOrEqual(unsure.count);
-  expect(kills).toBeGreaterThan(2);
-  expect(committed.length).toBeGreaterThan(20);
 });
 
 /**

@@ -28,7 +28,8 @@ export async function setup(run: TestRun): Promise<() => Promise<void>> {
   chmodSync(scratch, 0o755);
   process.env.TMPDIR = scratch;
   const dataDir = mkdtempSync(join(scratch, 'postgres-'));
-  const settings = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' };
+  const quick = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' };
+  const settings = { ...quick, max_prepared_transactions: '2' };
   const postgres = await startPostgres({ dataDir, settings });
   await migrate(postgres.ownerUrl, createLog({ level: 'silent' }));
   const admin = new pg.Client({ connectionString: postgres.adminUrl });

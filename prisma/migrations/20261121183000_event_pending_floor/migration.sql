@@ -70,12 +70,15 @@ REVOKE ALL ON FUNCTION writes_pending_events(text[]) FROM PUBLIC;
 --  - The sequence has no cache (CACHE 1): nobody keeps positions drawn for later. After a crash it may skip some, and never goes back: what
 --    was drawn was in the journal before D was noted.
 --  - A sequence that was set back all the same (logical replication carries rows and no sequences) makes the floor void: it stands
---    above D + 1 then, and is laid down again.
+--    above D + 1 then, and is laid down again, and a note likewise. Where nobody looked until D had passed them, `afresh` finds what waits
+--    below, and drops the note: asked for by whoever has just begun or was interrupted. It looks before it has the counter's lock, as it may
+--    pass many moved rows.
 --  - Under REPEATABLE READ no later statement has a newer snapshot: then the floor is left where it is.
 --  - Two who number at once: the second waits for the counter and reads note and floor as the first left them.
 -- The floor follows in steps, as each costs two looks at the locks. Without sequential scans, whose plan a connection might
 -- keep from when the table was empty; the index begins at the floor.
-CREATE OR REPLACE FUNCTION sequence_events(batch integer DEFAULT 2000) RETURNS integer
+DROP FUNCTION sequence_events(integer);
+CREATE FUNCTION sequence_events(batch integer DEFAULT 2000, afresh boolean DEFAULT false) RETURNS integer
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET enable_seqscan = off AS $$
 DECLARE
   step CONSTANT bigint := 200;
@@ -85,22 +88,24 @@ DECLARE
   drawn bigint;
   last bigint;
   settled boolean := false;
+  below boolean;
 BEGIN
   -- Whoever finds nothing to do writes nothing: a row's lock takes a transaction id.
   SELECT * INTO head FROM "EventHead" WHERE id = 1;
+  below := afresh AND EXISTS (SELECT FROM "EventPending" WHERE position < head."floor");
   drawn := coalesce(pg_sequence_last_value('"EventPending_position_seq"'), 0);
   PERFORM FROM "EventPending" WHERE position >= head."floor" ORDER BY position LIMIT 1;
-  IF NOT FOUND AND head."floor" <= drawn + 1
-    AND (head."nextFloor" IS NULL OR writes_pending_events(head."nextFloorWriters")) THEN
+  IF NOT FOUND AND NOT below AND head."floor" <= drawn + 1
+    AND (head."nextFloor" IS NULL OR NOT afresh AND writes_pending_events(head."nextFloorWriters")) THEN
     RETURN 0;
   END IF;
 
   SELECT * INTO head FROM "EventHead" WHERE id = 1 FOR UPDATE;
   drawn := coalesce(pg_sequence_last_value('"EventPending_position_seq"'), 0);
-  IF head."floor" > drawn + 1 THEN
+  IF below OR head."floor" > drawn + 1 THEN
     head."floor" := 0;
   END IF;
-  IF head."nextFloor" > drawn + 1 THEN
+  IF afresh OR head."nextFloor" > drawn + 1 THEN
     head."nextFloor" := NULL;
   END IF;
   IF head."nextFloor" IS NOT NULL AND current_setting('transaction_isolation') = 'read committed' THEN
@@ -147,3 +152,5 @@ BEGIN
   WHERE id = 1 AND (seq, "floor", "nextFloor") IS DISTINCT FROM (head.seq, head."floor", head."nextFloor");
   RETURN cardinality(moved);
 END $$;
+REVOKE ALL ON FUNCTION sequence_events(integer, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION sequence_events(integer, boolean) TO meshgate_server;
