@@ -110,8 +110,17 @@ test('plans ask the policies while no transaction is open, and let others in aft
   expect(new Set(asked.map((one) => one.turn)).size).toBeGreaterThanOrEqual(3);
 });
 
-/** The same with a count of how often a column of a product that was read for an explanation is looked at; `more` makes up further ones. */
-function countingColumns(ctx: Context, more: string[] = []): { ctx: Context; looked: () => number } {
+interface ReadRow {
+  tables?: { columns: string[] }[];
+  rows?: { claims: unknown[] }[];
+}
+interface MadeUp {
+  more?: string[];
+  ways?: number;
+}
+
+/** The same with a count of how often a column of a product that was read for an explanation is looked at; `more` makes up further ones, and `ways` as many claims in place of each. */
+function countingColumns(ctx: Context, { more = [], ways = 1 }: MadeUp = {}): { ctx: Context; looked: () => number } {
   let looked = 0;
   const counted = (columns: string[]) =>
     new Proxy(columns, {
@@ -121,8 +130,9 @@ function countingColumns(ctx: Context, more: string[] = []): { ctx: Context; loo
       },
     });
   const read = async (...query: Parameters<typeof ctx.db.$queryRaw>) => {
-    const rows = await ctx.db.$queryRaw<{ tables?: { columns: string[] }[] }[]>(...query);
+    const rows = await ctx.db.$queryRaw<ReadRow[]>(...query);
     for (const row of rows) for (const table of row.tables ?? []) table.columns = counted([...table.columns, ...more]);
+    for (const fact of rows.flatMap((row) => row.rows ?? [])) fact.claims = Array(ways).fill(fact.claims).flat();
     return rows;
   };
   const db = new Proxy(ctx.db, { get: (client, key) => (key === '$queryRaw' ? read : Reflect.get(client, key)) });
@@ -135,8 +145,8 @@ test('who can access a product is told without going through the columns for eac
   await mesh.agree();
   const schema = await buildSchema();
   const owner = await mesh.as('sales-owner');
-  const ask = async (inside: string, more: string[] = []) => {
-    const { ctx, looked } = countingColumns(owner, more);
+  const ask = async (inside: string, madeUp: MadeUp = {}) => {
+    const { ctx, looked } = countingColumns(owner, madeUp);
     const document = parse(
       `query ($product: ID!) { whoCanAccess(dataProduct: $product, first: 100) { nodes { principal tables ${inside} } } }`,
     );
@@ -157,9 +167,24 @@ test('who can access a product is told without going through the columns for eac
   expect(full.nodes.map(({ principal }) => principal)).toEqual(expect.arrayContaining(asked.principals));
   expect(told.filter(({ allowed }) => allowed).length).toBeGreaterThanOrEqual(10);
   expect(full.looked - bare.looked).toBeGreaterThanOrEqual(told.length);
-  const wide = Array.from({ length: 5_000 }, (_, n) => `column_${n}`);
-  expect((await ask('', wide)).code).toBeUndefined();
-  expect((await ask(columns, wide)).code).toBe('QUERY_TOO_COSTLY');
+  const columnsOf = (count: number) => Array.from({ length: count }, (_, n) => `column_${n}`);
+  const [few, many] = [columnsOf(3_000), columnsOf(5_000)];
+  const codeOf = async (inside: string, madeUp: MadeUp) =>
+    (await ask(inside && `explanation { tables { ${inside} } }`, madeUp)).code;
+  const enough: [string, MadeUp][] = [
+    ['', { more: many }],
+    ['columns { name allowed }', { more: few }],
+    ['through { kind }', { more: many }],
+    ['name', { ways: 12_000 }],
+  ];
+  for (const [inside, madeUp] of enough) expect(await codeOf(inside, madeUp), inside).toBeUndefined();
+  const tooMuch: [string, MadeUp][] = [
+    ['columns { name allowed }', { more: many }],
+    ['columns { through { kind } }', { more: few }],
+    ['through { columns }', { more: many }],
+    ['through { kind }', { ways: 12_000 }],
+  ];
+  for (const [inside, madeUp] of tooMuch) expect(await codeOf(inside, madeUp), inside).toBe('QUERY_TOO_COSTLY');
 });
 
 test('a plan to retire costs a fixed number of statements, however many products and grants there are', async () => {

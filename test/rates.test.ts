@@ -156,6 +156,18 @@ describe('failures to sign in', () => {
     expect(await ask('mgpat_good2', '10.0.0.2')).toBe('alice');
   });
 
+  it('are not even looked at from an address that has spent what it may cost, whoever spent it', async () => {
+    const spent = createAdmission(1).addresses;
+    const signInThere = createSignIn({ authenticate, addressOf, addresses: spent });
+    const asked = { authorization: 'Bearer mgpat_good3', peer: '10.0.0.3', forwardedFor: undefined };
+    expect((await signInThere(asked)).subject).toBe('alice');
+    await admitted(30, () => spent.admit('10.0.0.3'));
+    const before = lookedUp.length;
+    for (const token of ['mgpat_bad', 'mgpat_good3'])
+      await expect(signInThere({ ...asked, authorization: `Bearer ${token}` })).rejects.toThrow('from your address');
+    expect(lookedUp.length).toBe(before);
+  });
+
   it('take a tenth at most of what their address may cost, so that others there are let in', async () => {
     vi.useFakeTimers();
     try {

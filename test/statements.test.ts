@@ -120,12 +120,38 @@ describe('every query is one SQL statement, and one for the memberships where th
   });
 });
 
-describe('more than 20,000 columns of tables are no answer', () => {
+interface Answer {
+  data?: { dataProduct?: { tables: { columns: unknown[] }[]; contracts: unknown[] } } | null;
+  errors?: { message: string; extensions: { code: string } }[];
+}
+
+/** As an admin, who sees all of it. */
+async function answerTo(query: string): Promise<{ answer: Answer; own: string[] }> {
+  let answer: Answer = {};
+  const headers = {
+    ...{ 'content-type': 'application/json', authorization: `Bearer ${await product.tokenOf('ada.admin')}` },
+    ...mark,
+  };
+  const ran = await statements.of(async () => {
+    const response = await fetch(product.graphql, { method: 'POST', headers, body: JSON.stringify({ query }) });
+    answer = (await response.json()) as Answer;
+  });
+  return { answer, own: ran.filter((text) => !text.includes('FROM "DomainMember" WHERE "subject" = ANY')) };
+}
+
+async function openOwner(): Promise<pg.Client> {
+  const { pathname } = new URL(product.databaseUrl);
+  const owner = new pg.Client({ connectionString: inject('postgresOwnerUrl').replace(/\/meshgate$/, pathname) });
+  await owner.connect();
+  return owner;
+}
+
+const ofStock = (inside: string) => `{ dataProduct(by: { path: "logistics/warehouse-stock" }) { ${inside} } }`;
+
+describe('more than 20,000 entries of lists without pages are no answer', () => {
   let owner: pg.Client;
   beforeAll(async () => {
-    const { pathname } = new URL(product.databaseUrl);
-    owner = new pg.Client({ connectionString: inject('postgresOwnerUrl').replace(/\/meshgate$/, pathname) });
-    await owner.connect();
+    owner = await openOwner();
     await owner.query(
       `INSERT INTO "ProductTable" ("id", "productId", "position", "name")
        SELECT gen_random_uuid(), p."id", 1000 + n, 'wide_' || n FROM "DataProduct" p JOIN "Domain" d ON d."id" = p."domainId",
@@ -141,24 +167,7 @@ describe('more than 20,000 columns of tables are no answer', () => {
     await owner.end();
   });
 
-  interface Answer {
-    data?: { dataProduct?: { tables: { columns: unknown[] }[] } } | null;
-    errors?: { message: string; extensions: { code: string } }[];
-  }
-  /** As an admin, who sees all of it. */
-  async function answerTo(query: string): Promise<{ answer: Answer; own: string[] }> {
-    let answer: Answer = {};
-    const headers = {
-      ...{ 'content-type': 'application/json', authorization: `Bearer ${await product.tokenOf('ada.admin')}` },
-      ...mark,
-    };
-    const ran = await statements.of(async () => {
-      const response = await fetch(product.graphql, { method: 'POST', headers, body: JSON.stringify({ query }) });
-      answer = (await response.json()) as Answer;
-    });
-    return { answer, own: ran.filter((text) => !text.includes('FROM "DomainMember" WHERE "subject" = ANY')) };
-  }
-  const ONE = '{ dataProduct(by: { path: "logistics/warehouse-stock" }) { tables { name columns { name } } } }';
+  const ONE = ofStock('tables { name columns { name } }');
 
   test.each([
     ['of one product', ONE],
@@ -168,7 +177,7 @@ describe('more than 20,000 columns of tables are no answer', () => {
   ])('%s: they are refused by the one statement that counts them', async (_, query) => {
     const { answer, own } = await answerTo(query);
     expect(answer.errors).toMatchObject([{ extensions: { code: 'QUERY_TOO_COSTLY' } }]);
-    expect(answer.errors?.[0]?.message).toContain('more than 20000 columns');
+    expect(answer.errors?.[0]?.message).toContain('more than 20000 entries');
     expect(own.length).toBe(1);
   });
 
@@ -179,6 +188,63 @@ describe('more than 20,000 columns of tables are no answer', () => {
       const { answer } = await answerTo(ONE);
       expect(answer.errors).toBeUndefined();
       expect(answer.data?.dataProduct?.tables.flatMap(({ columns }) => columns).length).toBeGreaterThan(18_000);
+    }
+  });
+});
+
+describe('more than 10,000,000 bytes of documents are no answer', () => {
+  let owner: pg.Client;
+  beforeAll(async () => {
+    owner = await openOwner();
+    const stock = `(SELECT p."id" FROM "DataProduct" p JOIN "Domain" d ON d."id" = p."domainId"
+      WHERE d."name" = 'logistics' AND p."name" = 'warehouse-stock')`;
+    await owner.query(
+      `INSERT INTO "DataContract" ("id", "productId", "odcsId", "version", "apiVersion", "document", "format", "digest", "parsed", "sla",
+         "quality", "warnings", "createdBy")
+       SELECT gen_random_uuid(), ${stock}, 'long', '0.0.' || n, 'v3.1.0', repeat('x', 1000000), 'YAML', '', '{}', '[]', '[]', '[]', 'test'
+       FROM generate_series(1, 11) n`,
+    );
+    await owner.query(
+      `INSERT INTO "SchemaVersion" ("id", "productId", "number", "source", "tables")
+       SELECT gen_random_uuid(), ${stock}, 1000 + n, 'FIELDS', jsonb_build_array(jsonb_build_object('name', repeat('x', 1000000)))
+       FROM generate_series(1, 11) n`,
+    );
+    await owner.query(
+      `INSERT INTO "ProductTable" ("id", "productId", "position", "name") SELECT gen_random_uuid(), ${stock}, 2000, 'told_at_length'`,
+    );
+    await owner.query(
+      `INSERT INTO "ProductColumn" ("id", "tableId", "position", "name", "type", "description")
+       SELECT gen_random_uuid(), t."id", n, 'c' || n, 'string', repeat('x', 10000) FROM "ProductTable" t, generate_series(1, 1100) n
+       WHERE t."name" = 'told_at_length'`,
+    );
+  });
+  afterAll(async () => {
+    await owner.query(`DELETE FROM "DataContract" WHERE "odcsId" = 'long'`);
+    await owner.query(`DELETE FROM "SchemaVersion" WHERE "number" > 1000`);
+    await owner.query(`DELETE FROM "ProductTable" WHERE "name" = 'told_at_length'`);
+    await owner.end();
+  });
+
+  test.each([
+    ['contracts', ofStock('contracts { document }')],
+    ['versions of schemas', ofStock('schemaVersions { tables }')],
+    ['descriptions of columns', ofStock('tables { columns { description } }')],
+    ['contracts of a page', '{ dataProducts(first: 50) { nodes { contracts { document } } } }'],
+  ])('%s: they are refused by the one statement that counts them', async (_, query) => {
+    const { answer, own } = await answerTo(query);
+    expect(answer.errors).toMatchObject([{ extensions: { code: 'QUERY_TOO_COSTLY' } }]);
+    expect(answer.errors?.[0]?.message).toContain('more than 10000000 bytes of documents');
+    expect(own.length).toBe(1);
+  });
+
+  test('and the contracts without them are one, as are fewer documents, again and again', async () => {
+    const bare = ofStock('contracts { version }');
+    expect((await answerTo(bare)).answer.data?.dataProduct?.contracts.length).toBeGreaterThanOrEqual(11);
+    await owner.query(`DELETE FROM "DataContract" WHERE "odcsId" = 'long' AND "version" IN ('0.0.1', '0.0.2')`);
+    for (let again = 0; again < 3; again += 1) {
+      const { answer } = await answerTo(bare.replace('version', 'document'));
+      expect(answer.errors).toBeUndefined();
+      expect(JSON.stringify(answer).length).toBeGreaterThan(9_000_000);
     }
   });
 });

@@ -13,7 +13,7 @@ import type { Context, Viewer } from './context.js';
 import { notFound } from './error.js';
 import { type AccessWorld, accessOf, accountOf, type TableAccess, type Way } from './explain.js';
 import { readStrangers } from './foreign-access.js';
-import { columnCounter } from './read/column-count.js';
+import { entryCounter } from './read/answer-size.js';
 import { tellExplained } from './restricted-details.js';
 
 /** A way with the decision that it came of; ids are null where it is the product's own. */
@@ -36,6 +36,8 @@ export interface ExplainedTable {
   rowFilter: string | null;
   columns: { name: string; allowed: boolean; through: ExplainedWay[] }[];
   through: ExplainedWay[];
+  /** The same ways, for what tells nothing of their columns: those of `columns` and `through` count against the size of the answer as they are read. */
+  ways: readonly Omit<ExplainedWay, 'columns'>[];
 }
 
 /** What was asked or granted and does not count now, with why. */
@@ -68,7 +70,7 @@ export async function explainAccess(ctx: Context, principal: string, productId: 
   const facts = await readFacts(ctx, productId, [principal]);
   await tellExplained(ctx, product, 'explainAccess');
   const world = worldInForce(ctx.mesh, product, facts);
-  return explainedFor({ product, facts, world, count: columnCounter() }, principal);
+  return explainedFor({ product, facts, world, count: entryCounter() }, principal);
 }
 
 /** The principals with a way to a product or on their way to one, page by page in order of ARN, each with what he may read. At most six statements. */
@@ -86,7 +88,7 @@ export async function whoCanAccess(
   const shown = principals.slice(0, page.first);
   const facts = await readFacts(ctx, productId, shown);
   const world = worldInForce(ctx.mesh, product, facts);
-  const subject = { product, facts, world, count: columnCounter() };
+  const subject = { product, facts, world, count: entryCounter() };
   await tellExplained(ctx, product, 'whoCanAccess');
   return {
     explanations: shown.map((principal) => explainedFor(subject, principal)),
@@ -157,8 +159,8 @@ interface Subject {
   product: ExplainedProduct;
   facts: Facts;
   world: AccessWorld;
-  /** Takes the columns that are told; throws where they become too many for one answer. */
-  count: (columns: number) => void;
+  /** Takes the entries of lists as they are told; throws where they become too many for one answer. */
+  count: (entries: number) => void;
 }
 
 function explainedFor(subject: Subject, principal: string): AccessExplanation {
@@ -188,33 +190,54 @@ function explainedTable(
   { name, allowed, ways, missing }: TableAccess,
   { columns, grants, count }: Pick<Subject, 'count'> & { columns: string[]; grants: Map<string, GrantFact> },
 ): ExplainedTable {
-  const through = ways.map((way) => explainedWay(way, grants));
+  const through = ways.map((way) => explainedWay(way, { grants, count }));
   return {
     name,
     allowed,
     reason: missing,
     rowFilter: rowsOf(ways),
+    ways: through,
     // Made where they are asked for: most ask of a page of principals which tables they read.
     get columns() {
       count(columns.length);
-      return columnsOf(columns, through);
+      return columnsOf(columns, { ways, through, count });
     },
-    through,
+    get through() {
+      count(through.length);
+      return through;
+    },
   };
 }
 
-function columnsOf(columns: string[], through: ExplainedWay[]): ExplainedTable['columns'] {
-  const opened = through.map((way) => ({ way, names: new Set(way.columns) }));
+function columnsOf(
+  columns: string[],
+  { ways, through, count }: Pick<Subject, 'count'> & { ways: Way[]; through: ExplainedWay[] },
+): ExplainedTable['columns'] {
+  const opened = ways.map((way, index) => ({ way: through[index] as ExplainedWay, names: new Set(way.columns) }));
   return columns.map((name) => {
-    const ways = opened.flatMap(({ way, names }) => (names.has(name) ? [way] : []));
-    return { name, allowed: ways.length > 0, through: ways };
+    const opening = opened.flatMap(({ way, names }) => (names.has(name) ? [way] : []));
+    return {
+      name,
+      allowed: opening.length > 0,
+      get through() {
+        count(opening.length);
+        return opening;
+      },
+    };
   });
 }
 
-function explainedWay(way: Way, grants: Map<string, GrantFact>): ExplainedWay {
+function explainedWay(
+  { columns, ...way }: Way,
+  { grants, count }: Pick<Subject, 'count'> & { grants: Map<string, GrantFact> },
+): ExplainedWay {
   const grant = grants.get(way.owner.id);
   return {
     ...way,
+    get columns() {
+      count(columns.length);
+      return columns;
+    },
     accessGrantId: grant?.id ?? null,
     accessRequestId: grant?.requestId ?? null,
     status: grant?.status ?? null,
@@ -241,9 +264,9 @@ const UNCONFIRMED = ", as far as the governance account goes: the principal's ac
 
 function openReason(tables: ExplainedTable[], delegated: boolean): string {
   const open = tables.filter(({ allowed }) => allowed);
-  const grants = new Set(open.flatMap(({ through }) => through.flatMap(({ accessGrantId }) => accessGrantId ?? [])));
+  const grants = new Set(open.flatMap(({ ways }) => ways.flatMap(({ accessGrantId }) => accessGrantId ?? [])));
   const [own, foreign] = ['OWNER', 'FOREIGN'].map((of) =>
-    open.some(({ through }) => through.some(({ kind }) => kind === of)),
+    open.some(({ ways }) => ways.some(({ kind }) => kind === of)),
   );
   const through = [
     ...(grants.size > 0 ? [`${grants.size} ${grants.size === 1 ? 'grant' : 'grants'}`] : []),

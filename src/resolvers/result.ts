@@ -2,7 +2,7 @@ import { GraphQLError, type GraphQLResolveInfo } from 'graphql';
 import { InvalidCursor, ResyncRequired, SlowSubscriber, StreamInterrupted } from '../events/errors.js';
 import { isDatabaseBusy } from '../governance/database-busy.js';
 import { GovernanceError, type GovernanceErrorCode } from '../governance/error.js';
-import { isTooManyColumns, MOST_COLUMNS } from '../governance/read/column-count.js';
+import { tooMuchIn } from '../governance/read/answer-size.js';
 import { readMany, type Shape } from '../governance/read/select.js';
 import type { RequestContext } from './context.js';
 import { selectionOf } from './select.js';
@@ -86,11 +86,11 @@ export function expectedError(error: unknown): GraphQLError | undefined {
     return new GraphQLError('The server has no free connection to its database at the moment: try again.', {
       extensions: { code: 'SERVICE_UNAVAILABLE' },
     });
-  if (isTooManyColumns(error))
-    return new GraphQLError(
-      `The answer would hold more than ${MOST_COLUMNS} columns of tables: ask for smaller pages, or leave \`columns\` out.`,
-      { extensions: { code: 'QUERY_TOO_COSTLY' } },
-    );
+  const tooMuch = tooMuchIn(error);
+  if (tooMuch !== undefined)
+    return new GraphQLError(`The answer would hold more than ${tooMuch}: ask for smaller pages, or leave them out.`, {
+      extensions: { code: 'QUERY_TOO_COSTLY' },
+    });
   if (tookTooLong(error))
     return new GraphQLError('This takes longer than an answer may: ask for smaller pages, or for less within them.', {
       extensions: { code: 'QUERY_TOO_COSTLY' },

@@ -1,5 +1,5 @@
 import { type AccessFilter, accessConditions, accessRequestShape, newestFirst } from './access-request.js';
-import { countingColumns } from './column-count.js';
+import { countingEntries } from './answer-size.js';
 import type { ConnectionList } from './connection.js';
 import { dataProductShape } from './data-product.js';
 import { domainShape } from './domain.js';
@@ -43,7 +43,7 @@ export const accessGrantShape: Shape = {
         'product', json_build_object('name', p."name", 'classification', p."classification", 'accessMode', p."accessMode",
           'previousAccessMode', p."previousAccessMode", 'tables', (
           SELECT coalesce(json_agg(json_build_object('name', x."name", 'columns', (
-            SELECT ${countingColumns(askedColumns)} FROM "ProductColumn" c WHERE c."tableId" = x."id"
+            SELECT ${countingEntries(askedColumns)} FROM "ProductColumn" c WHERE c."tableId" = x."id"
           )) ORDER BY x."position"), '[]') FROM "ProductTable" x WHERE x."productId" = p."id")))
       FROM "AccessRequest" q JOIN "DataProduct" p ON p."id" = q."productId" JOIN "Domain" d ON d."id" = p."domainId"
       WHERE q."id" = ${t}."requestId")`,
@@ -73,6 +73,7 @@ export const accessGrantShape: Shape = {
   },
   scope: 'ACCESS_READ',
   visible: seesGrant,
+  documents: ['withheldColumns', 'howToQuery'],
   guards: { DETAILS: readsDetailsOfRequest },
   sensitive: { columns: ['howToQuery'], productId: (t) => sql`${t}."productId"` },
 };

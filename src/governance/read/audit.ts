@@ -25,6 +25,7 @@ const auditEntryShape: Shape = {
     decision: (t) => sql`${t}."data" -> 'policy'`,
     hash: (t) => sql`encode(${t}."hash", 'hex')`,
   },
+  documents: ['data', 'before', 'after', 'decision'],
   visible: governedAudience,
 };
 

@@ -13,6 +13,7 @@ export const dataContractShape: Shape = {
   relations: {
     dataProduct: { kind: 'one', shape: () => dataProductShape, where: (t, r) => sql`${r}."id" = ${t}."productId"` },
   },
+  documents: ['document', 'sla', 'quality', 'warnings', 'notes'],
   scope: 'CATALOGUE_READ',
   visible: seesContract,
 };

@@ -25,11 +25,12 @@ const productTable: Shape = {
   from: raw('"ProductTable"'),
   always: [],
   columns: plain('name', 'description', 'location', 'format'),
+  documents: ['description'],
   relations: {
     columns: {
       kind: 'many',
       limit: 2000,
-      counted: true,
+      document: true,
       shape: () => productColumn,
       where: (t, r) => sql`${r}."tableId" = ${t}."id"`,
       order: (r) => sql`${r}."position"`,
@@ -47,6 +48,7 @@ const schemaVersion: Shape = {
     ...plain('number', 'source', 'tables', 'createdAt'),
     violations: (t) => sql`coalesce(${t}."violations", '[]'::jsonb)`,
   },
+  documents: ['tables', 'violations'],
   relations: {},
   scope: 'CATALOGUE_READ',
   visible: everybody,
@@ -149,6 +151,7 @@ export const dataProductShape: Shape = {
   },
   scope: 'CATALOGUE_READ',
   visible: seesProduct,
+  documents: ['provisioningReport'],
   guards: { MEMBERS: (t, viewer) => isMember(sql`${t}."domainId"`, viewer) },
 };
 

@@ -9,6 +9,7 @@ const domainEventTypeVersion: Shape = {
   always: [],
   columns: plain('number', 'schema', 'createdAt', 'createdBy'),
   relations: {},
+  documents: ['schema'],
   scope: 'ANY',
   visible: everybody,
 };

@@ -70,6 +70,10 @@ const dataColumns: Record<string, Column> = Object.fromEntries(
     .filter(([, { node }]) => node === undefined)
     .map(([name]): [string, Column] => [name, (t, viewer) => sql`(${eventDataSql(t, viewer)})->${name}::text`]),
 );
+/** Lists and objects of data: the rest is short. */
+const largeData = dataFields
+  .filter(([, { kind }]) => kind === 'FREE' || kind === 'LIST' || kind === 'OBJECT')
+  .map(([name]) => name);
 const referredObjects: Record<string, Relation> = Object.fromEntries(
   dataFields.flatMap(([name, { node }]): [string, Relation][] => {
     if (node === undefined) return [];
@@ -92,6 +96,7 @@ export const eventShape: Shape = {
     data: eventDataSql,
     sequence: (t) => sql`${t}."seq"::text`,
   },
+  documents: ['data', ...largeData],
   relations: {
     ...referredObjects,
     subject: {

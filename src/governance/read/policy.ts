@@ -22,6 +22,7 @@ const policyVersionShape: Shape = {
     'supersededBy',
   ),
   relations: {},
+  documents: ['source', 'statements'],
   scope: 'CATALOGUE_READ',
   visible: seesPolicyVersion,
 };

@@ -68,6 +68,7 @@ export const deadLetterShape: Shape = {
   relations: {
     event: { kind: 'one', shape: () => eventShape, where: (t, r) => sql`${r}."seq" = ${t}."seq"` },
   },
+  documents: ['entry'],
   scope: INTERACTIVE,
   visible: (_, viewer) => adminsOnly(viewer),
 };

@@ -14,6 +14,7 @@ export const quarantinedEventShape: Shape = {
   relations: {
     domain: { kind: 'one', shape: () => domainShape, where: (t, r) => sql`${r}."awsAccountId" = ${t}."account"` },
   },
+  documents: ['body'],
   scope: 'DOMAIN_WRITE',
   visible: seesQuarantined,
 };

@@ -8,6 +8,7 @@ export const requestTemplateShape: Shape = {
   always: [],
   columns: plain('version', 'questions', 'createdAt'),
   relations: {},
+  documents: ['questions'],
   scope: 'CATALOGUE_READ',
   visible: everybody,
 };

@@ -35,6 +35,7 @@ const resourceClaim: Shape = {
     ...plain('spec', 'createdAt'),
     released: (t) => sql`${t}."releasedAtGeneration" IS NOT NULL`,
   },
+  documents: ['spec'],
   relations: {
     owner: {
       kind: 'node',
@@ -90,6 +91,7 @@ export const resourceShape: Shape = {
       order: (r) => sql`${r}."createdAt", ${r}."ownerId"`,
     },
   },
+  documents: ['spec', 'observed', 'lastError', 'drift'],
   scope: 'RESOURCE_READ',
   visible: seesResource,
 };

@@ -2,7 +2,7 @@ import { Prisma } from '../../generated/prisma/client.js';
 import type { Viewer } from '../context.js';
 import { forbidden, invalid } from '../error.js';
 import { holdsScope, type NeededScope, scopeRefusal } from '../token-scope.js';
-import { countingColumns } from './column-count.js';
+import { countingBytes, countingEntries } from './answer-size.js';
 import { type ConnectionList, type ConnectionRows, connectionSql } from './connection.js';
 import { type FieldGuard, guardOf } from './field-rules.js';
 import { guardSql, mayRead, within } from './guard.js';
@@ -35,8 +35,8 @@ export type Relation =
       order: (r: Sql) => Sql;
       /** A plain list answers at most this many, the first of its order. */
       limit: number;
-      /** Columns of tables: of them one statement reads no more than MOST_COLUMNS. */
-      counted?: true;
+      /** Its entries count together among the documents: what is large are their number and their texts. */
+      document?: true;
     }
   | { kind: 'connection'; list: () => ConnectionList; where: (t: Sql, r: Sql) => Sql }
   /** An object without a row of its own: computed by a subquery over the row, null where that answers none. */
@@ -66,6 +66,8 @@ export interface Shape {
   visible: (t: Sql, viewer: Viewer) => Sql;
   /** Who reads the fields that a rule keeps from some who see the row; a field under a rule that is not here nobody reads. */
   guards?: Partial<Record<FieldGuard, (t: Sql, viewer: Viewer) => Sql>>;
+  /** Columns that may be large: one statement reads no more than MOST_BYTES of them. */
+  documents?: readonly string[];
   /** Columns that are never null: who may not read them gets an empty list. */
   lists?: readonly string[];
   /** Columns that say who may read a product, and how: reading them is told where the product is sensitive enough. */
@@ -140,7 +142,7 @@ export function objectSql(scope: Scope, shape: Shape, t: Sql, asked: Selection[]
   const column = (name: string) => {
     const read = shape.columns[name];
     if (!read) return false;
-    const value = read(t, scope.viewer);
+    const value = shape.documents?.includes(name) ? countingBytes(read(t, scope.viewer)) : read(t, scope.viewer);
     const denied = shape.lists?.includes(name) ? sql`'[]'::json` : sql`NULL`;
     const may = guardSql(shape, name, { t, viewer: scope.viewer });
     parts.set(name, may ? sql`CASE WHEN ${may} THEN to_json(${value}) ELSE ${denied} END` : value);
@@ -192,9 +194,10 @@ function relationSql(scope: Scope, relation: Relation, t: Sql, selection: Select
       const r = scope.alias();
       const node = objectSql(scope, shape, r, selection.on(shape.type));
       const list = sql`coalesce(json_agg(${node} ORDER BY ${relation.order(r)}), '[]')`;
-      return sql`(SELECT ${relation.counted ? countingColumns(list) : list} FROM (
+      const entries = sql`(SELECT ${countingEntries(list)} FROM (
         SELECT ${r}.* FROM ${shape.from} ${r} WHERE ${relation.where(t, r, scope.viewer)} AND ${sees(shape, r, scope.viewer)}
         ORDER BY ${relation.order(r)} LIMIT ${raw(String(relation.limit))}) ${r})`;
+      return relation.document ? countingBytes(entries) : entries;
     }
     case 'connection':
       return connectionSql(scope, relation.list(), selection, (r) => relation.where(t, r));
