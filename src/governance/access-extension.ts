@@ -105,7 +105,7 @@ async function judgeEnd(ctx: Context, tx: Tx, { grant, until, reason }: Later): 
     const purpose = reason ?? grant.request.purpose;
     const request = { ...grant.request, id: null, extendsId: grant.id, requestedBy, purpose, expiresAt: until };
     const judged = await holdJudged(ctx, tx, { request, product, consumer });
-    const decided = decideAccess(judged, approver === null ? [] : [approver]);
+    const decided = await decideAccess(judged, approver === null ? [] : [approver]);
     const { facts, factsDigest } = judged;
     return { decided, facts, factsDigest, requestedBy, approver };
   };

@@ -50,7 +50,7 @@ export async function requestAccess(ctx: Context, input: RequestAccessInput): Pr
     const locked = await lockProduct(tx, asked.dataProduct);
     const { product, consumer, data } = await judgeRequest(ctx, tx, { asked, product: locked });
     const judged = await holdJudged(ctx, tx, { request: { ...data, id: null }, product, consumer });
-    const decided = decideAccess(judged, []);
+    const decided = await decideAccess(judged, []);
     refuseDenied(decided);
     const answered = await judgeAnswers(tx, { productId: product.id, given: asked.answers });
     const row = await tx.accessRequest.create({ data: { ...data, ...answered } });

@@ -42,11 +42,11 @@ export async function giveApproval(ctx: Context, tx: Tx, giving: Giving): Promis
   const until = grantedUntil(request, { expiresAt, approvedUntil, now });
   refuseNearer(request, { expiresAt, until, extendedUntil });
   const judged = { ...asAsked, facts: { ...facts, days: daysUntil(until, now) } };
-  const approver = approverAmong(ctx, { judged, product, consumer, capacities });
+  const approver = await approverAmong(ctx, { judged, product, consumer, capacities });
   const capacity = capacities.find((one) => one?.standsInFor === approver.standsInFor?.subject) ?? null;
   await holdCapacity(tx, capacity);
   const lapsed = asAsked.lapsed.filter((other) => !areSame(other, approver));
-  const decided = withLapsed(decidedWith(judged, approver), lapsed);
+  const decided = withLapsed(await decidedWith(judged, approver), lapsed);
   refuseDenied(decided);
   if (decided.outcome !== 'AUTO_APPROVED') refuseIneligible(judged, approver);
   const { subject: approvedBy, role, admin: asAdmin } = approver;
@@ -109,14 +109,14 @@ interface Choice {
 }
 
 /** What the policies say to all approvals and this one; whoever stands behind it approved nothing else. */
-const decidedWith = (judged: Judged, approver: Approver): Decision =>
+const decidedWith = (judged: Judged, approver: Approver): Promise<Decision> =>
   decideAccess(judged, [...judged.approvers.filter((other) => !areSame(other, approver)), approver]);
 
 /**
  * The viewer in the first of his roles in which no more is needed; else in the first in which his word counts, or for the policies to say
  * why it does not.
  */
-function approverAmong(ctx: Context, { judged, product, consumer, capacities }: Choice): Approver {
+async function approverAmong(ctx: Context, { judged, product, consumer, capacities }: Choice): Promise<Approver> {
   const approvers = capacities.flatMap((capacity) => viewerIn(ctx, { judged, capacity, product, consumer }) ?? []);
   const allowed = approvers.filter((approver) => !isBarred(judged, approver));
   const [first] = allowed;
@@ -127,8 +127,8 @@ function approverAmong(ctx: Context, { judged, product, consumer, capacities }: 
   }
   if (allowed.length === 1) return first;
   const possible = approvalsThatDo(judged);
-  const completing = allowed.find((approver) => decidedWith(judged, approver).outcome === 'APPROVED');
-  return completing ?? allowed.find((approver) => mayApprove(judged, { approver, possible }).allowed) ?? first;
+  for (const approver of allowed) if ((await decidedWith(judged, approver)).outcome === 'APPROVED') return approver;
+  return allowed.find((approver) => mayApprove(judged, { approver, possible }).allowed) ?? first;
 }
 
 function refuseIneligible(judged: Judged, approver: Approver): void {

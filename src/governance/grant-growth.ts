@@ -65,9 +65,9 @@ export async function grownGrants(
   const growths = new Map(grants.map((grant) => [grant.id, growthOf(grant, { before, product })]));
   const growing = grants.filter(({ id }) => (growths.get(id) ?? []).length > 0);
   const judged = growing.length === 0 ? [] : await readJudged(ctx, tx, growing.map(keeping(product, growths)));
-  const withheld = new Map(
-    growing.map(({ id }, index) => [id, unopenedColumns(judged[index] as Judged, growths.get(id) ?? [])]),
-  );
+  const withheld = new Map<string, string[]>();
+  for (const [index, { id }] of growing.entries())
+    withheld.set(id, await unopenedColumns(judged[index] as Judged, growths.get(id) ?? []));
   return grants.map((grant) => withheldFrom(grant, withheld.get(grant.id) ?? []));
 }
 
@@ -106,14 +106,14 @@ const keeping = (product: ProductWithTables, growths: Map<string, ColumnFacts[]>
  * Which of the columns that a grant would grow by the policies do not open to it, as `table.column`: those that may not be read, and those
  * with which it would have needed other approvals. The facts are of the columns that it keeps.
  */
-function unopenedColumns(judging: Judging, grown: ColumnFacts[]): string[] {
+async function unopenedColumns(judging: Judging, grown: ColumnFacts[]): Promise<string[]> {
   const withheld: string[] = [];
   let { facts } = judging;
   for (const group of grown) {
     const wider = { ...facts, columns: [...facts.columns, group] };
     const names = eachColumn(group).flatMap(({ columns }) => columns);
     const refused = needsTheSame(judging, facts, wider)
-      ? refusedColumns({ ...judging, facts: wider }, [group]).flatMap(({ columns }) => columns)
+      ? (await refusedColumns({ ...judging, facts: wider }, [group])).flatMap(({ columns }) => columns)
       : names;
     withheld.push(...refused);
     const opened = group.names.filter((name) => !refused.includes(`${group.table}.${name}`));

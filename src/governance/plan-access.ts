@@ -111,7 +111,7 @@ async function planAll(ctx: Context, readPlanned: (tx: Tx) => Promise<Planned[]>
   const views: PolicyView[] = [];
   for (const [index, { request }] of found.planned.entries()) {
     const judged = found.judged[index] as Judged;
-    const decided = decideAccess(judged, judged.approvers);
+    const decided = await decideAccess(judged, judged.approvers);
     views.push({ decided, judgedAs: judgedDigest(judged), policy: outcomeOf(ctx, { request, judged, decided }) });
     await setImmediate();
   }

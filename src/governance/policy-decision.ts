@@ -40,10 +40,11 @@ export interface Decision {
 /**
  * Decides by policies alone, from facts alone: the same everywhere it is asked. Denied where it may not be submitted, or not without an
  * end, or not with all of its columns; else granted at once, or by the approvals given, or in need of more; denied where none would do.
+ * Others' requests come in between where many columns are asked about.
  */
-export function decideAccess(judging: Judging, approvers: Approver[]): Decision {
+export async function decideAccess(judging: Judging, approvers: Approver[]): Promise<Decision> {
   const { engine, slice, facts } = judging;
-  const refused = refusals(judging);
+  const refused = await refusals(judging);
   if (refused.length > 0) return decision(slice, 'DENIED', refused);
   const atOnce = grantedAtOnce(judging);
   if (atOnce.allowed) return decision(slice, 'AUTO_APPROVED', [{ answer: atOnce, says: null }]);
@@ -95,18 +96,19 @@ interface Why {
   says: string | null;
 }
 
-function refusals({ engine, slice, facts }: Judging): Why[] {
+async function refusals({ engine, slice, facts }: Judging): Promise<Why[]> {
   const submit = engine.ask(slice, askRequest(facts, 'submit'));
   const denied: Why[] = submit.allowed ? [] : [{ answer: submit, says: 'The policies do not allow this request.' }];
   if (facts.days === null) {
     const answer = engine.ask(slice, askRequest(facts, 'withoutExpiry'));
     if (!answer.allowed) denied.push({ answer, says: 'Access without an end is not allowed here: give expiresAt.' });
   }
-  return [...denied, ...columnRefusals({ engine, slice, facts })];
+  return [...denied, ...(await columnRefusals({ engine, slice, facts }))];
 }
 
-function columnRefusals(judging: Judging): Why[] {
-  return refusedColumns(judging, judging.facts.columns).map(({ answer, says, columns }) => ({
+async function columnRefusals(judging: Judging): Promise<Why[]> {
+  const refused = await refusedColumns(judging, judging.facts.columns);
+  return refused.map(({ answer, says, columns }) => ({
     answer,
     says: says ?? `Not to be read by this request: ${shortened(columns)}.`,
   }));

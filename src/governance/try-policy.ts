@@ -82,7 +82,7 @@ export async function tryPolicy(ctx: Context, input: TryPolicyInput, page: Page)
   const changes: TrialChange[] = [];
   for (const row of shown) {
     const slices = slicesOf(ctx, { active, candidate, domainId: row.domainId });
-    const change = judgeAgain(ctx, { past: row, people, slices });
+    const change = await judgeAgain(ctx, { past: row, people, slices });
     if (change !== null) changes.push(change);
     // A trial takes its time, and others' requests come in between.
     await setImmediate();
@@ -186,7 +186,7 @@ interface Again {
 }
 
 /** Who could approve, and whose approval counts for nothing, is as it is now. */
-function judgeAgain({ policies: engine }: Context, { past, people, slices }: Again): TrialChange | null {
+async function judgeAgain({ policies: engine }: Context, { past, people, slices }: Again): Promise<TrialChange | null> {
   const { requestId, facts, approvals } = past;
   const concerned = concernedOf(past);
   const barred = barredFrom(people, concerned.request);
@@ -195,9 +195,10 @@ function judgeAgain({ policies: engine }: Context, { past, people, slices }: Aga
     ...{ subject: approvedBy, admin: asAdmin, role, ...roles(role) },
     ...(approvedFor === null ? {} : { standsInFor: { subject: approvedFor, admin: false, ...roles(role) } }),
   }));
-  const [before, after] = slices.map((slice) =>
-    decideAccess({ engine, slice, facts, barred, deciders: decidersFrom(people, concerned, slice) }, approvers),
-  ) as [Decision, Decision];
+  const decidedBy = (slice: PolicySlice) =>
+    decideAccess({ engine, slice, facts, barred, deciders: decidersFrom(people, concerned, slice) }, approvers);
+  const before = await decidedBy(slices[0]);
+  const after = await decidedBy(slices[1]);
   const same = before.outcome === after.outcome && JSON.stringify(before.required) === JSON.stringify(after.required);
   return same ? null : { requestId, before, after };
 }

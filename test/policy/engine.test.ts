@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import cedar from '@cedar-policy/cedar-wasm/nodejs';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import {
   createPolicyEngine,
   type Evaluate,
@@ -14,6 +14,7 @@ import { type Cedar, loadCedar } from '../../src/governance/cedar/wasm.js';
 import type { GovernanceError } from '../../src/governance/error.js';
 import { decideAccess } from '../../src/governance/policy-decision.js';
 import { type AccessFacts, askApproval, askColumn, askRequest } from '../../src/governance/policy-facts.js';
+import { groupBy } from '../../src/provisioning/group.js';
 
 const problem = (source: string): string => {
   try {
@@ -132,16 +133,16 @@ describe('questions', () => {
 });
 
 describe('the wrapper', () => {
-  test('a forbid of the whole mesh always wins, whatever else is permitted', () => {
-    fc.assert(
-      fc.property(fc.array(anyStatement, { maxLength: 8 }), anyFacts, (sources, of) => {
+  test('a forbid of the whole mesh always wins, whatever else is permitted', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(anyStatement, { maxLength: 8 }), anyFacts, async (sources, of) => {
         const slice = sliceOf(
           'permit (principal, action, resource);',
           ...sources,
           'forbid (principal, action, resource);',
         );
         for (const question of questions(of)) expect(engine.ask(slice, question).allowed).toBe(false);
-        expect(decideAccess({ engine, slice, facts: of }, []).outcome).toBe('DENIED');
+        expect((await decideAccess({ engine, slice, facts: of }, [])).outcome).toBe('DENIED');
       }),
       { numRuns: 40 },
     );
@@ -165,7 +166,7 @@ describe('the wrapper', () => {
     );
   });
 
-  test('where any statement cannot be evaluated it is denied, forbid or permit', () => {
+  test('where any statement cannot be evaluated it is denied, forbid or permit', async () => {
     const overflow = 'when { context has days && context.days + 9223372036854775807 > 0 }';
     for (const effect of ['forbid', 'permit']) {
       const slice = sliceOf(
@@ -174,7 +175,7 @@ describe('the wrapper', () => {
       );
       const answer = engine.ask(slice, askRequest(facts(), 'submit'));
       expect(answer).toMatchObject({ allowed: false, errors: [expect.stringContaining('overflow')] });
-      expect(decideAccess({ engine, slice, facts: facts() }, [])).toMatchObject({
+      expect(await decideAccess({ engine, slice, facts: facts() }, [])).toMatchObject({
         outcome: 'DENIED',
         reasons: expect.arrayContaining(['A policy could not be evaluated, which denies.']),
       });
@@ -402,14 +403,24 @@ describe('columns', () => {
   /** An engine that counts what it asks of Cedar. */
   const counting = () => {
     const calls: string[] = [];
+    /** Of the event loop, in which each was asked. */
+    const turns: number[] = [];
+    let turn = 0;
+    const next = () => {
+      turn += 1;
+      ticking = setImmediate(next);
+    };
+    let ticking = setImmediate(next);
+    onTestFinished(() => clearImmediate(ticking));
     const evaluate: Evaluate = {
       preparsePolicySet: cedar.preparsePolicySet,
       statefulIsAuthorized: (call) => {
         calls.push((call.action as { id: string }).id);
+        turns.push(turn);
         return cedar.statefulIsAuthorized(call);
       },
     };
-    return { calls, engine: createPolicyEngine(() => evaluate) };
+    return { calls, turns, engine: createPolicyEngine(() => evaluate) };
   };
   const OPEN = 'permit (principal, action, resource);';
   const wide = (tables: number, columns: number) =>
@@ -422,13 +433,13 @@ describe('columns', () => {
       ).flat(),
     });
 
-  test('that no policy can tell apart are asked about once for all tables', () => {
+  test('that no policy can tell apart are asked about once for all tables', async () => {
     const { engine: counted, calls } = counting();
     const slice = counted.slice([
       version(OPEN),
       version('forbid (principal, action, resource is Column) when { resource.pii };'),
     ]);
-    const decided = decideAccess({ engine: counted, slice, facts: wide(200, 10) }, []);
+    const decided = await decideAccess({ engine: counted, slice, facts: wide(200, 10) }, []);
     expect(calls.filter((action) => action === 'readColumn')).toHaveLength(2);
     expect(decided.outcome).toBe('DENIED');
     expect(decided.reasons).toEqual([
@@ -437,15 +448,18 @@ describe('columns', () => {
     ]);
   });
 
-  test('that a policy names are asked about one by one, and at most 500', () => {
+  test('that a policy names are asked about one by one, ten at a time, and at most 500', async () => {
     const named = 'forbid (principal, action == Action::"readColumn", resource) when { resource.name == "c3" };';
-    const { engine: counted, calls } = counting();
+    const { engine: counted, calls, turns } = counting();
     const slice = counted.slice([version(OPEN), version(named)]);
-    const decided = decideAccess({ engine: counted, slice, facts: wide(5, 100) }, []);
+    const decided = await decideAccess({ engine: counted, slice, facts: wide(5, 100) }, []);
     expect(calls.filter((action) => action === 'readColumn')).toHaveLength(500);
+    const together = groupBy(turns.slice(calls.indexOf('readColumn')), (turn) => turn);
+    expect(together.size).toBeGreaterThanOrEqual(50);
+    expect(Math.max(...[...together.values()].map(({ length }) => length))).toBeLessThanOrEqual(12);
     expect(decided.reasons[0]).toBe('Not to be read by this request: t0.c3, t1.c3, t2.c3, t3.c3, t4.c3.');
     const many = counting();
-    const refused = decideAccess({ engine: many.engine, slice, facts: wide(200, 10) }, []);
+    const refused = await decideAccess({ engine: many.engine, slice, facts: wide(200, 10) }, []);
     expect(refused).toMatchObject({
       outcome: 'DENIED',
       policies: [{ id: slice.statements.get(lastOf(slice))?.policy.policyId }],

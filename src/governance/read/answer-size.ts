@@ -6,10 +6,10 @@ const { sql, raw } = Prisma;
  * Entries that all lists without pages have at most in one answer. What a query says of `tables { columns }` tells nothing of their number:
  * a product may have 200 tables of 2,000 columns, and a page a hundred products.
  */
-export const MOST_ENTRIES = 20_000;
+const MOST_ENTRIES = 20_000;
 
 /** Bytes that all documents have at most in one answer: a contract may be of 1 MiB, and a product has a hundred. */
-export const MOST_BYTES = 10_000_000;
+const MOST_BYTES = 10_000_000;
 
 /** Of the root and of the logarithm of a negative number (PostgreSQL error codes, 2201F, 2201E): nothing else that is read takes either. */
 const TOO_MANY_ENTRIES = '2201F';
