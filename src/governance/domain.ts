@@ -20,7 +20,7 @@ import {
 } from './domain.input.js';
 import { conflict, notFound } from './error.js';
 import { refuseUnboundMachines } from './machine.js';
-import { domainSubject, lockDomain, lockMember, type ProductWithTables, readProducts, withContracts } from './rows.js';
+import { domainSubject, lockDomain, type ProductWithTables, readProducts, withContracts } from './rows.js';
 import { lockName, mutate, type Tx } from './transaction.js';
 import { liesUnder, read } from './validation.js';
 
@@ -155,8 +155,8 @@ async function lockStanding(tx: Tx, { id }: Domain): Promise<ProductWithTables[]
 /** Makes somebody a member, or changes the role that he has. */
 export async function addDomainMember(ctx: Context, input: AddDomainMemberInput): Promise<{ domainId: string }> {
   const { domain: domainId, subject, role } = read(addDomainMemberInput, input);
-  return mutate(ctx, { mutation: 'addDomainMember', idempotencyKey: input.idempotencyKey, input }, async (tx) => {
-    await lockMember(tx, { domainId, subject });
+  const mutation = { mutation: 'addDomainMember', idempotencyKey: input.idempotencyKey, input };
+  return mutate(ctx, { ...mutation, member: { domainId, subject } }, async (tx) => {
     const domain = await lockDomain(tx, domainId);
     assertCan(ctx.viewer, 'domain:change-members', domainSubject(domain));
     await refuseUnboundMachines(ctx, tx, { path: 'subject', subjects: [subject] });
@@ -176,8 +176,8 @@ export async function addDomainMember(ctx: Context, input: AddDomainMemberInput)
 /** Ends a membership; the last owner stays. */
 export async function removeDomainMember(ctx: Context, input: RemoveDomainMemberInput): Promise<{ domainId: string }> {
   const { domain: domainId, subject } = read(removeDomainMemberInput, input);
-  return mutate(ctx, { mutation: 'removeDomainMember', idempotencyKey: input.idempotencyKey, input }, async (tx) => {
-    await lockMember(tx, { domainId, subject });
+  const mutation = { mutation: 'removeDomainMember', idempotencyKey: input.idempotencyKey, input };
+  return mutate(ctx, { ...mutation, member: { domainId, subject } }, async (tx) => {
     const domain = await lockDomain(tx, domainId);
     assertCan(ctx.viewer, 'domain:change-members', domainSubject(domain));
     const member = await tx.domainMember.findUnique({ where: { domainId_subject: { domainId, subject } } });

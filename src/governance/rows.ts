@@ -58,15 +58,6 @@ export async function readDomain(tx: Tx, id: string): Promise<Domain> {
   return domain;
 }
 
-/**
- * Locks a membership, where there is one, before the domain: what the member does is held by his memberships and may wait for the domain,
- * so the other order would be a deadlock.
- */
-export async function lockMember(tx: Tx, { domainId, subject }: { domainId: string; subject: string }): Promise<void> {
-  await tx.$queryRaw`
-    SELECT 1 FROM "DomainMember" WHERE "domainId" = ${domainId}::uuid AND "subject" = ${subject} FOR NO KEY UPDATE`;
-}
-
 export async function lockDomain(tx: Tx, id: string): Promise<Domain> {
   await tx.$queryRaw`SELECT 1 FROM "Domain" WHERE "id" = ${id}::uuid FOR NO KEY UPDATE`;
   return readDomain(tx, id);

@@ -6,7 +6,7 @@ import type { Context } from './context.js';
 import { refuseLastOwner } from './domain.js';
 import { conflict, notFound, wrongState } from './error.js';
 import type { WithSecret } from './personal-access-token.js';
-import { domainSubject, lockDomain, lockMember } from './rows.js';
+import { domainSubject, lockDomain } from './rows.js';
 import { newRowId, newSecret } from './secret.js';
 import {
   ownSubject,
@@ -151,9 +151,13 @@ export async function removeServiceAccount(
 ): Promise<{ serviceAccountId: string }> {
   assertTokenAllows(ctx.viewer, 'domain:change-service-accounts');
   const { serviceAccount } = read(removeInput, input);
+  const member = await ctx.db.serviceAccount.findUnique({
+    where: { id: serviceAccount },
+    select: { domainId: true, subject: true },
+  });
   const mutation = { mutation: 'removeServiceAccount', idempotencyKey: input.idempotencyKey, input };
-  return mutate(ctx, mutation, async (tx) => {
-    const { account, domain } = await lockAccount(ctx, tx, { id: serviceAccount, endsMembership: true });
+  return mutate(ctx, { ...mutation, member: member ?? undefined }, async (tx) => {
+    const { account, domain } = await lockAccount(ctx, tx, { id: serviceAccount });
     const ids = { serviceAccountId: account.id };
     if (account.removedAt !== null) return { ids };
     await endSecrets(ctx, tx, { serviceAccountId: account.id });
@@ -182,21 +186,18 @@ function refuseRemoved({ removedAt, name }: ServiceAccount): void {
 interface Named {
   id: string;
   asked?: string;
-  /** Whether its membership may end: it is locked first then. */
-  endsMembership?: boolean;
 }
 
 /** Locks the domain and the account, in this order. Whoever may not see the account learns nothing of it. */
 async function lockAccount(
   ctx: Context,
   tx: Tx,
-  { id, asked = 'The service account', endsMembership = false }: Named,
+  { id, asked = 'The service account' }: Named,
 ): Promise<{ account: ServiceAccount; domain: Domain }> {
   const named = await tx.serviceAccount.findUnique({ where: { id } });
   if (named === null || !can(ctx.viewer, 'domain:read-service-accounts', { type: 'Domain', id: named.domainId })) {
     throw notFound(asked);
   }
-  if (endsMembership) await lockMember(tx, named);
   const domain = await lockDomain(tx, named.domainId);
   assertCan(ctx.viewer, 'domain:change-service-accounts', domainSubject(domain));
   await tx.$queryRaw`SELECT 1 FROM "ServiceAccount" WHERE "id" = ${id}::uuid FOR NO KEY UPDATE`;

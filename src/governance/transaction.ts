@@ -24,6 +24,8 @@ interface Mutation {
   idempotencyKey?: string | null | undefined;
   /** Without the key itself; another input under the same key is refused. */
   input: unknown;
+  /** A membership that it changes or ends: locked in turn with the viewer's own. */
+  member?: MemberKey | undefined;
 }
 
 const LIMITS = { timeout: 15_000, maxWait: 10_000 };
@@ -34,11 +36,11 @@ const LIMITS = { timeout: 15_000, maxWait: 10_000 };
  */
 export async function mutate<Ids extends Record<string, string>>(
   ctx: Context,
-  { mutation, idempotencyKey, input }: Mutation,
+  { mutation, idempotencyKey, input, member }: Mutation,
   action: (tx: Tx) => Promise<Outcome<Ids>>,
 ): Promise<Ids> {
   if (idempotencyKey === undefined || idempotencyKey === null) {
-    const { ids, lanes } = await transact(ctx.db, (tx) => act(ctx, tx, action));
+    const { ids, lanes } = await transact(ctx.db, (tx) => act(ctx, tx, { member, action }));
     ctx.committed(lanes ?? []);
     return ids;
   }
@@ -46,7 +48,7 @@ export async function mutate<Ids extends Record<string, string>>(
   const { ids, lanes } = await transact(ctx.db, async (tx) => {
     const earlier = await takeKey<Ids>(tx, key);
     if (earlier !== null) return { ids: earlier, lanes: [] };
-    const outcome = await act(ctx, tx, action);
+    const outcome = await act(ctx, tx, { member, action });
     await tx.idempotencyKey.update({
       where: { subject_mutation_key: { subject: key.subject, mutation, key: idempotencyKey } },
       data: { resultId: JSON.stringify(outcome.ids) },
@@ -62,10 +64,11 @@ export async function mutate<Ids extends Record<string, string>>(
  * Acts for the viewer as he is now: what was read of his memberships before may be a second old, and a removal that was answered
  * must hold in every process. So they are held until the transaction ends: who removes him comes before, or waits for what he does. A
  * machine is a member as a service account, or not at all. Postgres is told in the same statement for whom is written: its own rules
- * refuse what ours forget.
+ * refuse what ours forget. Memberships are locked in order of subject: of two who remove one another, one waits while he holds nothing.
  */
-async function act<T>(ctx: Context, tx: Tx, action: (tx: Tx) => Promise<T>): Promise<T> {
+async function act<T>(ctx: Context, tx: Tx, { member, action }: Acting<T>): Promise<T> {
   const { subject, admin, signIn } = ctx.viewer;
+  if (member && member.subject <= subject) await lockMember(tx, member);
   const [read] = await tx.$queryRaw<Read[]>`
     WITH held AS MATERIALIZED (
       SELECT "domainId", "role" FROM "DomainMember" WHERE "subject" = ${subject} AND NOT is_removed_machine(${subject})
@@ -78,7 +81,28 @@ async function act<T>(ctx: Context, tx: Tx, action: (tx: Tx) => Promise<T>): Pro
   const memberships = new Map(rows.map(({ domainId, role }) => [domainId, role]));
   const deputyships = isPerson(signIn) ? (read?.deputyships ?? []) : [];
   ctx.viewer = { ...ctx.viewer, memberships, deputyships };
+  if (member && member.subject > subject) await lockMember(tx, member);
   return action(tx);
+}
+
+interface Acting<T> {
+  member: MemberKey | undefined;
+  action: (tx: Tx) => Promise<T>;
+}
+
+/** A membership: whose it is, and in which domain. */
+interface MemberKey {
+  domainId: string;
+  subject: string;
+}
+
+/**
+ * Nobody acts by this membership until the transaction ends. Before any domain is locked: what the member does is held by his memberships
+ * and may wait for the domain, so the other order would be a deadlock.
+ */
+async function lockMember(tx: Tx, { domainId, subject }: MemberKey): Promise<void> {
+  await tx.$queryRaw`
+    SELECT 1 FROM "DomainMember" WHERE "domainId" = ${domainId}::uuid AND "subject" = ${subject} FOR NO KEY UPDATE`;
 }
 
 interface Read {
@@ -154,21 +178,25 @@ function hashOf(input: unknown): string {
     .digest('hex');
 }
 
-/** The driver adapter's name for what went wrong; Prisma carries it in `meta` for model calls and raw SQL alike. */
+interface AdapterError {
+  cause?: { kind?: string };
+}
+
+/** The driver adapter's name for what went wrong; Prisma carries it in `meta` for model calls and raw SQL, and not at all for the commit. */
 function failureOf(error: unknown): string | null {
   if (!(error instanceof Error)) return null;
-  const { code, meta } = error as Error & {
-    code?: string;
-    meta?: { driverAdapterError?: { cause?: { kind?: string } } };
-  };
+  const { code, meta, cause } = error as Error &
+    AdapterError & { code?: string; meta?: { driverAdapterError?: AdapterError } };
   if (code === 'P2034') return 'TransactionWriteConflict';
   if (code === 'P2002') return 'UniqueConstraintViolation';
-  return meta?.driverAdapterError?.cause?.kind ?? null;
+  return (meta?.driverAdapterError?.cause ?? cause)?.kind ?? null;
 }
 
 function translated(error: unknown): unknown {
   if (failureOf(error) !== 'UniqueConstraintViolation') return error;
-  return conflict('Somebody else made an object of that name at the same moment: read it, or choose another name.');
+  return conflict(
+    'Somebody else made an object of that name, or took that place, at the same moment: read it, or choose another.',
+  );
 }
 
 /** Whoever takes the lock of this name waits for the one before him to end his transaction: for what no row stands for. */

@@ -66,3 +66,27 @@ test('two owners who remove one another do not both succeed, and neither waits f
     expect([await isMember(one), await isMember(other)].sort()).toEqual([false, true]);
   }
 });
+
+test('owners who remove one another, or themselves twice, never wait in a circle: no transaction is tried again', async () => {
+  const pairs = [
+    ['ebb', 'flow'],
+    ['flow', 'ebb'],
+    ['tide', 'tide'],
+  ] as const;
+  for (const [one, other] of pairs) {
+    for (const subject of new Set([one, other])) if (!(await isMember(subject))) await owner(subject);
+    // Both wait for the same rows, and come to them in the same moment.
+    const blocker = await mesh.database.pool.connect();
+    await blocker.query('BEGIN');
+    await blocker.query('SELECT 1 FROM "DomainMember" WHERE "subject" = ANY ($1) FOR NO KEY UPDATE', [[one, other]]);
+    const transactions = vi.spyOn(mesh.database.prisma, '$transaction');
+    const removals = [remove(one, other), remove(other, one)];
+    const outcomes = Promise.allSettled(removals);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    await blocker.query('COMMIT');
+    blocker.release();
+    expect((await outcomes).map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    expect(transactions).toHaveBeenCalledTimes(2);
+    transactions.mockRestore();
+  }
+});

@@ -3,6 +3,7 @@ import { activateDataContract, importDataContract } from '../../src/governance/d
 import { updateDataProduct } from '../../src/governance/data-product.js';
 import { planActivation } from '../../src/governance/plan-contract.js';
 import { planPublish } from '../../src/governance/plan-product.js';
+import { mutate } from '../../src/governance/transaction.js';
 import { refusal } from '../governance/mesh.js';
 import { contractOf, EMAIL, ID, type Marked, openSales, SALARY, type Sales, table, tableOf } from './sales.js';
 
@@ -201,6 +202,21 @@ describe('one place belongs to one product', () => {
       ]);
     await expect(move('guarded')).rejects.toThrow(/another product of the domain/);
     await move('unguarded/rows');
+  });
+
+  test('what Postgres alone notices, as the transaction commits, is told as a conflict', async () => {
+    await mesh.published('watched', [ID]);
+    const other = await mesh.draft('watched-too', [], { tables: [table('watched_too', [ID], 'watched/rows')] });
+    const publishing = mutate(
+      await mesh.as('sales-owner'),
+      { mutation: 'publishDataProduct', input: {} },
+      async (tx) => {
+        await tx.dataProduct.update({ where: { id: other }, data: { status: 'PUBLISHED', publishedAt: new Date() } });
+        return { ids: {} };
+      },
+    );
+    const refused = { code: 'CONFLICT', message: expect.stringContaining('took that place, at the same moment') };
+    expect(await refusal(publishing)).toMatchObject(refused);
   });
 
   test('a place that only begins alike is another, and so are two tables of one product', async () => {
