@@ -48,7 +48,7 @@ export async function giveApproval(ctx: Context, tx: Tx, giving: Giving): Promis
   const lapsed = asAsked.lapsed.filter((other) => !areSame(other, approver));
   const decided = withLapsed(await decidedWith(judged, approver), lapsed);
   refuseDenied(decided);
-  if (decided.outcome !== 'AUTO_APPROVED') refuseIneligible(judged, approver);
+  if (decided.outcome !== 'AUTO_APPROVED') await refuseIneligible(judged, approver);
   const { subject: approvedBy, role, admin: asAdmin } = approver;
   const decidedFor = approver.standsInFor?.subject;
   const isNew = await refuseSecond(tx, { request, decided, approvedBy, decidedFor, factsDigest });
@@ -58,7 +58,7 @@ export async function giveApproval(ctx: Context, tx: Tx, giving: Giving): Promis
     await tx.accessApproval.create({ data: { requestId, requestedBy, ...given } });
   }
   await recordDecision(tx, request.id, { decision: decided, facts: judged.facts, factsDigest });
-  return { decided, until, decidedFor, judged: judgedDigest(asAsked) };
+  return { decided, until, decidedFor, judged: await judgedDigest(asAsked) };
 }
 
 interface Second {
@@ -126,13 +126,13 @@ async function approverAmong(ctx: Context, { judged, product, consumer, capaciti
     );
   }
   if (allowed.length === 1) return first;
-  const possible = approvalsThatDo(judged);
+  const possible = await approvalsThatDo(judged);
   for (const approver of allowed) if ((await decidedWith(judged, approver)).outcome === 'APPROVED') return approver;
   return allowed.find((approver) => mayApprove(judged, { approver, possible }).allowed) ?? first;
 }
 
-function refuseIneligible(judged: Judged, approver: Approver): void {
-  const answer = mayApprove(judged, { approver, possible: approvalsThatDo(judged) });
+async function refuseIneligible(judged: Judged, approver: Approver): Promise<void> {
+  const answer = mayApprove(judged, { approver, possible: await approvalsThatDo(judged) });
   refuseAnswer(judged.slice, answer, 'The policies do not let you approve this request.');
 }
 

@@ -112,7 +112,7 @@ async function unopenedColumns(judging: Judging, grown: ColumnFacts[]): Promise<
   for (const group of grown) {
     const wider = { ...facts, columns: [...facts.columns, group] };
     const names = eachColumn(group).flatMap(({ columns }) => columns);
-    const refused = needsTheSame(judging, facts, wider)
+    const refused = (await needsTheSame(judging, facts, wider))
       ? (await refusedColumns({ ...judging, facts: wider }, [group])).flatMap(({ columns }) => columns)
       : names;
     withheld.push(...refused);
@@ -123,16 +123,16 @@ async function unopenedColumns(judging: Judging, grown: ColumnFacts[]): Promise<
 }
 
 /** Whether a request for more columns would be taken and approved as one for fewer. Policies see of columns how strict all of them are. */
-function needsTheSame(judging: Judging, fewer: AccessFacts, more: AccessFacts): boolean {
+async function needsTheSame(judging: Judging, fewer: AccessFacts, more: AccessFacts): Promise<boolean> {
   if (classificationOf(fewer) === classificationOf(more) && personal(fewer.columns) === personal(more.columns))
     return true;
-  const needs = (facts: AccessFacts) => {
+  const needs = async (facts: AccessFacts) => {
     const { engine, slice } = judging;
     const taken = (['submit', 'withoutExpiry'] as const).map(
       (action) => engine.ask(slice, askRequest(facts, action)).allowed,
     );
     const asked = { ...judging, facts };
-    return JSON.stringify([taken, grantedAtOnce(asked).allowed, approvalsThatDo(asked)]);
+    return JSON.stringify([taken, grantedAtOnce(asked).allowed, await approvalsThatDo(asked)]);
   };
-  return needs(fewer) === needs(more);
+  return (await needs(fewer)) === (await needs(more));
 }

@@ -112,7 +112,7 @@ async function planAll(ctx: Context, readPlanned: (tx: Tx) => Promise<Planned[]>
   for (const [index, { request }] of found.planned.entries()) {
     const judged = found.judged[index] as Judged;
     const decided = await decideAccess(judged, judged.approvers);
-    views.push({ decided, judgedAs: judgedDigest(judged), policy: outcomeOf(ctx, { request, judged, decided }) });
+    views.push({ decided, judgedAs: await judgedDigest(judged), policy: outcomeOf(ctx, { request, judged, decided }) });
     await setImmediate();
   }
   const changes = found.planned.map((_, index) => changeOf(ctx, found, { index, view: views[index] as PolicyView }));

@@ -1,5 +1,6 @@
 import type { DomainRole } from '../generated/prisma/client.js';
 import { type Answer, type PolicyEngine, type PolicySlice, tellPeopleApart } from './cedar/engine.js';
+import { askEach } from './policy-asking.js';
 import { type AccessFacts, type Approvals, askApproval, type PersonFacts } from './policy-facts.js';
 
 /** Somebody who approved. A platform admin counts as owner. */
@@ -56,7 +57,9 @@ export function mayApprove(
 export const UNANSWERED: Answer = { allowed: false, determining: [], errors: [] };
 
 /** The fewest approvals that do, of every sort. */
-export const approvalsThatDo = (judging: Judging): Approvals[] => waysToApprove(judging).map(({ totals }) => totals);
+export async function approvalsThatDo(judging: Judging): Promise<Approvals[]> {
+  return (await waysToApprove(judging)).map(({ totals }) => totals);
+}
 
 /** Approvals that are enough. */
 interface WayToApprove {
@@ -66,13 +69,13 @@ interface WayToApprove {
 }
 
 /** All of them, by one more owner or steward at a time. */
-export function waysToApprove(judging: Judging): WayToApprove[] {
+export async function waysToApprove(judging: Judging): Promise<WayToApprove[]> {
   const found: WayToApprove[] = [];
   for (let total = 1; total <= MOST_APPROVALS; total += 1) {
     for (let owners = total; owners >= 0; owners -= 1) {
       const totals = { owners, stewards: total - owners };
       if (found.some(({ totals: fewer }) => fewer.owners <= owners && fewer.stewards <= totals.stewards)) continue;
-      const answers = enough(judging, totals);
+      const answers = await enough(judging, totals);
       if (answers !== null) found.push({ totals, answers });
     }
   }
@@ -83,10 +86,12 @@ export function waysToApprove(judging: Judging): WayToApprove[] {
  * What the policies say to people whose approvals, so many in all, would be enough; null where there are none. Some owner and some steward
  * stand for all of them; where policies tell people apart, those count besides who really could approve.
  */
-function enough({ engine, slice, facts, deciders = [] }: Judging, totals: Approvals): Answer[] | null {
+async function enough({ engine, slice, facts, deciders = [] }: Judging, totals: Approvals): Promise<Answer[] | null> {
   const { apart } = tellPeopleApart(slice);
-  const allowed = (people: readonly PersonFacts[]) =>
-    people.map((person) => engine.ask(slice, askApproval(facts, person, totals))).filter((answer) => answer.allowed);
+  const allowed = async (people: readonly PersonFacts[]) => {
+    const questions = people.map((person) => askApproval(facts, person, totals));
+    return (await askEach({ engine, slice }, questions)).filter((answer) => answer.allowed);
+  };
   const answers: Answer[] = [];
   for (const [role, needed] of [
     ['OWNER', totals.owners],
@@ -94,8 +99,8 @@ function enough({ engine, slice, facts, deciders = [] }: Judging, totals: Approv
   ] as const) {
     if (needed === 0) continue;
     const admin = { ...somebody(facts, role), admin: true, roles: {} };
-    const [anybody] = allowed([somebody(facts, role), ...(apart && role === 'OWNER' ? [admin] : [])]);
-    const real = apart && anybody === undefined ? allowed(deciders.filter((one) => one.role === role)) : [];
+    const [anybody] = await allowed([somebody(facts, role), ...(apart && role === 'OWNER' ? [admin] : [])]);
+    const real = apart && anybody === undefined ? await allowed(deciders.filter((one) => one.role === role)) : [];
     const [first] = anybody === undefined ? real : [anybody];
     if (first === undefined || (anybody === undefined && real.length < needed)) return null;
     answers.push(first);

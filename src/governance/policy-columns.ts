@@ -1,12 +1,10 @@
-import { setImmediate } from 'node:timers/promises';
 import { type Answer, tellColumnsApart } from './cedar/engine.js';
 import type { Judging } from './policy-approvals.js';
+import { askEach } from './policy-asking.js';
 import { askColumn, type ColumnFacts } from './policy-facts.js';
 
 /** Where policies name columns, each is asked about: about 1 ms of CPU. */
 const MOST_COLUMNS = 500;
-/** After so many others' requests come in between. */
-const AT_ONCE = 10;
 
 /** Columns that may not be read, and what says so. */
 interface RefusedColumns {
@@ -29,14 +27,14 @@ export async function refusedColumns(
     const all = groups.flatMap((group) => group.columns);
     return [{ answer: { allowed: false, determining: apart, errors: [] }, columns: all, says }];
   }
+  const questions = groups.map(({ columns: _, ...column }) => askColumn(facts, column));
+  const answers = await askEach({ engine, slice }, questions);
   const byReason = new Map<string, { answer: Answer; columns: string[] }>();
-  for (const [index, { columns: alike, ...column }] of groups.entries()) {
-    if (index > 0 && index % AT_ONCE === 0) await setImmediate();
-    const answer = engine.ask(slice, askColumn(facts, column));
+  for (const [index, answer] of answers.entries()) {
     if (answer.allowed) continue;
     const key = JSON.stringify(answer);
     const found = byReason.get(key) ?? { answer, columns: [] };
-    found.columns.push(...alike);
+    found.columns.push(...(groups[index]?.columns ?? []));
     byReason.set(key, found);
   }
   return [...byReason.values()];

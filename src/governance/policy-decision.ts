@@ -48,7 +48,7 @@ export async function decideAccess(judging: Judging, approvers: Approver[]): Pro
   if (refused.length > 0) return decision(slice, 'DENIED', refused);
   const atOnce = grantedAtOnce(judging);
   if (atOnce.allowed) return decision(slice, 'AUTO_APPROVED', [{ answer: atOnce, says: null }]);
-  const ways = waysToApprove(judging);
+  const ways = await waysToApprove(judging);
   const possible = ways.map(({ totals }) => totals);
   const counted = approvers.filter((approver) => mayApprove(judging, { approver, possible }).allowed);
   const given = tally(counted);

@@ -117,8 +117,8 @@ function endOf({ extended }: Surroundings, { extendsId }: ToJudge['request']): P
 }
 
 /** What the plan of a request is held to besides what it does in AWS: what was judged, and the approvals that it needs. Hex. */
-export function judgedDigest(judged: Judged): string {
-  const required = JSON.stringify(approvalsThatDo(judged));
+export async function judgedDigest(judged: Judged): Promise<string> {
+  const required = JSON.stringify(await approvalsThatDo(judged));
   return createHash('sha256').update(`${judged.factsDigest}\n${required}`).digest('hex');
 }
 
