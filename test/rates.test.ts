@@ -127,10 +127,11 @@ describe('more requests than are allowed', () => {
 describe('failures to sign in', () => {
   const identity = { subject: 'alice' } as Identity;
   const lookedUp: string[] = [];
+  const revoked = new Set<string>();
   const ownTokens: Pick<OwnTokens, 'identify'> = {
     identify: async (token) => {
       lookedUp.push(token);
-      if (token.startsWith('mgpat_good')) return identity;
+      if (token.startsWith('mgpat_good') && !revoked.has(token)) return identity;
       throw unauthenticated('The token is not valid here.');
     },
   };
@@ -154,6 +155,24 @@ describe('failures to sign in', () => {
     expect(lookedUp.length - before).toBeLessThan(5);
     expect(await ask('mgpat_good1')).toBe('alice');
     expect(await ask('mgpat_good2', '10.0.0.2')).toBe('alice');
+  });
+
+  it('count as a stranger’s with a token that was good once', async () => {
+    const peer = '10.0.0.4';
+    expect(await ask('mgpat_good4', peer)).toBe('alice');
+    revoked.add('mgpat_good4');
+    for (let n = 0; n < 30; n += 1) await ask('mgpat_good4', peer);
+    const before = lookedUp.length;
+    for (let n = 0; n < 20; n += 1) await ask('mgpat_good4', peer);
+    expect(lookedUp.length - before).toBeLessThan(5);
+  });
+
+  it('lock out whoever was in before the latest ten thousand', async () => {
+    const peer = '10.0.0.5';
+    for (let n = 0; n <= 10_000; n += 1) await ask(`mgpat_good_${n}_`, peer);
+    for (let n = 0; n < 30; n += 1) await ask(`mgpat_bad${n}`, peer);
+    expect(await ask('mgpat_good_0_', peer)).toBe('RATE_LIMITED');
+    expect(await ask('mgpat_good_10000_', peer)).toBe('alice');
   });
 
   it('are not even looked at from an address that has spent what it may cost, whoever spent it', async () => {

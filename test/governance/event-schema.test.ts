@@ -80,6 +80,11 @@ describe('a schema of events', () => {
       { $defs: { u: { maxLength: 9 } }, allOf: Array(130).fill({ items: { $ref: '#/$defs/u' } }) },
       'more than 250 schemas',
     ],
+    [
+      'many references for one property',
+      { $defs: { u: { maxLength: 9 } }, allOf: Array(130).fill({ properties: { a: { $ref: '#/$defs/u' } } }) },
+      'more than 250 schemas',
+    ],
     ['too much', { description: 'x'.repeat(40_000) }, '32768 bytes'],
     ['too deep', JSON.parse(`${'{"not":'.repeat(50)}{}${'}'.repeat(50)}`), 'deeper'],
     ['a character that cannot be stored', { description: 'a\u0000' }, 'U+0000'],

@@ -251,6 +251,21 @@ describe('the wrapper', () => {
     expect(loaded.length).toBeGreaterThan(1);
   });
 
+  test('asks again what could not be answered', () => {
+    let isBroken = true;
+    const wrapped = createPolicyEngine(() => ({
+      ...cedar,
+      statefulIsAuthorized: (call) => {
+        if (isBroken) throw new Error('unreachable');
+        return cedar.statefulIsAuthorized(call);
+      },
+    }));
+    const slice = wrapped.slice([version('permit (principal, action, resource);')]);
+    expect(wrapped.ask(slice, askRequest(facts(), 'submit')).allowed).toBe(false);
+    isBroken = false;
+    expect(wrapped.ask(slice, askRequest(facts(), 'submit')).allowed).toBe(true);
+  });
+
   test('denies everything where a stored policy cannot be read any more', () => {
     const slice = sliceOf(
       'permit (principal, action, resource);',

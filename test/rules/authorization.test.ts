@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { DataProductStatus, type DomainRole } from '../../src/generated/prisma/enums.js';
 import { ACTIONS, type Action, assertCan, can, type Subjects } from '../../src/governance/authorization.js';
-import type { Viewer } from '../../src/governance/context.js';
+import type { SignIn, Viewer } from '../../src/governance/context.js';
 import type { GovernanceError } from '../../src/governance/error.js';
 import { SIGNED_IN } from '../testkit/execute.js';
 
@@ -184,10 +184,23 @@ test('a deputy sees and decides what is asked of the domain, but for what he or 
   expect(can(deputy, 'data-product:publish', product('DRAFT'))).toBe(false);
 });
 
-test('machines name no deputies', () => {
-  for (const kind of ['MACHINE', 'SERVICE_ACCOUNT_SECRET', 'PERSONAL_ACCESS_TOKEN'] as const) {
-    expect(can({ ...VIEWERS.owner, signIn: { ...SIGNED_IN, kind } }, 'deputy:name', domain)).toBe(false);
-  }
+/** Whoever runs a machine, or made its secret, would be two people. */
+const BY_PEOPLE: Action[] = [
+  ...(['access-request:approve', 'access-request:reject', 'data-product:declassify', 'deputy:name'] as const),
+  ...(['policy:activate', 'policy:draft', 'token:create'] as const),
+];
+
+test.each<[SignIn['kind'], Action[]]>([
+  ['PERSON', []],
+  ['PERSONAL_ACCESS_TOKEN', ['deputy:name', 'token:create']],
+  ['MACHINE', BY_PEOPLE],
+  ['SERVICE_ACCOUNT_SECRET', BY_PEOPLE],
+])('an owner who signs in as %s may all that an owner may but %j', (kind, refused) => {
+  const owner = { ...VIEWERS.owner, signIn: { ...SIGNED_IN, kind } };
+  const lost = MATRIX.filter(
+    ([action, , subject, may]) => may.includes('owner') && !can(owner, action, subject as never),
+  );
+  expect([...new Set(lost.map(([action]) => action))].sort()).toEqual(refused);
 });
 
 test('what one may not see is not found, what one sees and may not change is forbidden', () => {
