@@ -132,6 +132,29 @@ async function arrivedOf(ids: string[]): Promise<string[]> {
     .filter((id) => ids.includes(id));
 }
 
+/** Of the domain's bus, to which a rule of the central bus sends, the events with these ids. */
+async function receivedOf(ids: string[]): Promise<string[]> {
+  const deliveries = await sandbox.deliveries(String(DEMO_ACCOUNTS[0]));
+  return deliveries
+    .filter(({ kind }) => kind === 'arrival')
+    .map(({ event }) => String((event.detail as { id?: string }).id))
+    .filter((id) => ids.includes(id));
+}
+
+/** As somebody does by hand: its rules go first. */
+async function deleteCentralBus(): Promise<void> {
+  const at = { EventBusName: 'central-mesh-bus' };
+  const ask = <Output>(operation: `events:${string}`, parameters: object) =>
+    sandbox.asAdministrator<Output>(GOVERNANCE_ACCOUNT, operation, parameters);
+  const { Rules } = await ask<{ Rules: { Name: string }[] }>('events:ListRules', at);
+  for (const { Name } of Rules) {
+    const { Targets } = await ask<{ Targets: { Id: string }[] }>('events:ListTargetsByRule', { ...at, Rule: Name });
+    await ask('events:RemoveTargets', { ...at, Rule: Name, Ids: Targets.map(({ Id }) => Id) });
+    await ask('events:DeleteRule', { ...at, Name });
+  }
+  await ask('events:DeleteEventBus', { Name: at.EventBusName });
+}
+
 async function metrics(): Promise<Record<string, number>> {
   const answer = await fetch(product.graphql.replace('/graphql', '/metrics'));
   expect(answer.headers.get('content-type')).toContain('text/plain');
@@ -331,6 +354,39 @@ describe('the publisher', () => {
     await setBus('READY');
     await untilAllSent();
     expect((await state()).failureCode).toBeNull();
+  });
+
+  test('sends again what was put on the bus while nobody knew that it was missing, once it is made anew with its rules', async () => {
+    const look = async () => {
+      const looked = `"kind" = 'EventBus' AND "account" = '${GOVERNANCE_ACCOUNT}'`;
+      const { rows } = await owner.query(
+        `UPDATE "Resource" SET "nextAttemptAt" = now() WHERE ${looked} RETURNING "observedAt"::text AS "before"`,
+      );
+      await until('AWS was looked at', async () => {
+        const now = await owner.query(`SELECT "observedAt"::text AS "at" FROM "Resource" WHERE ${looked}`);
+        return now.rows[0].at > rows[0].before ? true : undefined;
+      });
+    };
+    for (const _ of [1, 2]) await look();
+    await happen();
+    await untilAllSent();
+    await deleteCentralBus();
+    const { position } = await state();
+    for (let n = 0; n < 3; n += 1) await happen();
+    await untilAllSent();
+    const { rows } = await owner.query<{ id: string }>(
+      `SELECT "id" FROM "Event" WHERE "seq" > $1 AND "type" = 'DataProductRegistered' ORDER BY "seq"`,
+      [position],
+    );
+    const lost = rows.map(({ id }) => id);
+    expect(lost).toHaveLength(3);
+    expect(await arrivedOf(lost)).toEqual([]);
+    expect(await receivedOf(lost)).toEqual([]);
+    await look();
+    await until('they arrived', async () => ((await receivedOf(lost)).length >= 3 ? true : undefined));
+    await untilAllSent();
+    expect(await receivedOf(lost)).toEqual(lost);
+    expect(await arrivedOf(lost)).toEqual(lost);
   });
 
   test('paused or resumed twice is told once', async () => {

@@ -64,10 +64,10 @@ async function openCursor(held: { connection: PoolClient; reader: string; releas
     [reader],
   );
   const read = async () => {
-    const { rows } = await connection.query<{ seq: string; paused: boolean }>(
+    const { rows } = await connection.query<{ seq: string; setBacks: number; paused: boolean }>(
       within10Seconds({
         name: 'look_at_cursor',
-        text: 'SELECT "seq", "pausedAt" IS NOT NULL AS "paused" FROM "EventCursor" WHERE "reader" = $1',
+        text: 'SELECT "seq", "setBacks", "pausedAt" IS NOT NULL AS "paused" FROM "EventCursor" WHERE "reader" = $1',
         values: [reader],
       }),
     );
@@ -75,14 +75,15 @@ async function openCursor(held: { connection: PoolClient; reader: string; releas
   };
   const found = await read();
   let seq = BigInt(found.seq);
+  const { setBacks } = found;
   let { paused } = found;
   const move = async (to: bigint) => {
     const { rows } = await connection.query<{ paused: boolean }>(
       within10Seconds({
         name: 'advance_cursor',
-        text: `UPDATE "EventCursor" SET "seq" = $1, "updatedAt" = now() WHERE "reader" = $2 AND "seq" = $3
+        text: `UPDATE "EventCursor" SET "seq" = $1, "updatedAt" = now() WHERE "reader" = $2 AND "seq" = $3 AND "setBacks" = $4
           RETURNING "pausedAt" IS NOT NULL AS "paused"`,
-        values: [to, reader, seq],
+        values: [to, reader, seq, setBacks],
       }),
     );
     if (rows[0] === undefined) throw movedByAnother(reader);
@@ -107,7 +108,7 @@ async function openCursor(held: { connection: PoolClient; reader: string; releas
     },
     async look() {
       const now = await read();
-      if (BigInt(now.seq) !== seq) throw movedByAnother(reader);
+      if (BigInt(now.seq) !== seq || now.setBacks !== setBacks) throw movedByAnother(reader);
       paused = now.paused;
     },
   };

@@ -141,6 +141,7 @@ export function startPublisher(options: PublisherOptions): Publisher {
     if (cursor === undefined) {
       cursor = await takeCursor(pool, PUBLISHER);
       failing = true;
+      busSeenAt = 0;
     }
     if (cursor === undefined) return false;
     try {

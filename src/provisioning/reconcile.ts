@@ -35,6 +35,8 @@ export interface ReconcilerOptions<Session> {
   /** Owners whose state lags behind their resources: heals a crash between record and settle. */
   unsettledOwners: () => Promise<Owner[]>;
   aboutResource: AboutResource;
+  /** Told of resources that AWS agrees with, in the transaction that records it; default: nobody is. */
+  keepStanding?: RunContext<Session>['keepStanding'];
   /** What is done about resources that were changed out of band, by id; default: they are repaired. */
   driftPolicies?: RunContext<Session>['driftPolicies'];
   /** What is done about grants that no claim explains; default: they are told of. */
@@ -65,6 +67,7 @@ export function startReconciler<Session>(options: ReconcilerOptions<Session>): R
     aws,
     roleOf,
     aboutResource,
+    keepStanding: options.keepStanding ?? (async () => undefined),
     driftPolicies: options.driftPolicies ?? (async () => new Map()),
     foreign: options.foreign ?? { policies: async () => new Map(), publicId: (id) => id },
     times,

@@ -1,6 +1,6 @@
 import { SYSTEM_ACTOR } from '../events/types.js';
 import { Prisma, type PrismaClient } from '../generated/prisma/client.js';
-import { BEING_REPAIRED } from './drift.js';
+import { BEING_REPAIRED, IS_MISSING } from './drift.js';
 import type { DueRow } from './due.js';
 import type { Kind, SpecOf } from './kinds.js';
 import { type LaneKey, type Lease, underFence } from './lane.js';
@@ -16,6 +16,15 @@ export interface Recorded {
   owners: Owner[];
   dependents: LaneKey[];
 }
+
+/** That AWS agrees with a resource: `anew` where its object was made or changed since it last did, or had been missing meanwhile. */
+export interface Standing {
+  id: string;
+  anew: boolean;
+}
+
+/** What others keep of resources, written in the same transaction. */
+export type KeepStanding = (tx: Tx, standing: Standing[]) => Promise<void>;
 
 /**
  * Marks rows as in flight before their call; what a wanted row asks for counts as unconfirmed until AWS is seen to agree. Returns
@@ -59,6 +68,7 @@ interface Records {
   aboutResource: AboutResource;
   /** What was seen counts for twice as long. */
   driftPeriodMs: number;
+  keepStanding: KeepStanding;
 }
 
 /**
@@ -69,7 +79,7 @@ interface Records {
 export async function record(
   db: PrismaClient,
   lease: Lease,
-  { verdicts, aboutResource, driftPeriodMs }: Records,
+  { verdicts, aboutResource, driftPeriodMs, keepStanding }: Records,
 ): Promise<Recorded> {
   return underFence(db, lease, async (tx) => {
     const changes = verdicts.filter(replaced).map(({ row }) => row.id);
@@ -92,6 +102,7 @@ export async function record(
       tx,
       reissuers.filter((id) => written.has(id)),
     );
+    await keepStanding(tx, kept.filter(({ status, agrees }) => agrees && status === 'READY').map(standingOf));
     for (const { row, event } of kept) {
       if (!event) continue;
       const { correlationId } = row;
@@ -109,6 +120,11 @@ function replaced({ row, status, sent }: Verdict): boolean {
   const touched = sent || row.status === 'APPLYING' || row.lastError !== null;
   return status === 'READY' && row.status !== 'READY' && row.observedGeneration > 0 && touched;
 }
+
+const standingOf = (verdict: Verdict): Standing => ({
+  id: verdict.row.id,
+  anew: replaced(verdict) || (verdict.row.drift?.differences.includes(IS_MISSING) ?? false),
+});
 
 /** All rows that the transaction will write, in order of identity. */
 async function lockRows(

@@ -6,7 +6,7 @@ import type { ForeignPolicies } from './foreign-grants.js';
 import type { Kind } from './kinds.js';
 import { FenceLost, type Lease, type LeaseTimes } from './lane.js';
 import type { Aws, Item, Observation, OpenLane, Outcome, Provider, ProviderError } from './provider.js';
-import { type Recorded, sentSince } from './record.js';
+import { type KeepStanding, type Recorded, sentSince } from './record.js';
 import type { AboutResource } from './resource-event.js';
 import type { VerdictOptions } from './verdict.js';
 
@@ -22,6 +22,8 @@ export interface RunContext<Session> {
   /** The role registered for an account; null for the governance account. */
   roleOf: (account: string) => Promise<OpenLane['role']>;
   aboutResource: AboutResource;
+  /** Told of resources that AWS agrees with, in the transaction that records it. */
+  keepStanding: KeepStanding;
   /** What is done about resources that were changed out of band, by id. */
   driftPolicies: (ids: string[]) => Promise<Map<string, DriftPolicy>>;
   /** Whom grants that no claim explains concern. */

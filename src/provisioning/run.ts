@@ -91,8 +91,9 @@ async function open<Session>(context: RunContext<Session>, lease: Lease, rows: D
     const classified = context.aws.classify(error);
     log.warn({ err: error, treatment: classified.treatment }, 'account could not be opened');
     const { verdicts, delayMs } = unopened(rows, classified, context.verdicts);
-    const { aboutResource, verdicts: options } = context;
-    const recorded = await record(context.db, lease, { verdicts, aboutResource, driftPeriodMs: options.driftPeriodMs });
+    const { aboutResource, keepStanding, verdicts: options } = context;
+    const { driftPeriodMs } = options;
+    const recorded = await record(context.db, lease, { verdicts, aboutResource, driftPeriodMs, keepStanding });
     context.recorded(recorded);
     await postponeLane(context.db, lease, delayMs);
     return null;
@@ -125,8 +126,9 @@ async function reconcileGroup<Session>(run: Run<Session>, kind: Kind, rows: DueR
 
 /** Records verdicts and says so in the log; what an operator has to know of as a warning. */
 async function keep<Session>(run: Run<Session>, verdicts: Verdict[]): Promise<void> {
-  const { aboutResource, verdicts: options } = run;
-  const recorded = await record(run.db, run.lease, { verdicts, aboutResource, driftPeriodMs: options.driftPeriodMs });
+  const { aboutResource, keepStanding, verdicts: options } = run;
+  const { driftPeriodMs } = options;
+  const recorded = await record(run.db, run.lease, { verdicts, aboutResource, driftPeriodMs, keepStanding });
   run.inFlight = [];
   for (const { row, status, lastError, event } of verdicts) {
     const { id, kind, key, correlationId } = row;

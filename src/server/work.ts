@@ -11,7 +11,7 @@ import type { PutEvents } from '../events/put-events.js';
 import { startWebhookSender } from '../events/webhook-sender.js';
 import { aboutResource } from '../governance/about-resource.js';
 import { createPolicyEngine } from '../governance/cedar/engine.js';
-import { centralBusStands } from '../governance/central-bus.js';
+import { centralBusStands, followCentralBus } from '../governance/central-bus.js';
 import type { Context } from '../governance/context.js';
 import { declareDomains } from '../governance/declare-domains.js';
 import { driftPolicies, foreignGrants } from '../governance/drift.js';
@@ -90,6 +90,11 @@ export async function startWork(options: WorkOptions): Promise<Work> {
     },
     unsettledOwners: () => unsettledOwners(mesh, db),
     aboutResource,
+    keepStanding: async (tx, standing) => {
+      const again = await followCentralBus(tx, mesh, standing);
+      const numbers = again && { after: String(again.after), upTo: String(again.upTo) };
+      if (numbers) log.warn(numbers, 'the central bus had been missing: what may have been lost is sent again');
+    },
     driftPolicies: (ids) => driftPolicies(db, ids),
     foreign: foreignGrants(db),
     log,

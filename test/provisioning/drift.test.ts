@@ -3,6 +3,7 @@ import { declare, retryResource } from '../../src/provisioning/declare.js';
 import { desire, type SpecOf } from '../../src/provisioning/kinds.js';
 import { specText } from '../../src/provisioning/merge.js';
 import type { Reconciler } from '../../src/provisioning/reconcile.js';
+import type { Standing } from '../../src/provisioning/record.js';
 import { resourceId } from '../../src/provisioning/resource.js';
 import { GOVERNANCE, grantOf, grants, tableInGovernance } from './desired.js';
 import {
@@ -59,8 +60,12 @@ describe('drift', () => {
 describe('a domain that wants to be told, and nothing repaired', () => {
   const grant = grantOf('orders');
   let reconciler: Reconciler;
+  let standing: Standing[];
+  /** What was told of the grant each time that AWS agreed with it. */
+  const anew = () => standing.filter(({ id }) => id === resourceId(grant)).map((one) => one.anew);
   beforeEach(async () => {
-    reconciler = start(reporting);
+    standing = [];
+    reconciler = start({ ...reporting, keepStanding: async (_tx, some) => void standing.push(...some) });
     reconciler.wake((await declared(owner(), [...tableInGovernance('orders'), grant])).changedLanes);
     await eventually(allAre('READY'), 'granted');
     world.calls.length = 0;
@@ -92,6 +97,16 @@ describe('a domain that wants to be told, and nothing repaired', () => {
     expect(world.changes()).toEqual([]);
   });
 
+  test('has it made again by others, and whoever keeps account of what stands hears that it is not the one of before', async () => {
+    world.objects.delete(nameOf(grant));
+    await look(reconciler);
+    expect(anew()).toEqual([false]);
+    world.objects.set(nameOf(grant), specText(grant.spec));
+    await look(reconciler);
+    await look(reconciler);
+    expect(anew()).toEqual([false, true, false]);
+  });
+
   test('has it repaired by a retry, and is told so', async () => {
     world.objects.delete(nameOf(grant));
     await look(reconciler);
@@ -101,6 +116,7 @@ describe('a domain that wants to be told, and nothing repaired', () => {
     expect(await eventsOf('ResourceRepaired')).toMatchObject([{ by: 'MESHGATE' }]);
     expect(await row(grant)).toMatchObject({ status: 'READY', drift: null, unhealthySince: null });
     expect(await eventsOf('ResourceDrifted')).toHaveLength(1);
+    expect(anew()).toEqual([false, true]);
   });
 
   test('has repaired by a retry also what nobody has found yet, even where the first look fails', async () => {
