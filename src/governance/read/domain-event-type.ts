@@ -43,6 +43,7 @@ export const domainEventTypeShape: Shape = {
       order: (r) => sql`${r}."number" DESC`,
     },
   },
+  documents: ['schema'],
   scope: 'CATALOGUE_READ',
   visible: seesEventType,
 };

@@ -16,6 +16,7 @@ export const eventRouteShape: Shape = {
     domain: { kind: 'one', shape: () => domainShape, where: (t, r) => sql`${r}."id" = ${t}."domainId"` },
     rule: { kind: 'one', shape: () => resourceShape, where: (t, r) => sql`${r}."id" = ${t}."ruleId"` },
   },
+  documents: ['pattern'],
   scope: 'CATALOGUE_READ',
   visible: (t, viewer) => isMember(sql`${t}."domainId"`, viewer),
 };

@@ -74,6 +74,7 @@ export const webhookShape: Shape = {
       where: (t, r) => sql`${r}."webhookId" = ${t}."id"`,
     },
   },
+  documents: ['filter'],
   scope: 'DOMAIN_WRITE',
   visible: seesWebhook,
 };
