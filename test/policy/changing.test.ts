@@ -1,16 +1,13 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { activateDataContract, importDataContract } from '../../src/governance/data-contract.js';
 import { parseGlobalId } from '../../src/governance/global-id.js';
 import { planActivation } from '../../src/governance/plan-contract.js';
 import { previewTagChange } from '../../src/governance/preview-tag-change.js';
 import { accessInput, refusal, seedGrant, seedProduct } from '../governance/mesh.js';
-import { contractOf, EMAIL, ID, openSales, type Sales, tableOf } from './sales.js';
+import { forFile } from '../testkit/for-file.js';
+import { contractOf, EMAIL, ID, openSales, tableOf } from './sales.js';
 
-let mesh: Sales;
-beforeAll(async () => {
-  mesh = await openSales();
-});
-afterAll(() => mesh.close());
+const mesh = await forFile(openSales());
 
 const uuidOf = (id: string): string => parseGlobalId(id)?.id ?? '';
 

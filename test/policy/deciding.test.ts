@@ -1,10 +1,11 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { graphql } from '../../src/generated/graphql/gql.js';
 import type { UpdateDataProductInput } from '../../src/generated/graphql/graphql.js';
 import { parseGlobalId } from '../../src/governance/global-id.js';
 import type { Person } from '../testkit/execute.js';
+import { forFile } from '../testkit/for-file.js';
 import { Update, Waiting } from './documents.js';
-import { ADMIN, inDays, memberOf, openPolicyMesh, ownerOf, type PolicyMesh, stewardOf } from './mesh.js';
+import { ADMIN, inDays, memberOf, openPolicyMesh, ownerOf, stewardOf } from './mesh.js';
 
 const Plan = graphql(`
   query DecidingPlan($id: ID!) {
@@ -27,11 +28,7 @@ const Extend = graphql(`
   }
 `);
 
-let mesh: PolicyMesh;
-beforeAll(async () => {
-  mesh = await openPolicyMesh();
-});
-afterAll(() => mesh.close());
+const mesh = await forFile(openPolicyMesh());
 
 const OWNER = ownerOf('sales');
 const STEWARD = stewardOf('sales');

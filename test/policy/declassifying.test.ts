@@ -1,17 +1,14 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { activateDataContract, importDataContract } from '../../src/governance/data-contract.js';
 import { updateDataProduct } from '../../src/governance/data-product.js';
 import { planActivation } from '../../src/governance/plan-contract.js';
 import { planPublish } from '../../src/governance/plan-product.js';
 import { mutate } from '../../src/governance/transaction.js';
 import { refusal } from '../governance/mesh.js';
-import { contractOf, EMAIL, ID, type Marked, openSales, SALARY, type Sales, table, tableOf } from './sales.js';
+import { forFile } from '../testkit/for-file.js';
+import { contractOf, EMAIL, ID, type Marked, openSales, SALARY, table, tableOf } from './sales.js';
 
-let mesh: Sales;
-beforeAll(async () => {
-  mesh = await openSales();
-});
-afterAll(() => mesh.close());
+const mesh = await forFile(openSales());
 
 /** What a steward is told who makes sensitive data less, by name. */
 const FOR_OWNERS = (what: string) => ({

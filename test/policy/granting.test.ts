@@ -1,13 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Classification } from '../../src/generated/graphql/graphql.js';
 import type { Person } from '../testkit/execute.js';
-import { ADMIN, inDays, memberOf, openPolicyMesh, ownerOf, type PolicyMesh, stewardOf } from './mesh.js';
+import { forFile } from '../testkit/for-file.js';
+import { ADMIN, inDays, memberOf, openPolicyMesh, ownerOf, stewardOf } from './mesh.js';
 
-let mesh: PolicyMesh;
-beforeAll(async () => {
-  mesh = await openPolicyMesh();
-});
-afterAll(() => mesh.close());
+const mesh = await forFile(openPolicyMesh());
 
 const OWNER = ownerOf('sales');
 const STEWARD = stewardOf('sales');

@@ -1,14 +1,11 @@
 import { createHash } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { graphql } from '../../src/generated/graphql/gql.js';
+import { forFile } from '../testkit/for-file.js';
 import { Waiting } from './documents.js';
 import { ADMIN, inDays, memberOf, OUTSIDER, openPolicyMesh, ownerOf, type PolicyMesh, stewardOf } from './mesh.js';
 
-let mesh: PolicyMesh;
-beforeAll(async () => {
-  mesh = await openPolicyMesh();
-});
-afterAll(() => mesh.close());
+const mesh = await forFile(openPolicyMesh());
 
 const OWNER = ownerOf('sales');
 const STEWARD = stewardOf('sales');

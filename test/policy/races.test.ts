@@ -1,40 +1,30 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { approveAccessRequest } from '../../src/governance/access-approval.js';
 import { requestAccess } from '../../src/governance/access-request.js';
 import { createPolicyEngine } from '../../src/governance/cedar/engine.js';
 import type { Context } from '../../src/governance/context.js';
 import { activatePolicy, createPolicy, deactivatePolicy, draftPolicy } from '../../src/governance/policy.js';
-import { type Database, openDatabase } from '../../src/server/database.js';
+import { openDatabase } from '../../src/server/database.js';
 import { atScale } from '../faults/scale.js';
-import { accessInput, openMesh, refusal, seedDomain, seedProduct, type TestMesh } from '../governance/mesh.js';
+import { accessInput, openMesh, refusal, seedDomain, seedProduct } from '../governance/mesh.js';
+import { forFile } from '../testkit/for-file.js';
 
-let mesh: TestMesh;
-let other: Database;
-let input: ReturnType<typeof accessInput>;
-let policy: string;
-/** The policy's newest version. */
-let newest = 1;
-beforeAll(async () => {
-  mesh = await openMesh();
-  // Another server: a pool of its own, and its own memory of policies and answers.
-  other = openDatabase(mesh.serverUrl, { poolSize: 12 });
-  const producer = await seedDomain(mesh, 'sales', 1);
-  const consumerDomain = await seedDomain(mesh, 'finance', 2);
-  const dataProduct = await seedProduct(mesh, { id: producer, name: 'sales' }, 'orders');
-  input = accessInput({ dataProduct, consumerDomain, account: 2 });
-  const made = await createPolicy(await mesh.as('sales-owner'), {
-    ...{ name: 'gate', description: 'Opens and closes', domain: producer, source: closing(0) },
-  });
-  policy = made.policyId;
-});
-afterAll(async () => {
-  await other.close();
-  await mesh.close();
-});
+const mesh = await forFile(openMesh());
+// Another server: a pool of its own, and its own memory of policies and answers.
+const other = await forFile(openDatabase(mesh.serverUrl, { poolSize: 12 }));
+const producer = await seedDomain(mesh, 'sales', 1);
+const consumerDomain = await seedDomain(mesh, 'finance', 2);
+const dataProduct = await seedProduct(mesh, { id: producer, name: 'sales' }, 'orders');
+const input = accessInput({ dataProduct, consumerDomain, account: 2 });
 
 const closing = (round: number) =>
   `@reason("Closed ${round}.") forbid (principal, action in [Action::"submit", Action::"approve"], resource in Domain::"sales");`;
+const { policyId: policy } = await createPolicy(await mesh.as('sales-owner'), {
+  ...{ name: 'gate', description: 'Opens and closes', domain: producer, source: closing(0) },
+});
+/** The policy's newest version. */
+let newest = 1;
 const engine = createPolicyEngine();
 const elsewhere = async (subject: string): Promise<Context> => ({
   ...(await mesh.as(subject)),

@@ -1,17 +1,14 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { graphql } from '../../src/generated/graphql/gql.js';
 import type { Classification } from '../../src/generated/graphql/graphql.js';
 import type { Person } from '../testkit/execute.js';
-import { ADMIN, inDays, memberOf, OUTSIDER, openPolicyMesh, ownerOf, type PolicyMesh, stewardOf } from './mesh.js';
+import { forFile } from '../testkit/for-file.js';
+import { ADMIN, inDays, memberOf, OUTSIDER, openPolicyMesh, ownerOf, stewardOf } from './mesh.js';
 
-let mesh: PolicyMesh;
-const products = new Map<Classification, string>();
+const mesh = await forFile(openPolicyMesh());
 const LEVELS: Classification[] = ['PUBLIC', 'INTERNAL', 'CONFIDENTIAL', 'RESTRICTED'];
-beforeAll(async () => {
-  mesh = await openPolicyMesh();
-  for (const level of LEVELS) products.set(level, await mesh.product(level));
-});
-afterAll(() => mesh.close());
+const products = new Map<Classification, string>();
+for (const level of LEVELS) products.set(level, await mesh.product(level));
 
 const of = (level: Classification): string => products.get(level) as string;
 const OWNER = ownerOf('sales');

@@ -1,8 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { graphql } from '../../src/generated/graphql/gql.js';
 import type { TryPolicyInput } from '../../src/generated/graphql/graphql.js';
 import { parseGlobalId } from '../../src/governance/global-id.js';
-import { ADMIN, inDays, memberOf, openPolicyMesh, ownerOf, type PolicyMesh, stewardOf } from './mesh.js';
+import { forFile } from '../testkit/for-file.js';
+import { ADMIN, inDays, memberOf, openPolicyMesh, ownerOf, stewardOf } from './mesh.js';
 
 const Try = graphql(`
   query TryPolicy($input: TryPolicyInput!, $first: Int!, $after: String) {
@@ -19,22 +20,15 @@ const Try = graphql(`
   }
 `);
 
-let mesh: PolicyMesh;
-let internal: string;
-let granted: string;
-let open: string;
-beforeAll(async () => {
-  mesh = await openPolicyMesh();
-  const product = await mesh.product('INTERNAL');
-  internal = (await mesh.asked(product, { expiresAt: inDays(20) })).id;
-  granted = (await mesh.asked(product, { expiresAt: inDays(200) })).id;
-  await mesh.approve(stewardOf('sales'), granted);
-  open = (await mesh.asked(await mesh.product('PUBLIC'), { expiresAt: inDays(30) })).id;
-  const ofFinance = await mesh.product('INTERNAL', { domain: 'finance' });
-  const asSales = { consumerDomain: mesh.sales, principals: [`arn:aws:iam::${'2'.repeat(12)}:role/x`] };
-  await mesh.asked(ofFinance, asSales, memberOf('sales'));
-});
-afterAll(() => mesh.close());
+const mesh = await forFile(openPolicyMesh());
+const product = await mesh.product('INTERNAL');
+const internal = (await mesh.asked(product, { expiresAt: inDays(20) })).id;
+const granted = (await mesh.asked(product, { expiresAt: inDays(200) })).id;
+await mesh.approve(stewardOf('sales'), granted);
+const open = (await mesh.asked(await mesh.product('PUBLIC'), { expiresAt: inDays(30) })).id;
+const ofFinance = await mesh.product('INTERNAL', { domain: 'finance' });
+const asSales = { consumerDomain: mesh.sales, principals: [`arn:aws:iam::${'2'.repeat(12)}:role/x`] };
+await mesh.asked(ofFinance, asSales, memberOf('sales'));
 
 const uuidOf = (id: string): string => parseGlobalId(id)?.id ?? '';
 const tried = async (
