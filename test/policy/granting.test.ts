@@ -93,15 +93,16 @@ describe('what is granted at once', () => {
     });
   });
 
-  test('is nothing that his service account asks for, nor by a policy that it drafted', async () => {
+  test('is nothing that his service account asks for, nor by a policy that it drafted or activated', async () => {
     const product = await mesh.product('PUBLIC');
     const robot = await robotOf(STEWARD, 'author');
-    for (const [author, asker] of [
-      [STEWARD, robot],
-      [robot, STEWARD],
+    for (const [author, activator, asker] of [
+      [STEWARD, ADMIN, robot],
+      [robot, ADMIN, STEWARD],
+      [ADMIN, robot, STEWARD],
     ] as const) {
       const policy = await drafted(author, ANY);
-      await mesh.activate(ADMIN, policy);
+      await mesh.activate(activator, policy);
       await during(policy, async () => {
         expect(await mesh.ask(product, asSales(), asker)).toMatchObject({ accessRequest: { status: 'PENDING' } });
         expect(await mesh.ask(product, asSales(), memberOf('sales'))).toMatchObject(atOnce);
