@@ -71,7 +71,7 @@ async function plainOutbox(stage: Stage, events: number): Promise<void> {
   for (let seq = 0n; seq < BigInt(events); ) {
     const rows = await readEvents(db as never, { after: seq, limit: 10 });
     const Entries = rows.map((event) => asRequest(toEntry(event, { bus: BUS, names: new Map() })));
-    await stage.client.send(new PutEventsCommand({ Entries }));
+    await stage.ordinaryClient.send(new PutEventsCommand({ Entries }));
     seq = rows.at(-1)!.seq;
     await db.query(`UPDATE "EventCursor" SET "seq" = $1, "updatedAt" = now() WHERE "reader" = 'plain'`, [seq]);
   }

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import pg from 'pg';
 import pino from 'pino';
+import { MADE_ONCE } from '../../src/aws/event-bridge.js';
 import { startPostgres } from '../../src/sandbox/postgres.js';
 import { migrate } from '../../src/server/migrate.js';
 import type { Seen } from './sink.js';
@@ -16,7 +17,10 @@ import type { Seen } from './sink.js';
 export interface Stage {
   serverUrl: string;
   owner: pg.Pool;
+  /** As the product has it. */
   client: EventBridgeClient;
+  /** As one makes it. */
+  ordinaryClient: EventBridgeClient;
   /** The sink begins anew, with so many of 100 entries failing once. */
   begin(failingOf100: number): Promise<void>;
   seen(): Promise<Seen>;
@@ -38,10 +42,12 @@ export async function setStage(events: number): Promise<Stage> {
   const ask = async (path: string, body = '') =>
     (await (await fetch(`${url}${path}`, { method: 'POST', body })).json()) as Seen;
   const credentials = { accessKeyId: 'AKIABENCH', secretAccessKey: 'bench' };
+  const settings = { endpoint: url, region: 'eu-west-1', credentials, maxAttempts: 1 };
   return {
     serverUrl: postgres.serverUrl,
     owner,
-    client: new EventBridgeClient({ endpoint: url, region: 'eu-west-1', credentials, maxAttempts: 1 }),
+    client: new EventBridgeClient({ ...settings, ...MADE_ONCE }),
+    ordinaryClient: new EventBridgeClient(settings),
     begin: async (failingOf100) => void (await ask('/begin', String(failingOf100))),
     seen: () => ask('/seen'),
     close: async () => {

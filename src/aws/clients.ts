@@ -10,6 +10,7 @@ import type { Aws, OpenLane } from '../provisioning/provider.js';
 import { type CallLog, watchCalls } from './call-watch.js';
 import { createRoleCache, type Keys, type RoleCache } from './credentials.js';
 import { classify, PermanentFailure } from './errors.js';
+import { MADE_ONCE } from './event-bridge.js';
 import { createProviders } from './providers.js';
 import type { AwsSession } from './session.js';
 
@@ -140,7 +141,7 @@ function openSession({ lane, config, log, credentials }: Opening): AwsSession {
   const clientConfig = { ...config, region, credentials: provider };
   const glue = once(() => watchCalls(new GlueClient(clientConfig), watch));
   const lakeFormation = once(() => watchCalls(new LakeFormationClient(clientConfig), watch));
-  const eventBridge = once(() => watchCalls(new EventBridgeClient(clientConfig), watch));
+  const eventBridge = once(() => watchCalls(new EventBridgeClient({ ...clientConfig, ...MADE_ONCE }), watch));
   const ram = once(() => watchCalls(new RAMClient(clientConfig), watch));
   const sqs = once(() => watchCalls(new SQSClient(clientConfig), watch));
   return {

@@ -49,7 +49,7 @@ export function startAnchors({ pool, put, bus, busStands, log, everyMs = EVERY_M
         }
         const detail = { version: 1, id: uuidv7(), occurredAt: at.toISOString(), anchor: { sequence: seq, hash } };
         const entry = { bus, source: 'meshgate', detailType: ANCHORED, resources: [], time: at };
-        const [outcome] = await put([{ ...entry, detail: JSON.stringify(detail) }]);
+        const [outcome] = await put([{ ...entry, detail: JSON.stringify(detail) }]).send();
         if (!outcome?.ok) throw new Error(`EventBridge did not take the anchor: ${outcome?.code} ${outcome?.message}`);
         await cursor.advance(BigInt(seq));
         return false;

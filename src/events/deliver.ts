@@ -1,5 +1,5 @@
 import { fullJitter, type Log, pause } from './loop.js';
-import type { PutEvents, PutEventsEntry, PutEventsFailure, PutEventsOutcome } from './put-events.js';
+import type { PutEvents, PutEventsEntry, PutEventsFailure, PutEventsOutcome, ReadyRequest } from './put-events.js';
 
 /** How long to wait before a failed entry is sent again, in milliseconds: full jitter up to the cap. */
 export interface Retry {
@@ -36,16 +36,28 @@ export interface Failing {
   tries: number;
 }
 
+/** What is to be sent in one request, and that request. */
+export interface Sendable<S extends Sending> {
+  what: readonly S[];
+  ready: ReadyRequest;
+}
+
+/** Makes the request for what is to be sent in one. */
+export const makeReady = <S extends Sending>(put: PutEvents, what: readonly S[]): Sendable<S> => ({
+  what,
+  ready: put(what.map(({ entry }) => entry)),
+});
+
 /** Sends a request until every entry of it has arrived or was refused for good; of what failed, exactly that is sent again. Answers the refused ones. */
 export async function deliver<S extends Sending>(
-  request: readonly S[],
+  request: Sendable<S>,
   { put, log, retry, signal, fails, mayGoOn }: Delivery,
 ): Promise<Refused<S>[]> {
   const refused: Refused<S>[] = [];
   let waiting = request;
   for (let attempts = 1; ; attempts += 1) {
-    const outcomes = await attempt(put, waiting);
-    const failed = waiting.flatMap((one, index) => {
+    const outcomes = await attempt(waiting);
+    const failed = waiting.what.flatMap((one, index) => {
       const failure = outcomes[index] as PutEventsOutcome;
       return failure.ok ? [] : [{ ...one, failure, attempts }];
     });
@@ -56,25 +68,25 @@ export async function deliver<S extends Sending>(
     const again = failed.filter(({ failure }) => !failure.permanent);
     if (again.length === 0) return refused;
     log.warn({ entries: again.map(told) }, 'EventBridge did not take events; they will be sent again');
-    waiting = again;
     const [{ failure }] = again as [Refused<S>];
     await fails({ code: failure.code, message: failure.message, tries: attempts });
     await pause(fullJitter({ attempt: attempts, ...retry }), signal);
     signal.throwIfAborted();
     await mayGoOn();
+    waiting = makeReady(put, again);
   }
 }
 
-async function attempt(put: PutEvents, request: readonly Sending[]): Promise<PutEventsOutcome[]> {
+async function attempt({ what, ready }: Sendable<Sending>): Promise<PutEventsOutcome[]> {
   const unanswered = { ok: false, permanent: false } as const;
   try {
-    const outcomes = await put(request.map(({ entry }) => entry));
-    return request.map(
+    const outcomes = await ready.send();
+    return what.map(
       (_, index) => outcomes[index] ?? { ...unanswered, code: 'NoResult', message: 'AWS gave no result.' },
     );
   } catch (error) {
     const { name, message } = error instanceof Error ? error : new Error(String(error));
-    return request.map(() => ({ ...unanswered, code: name, message }));
+    return what.map(() => ({ ...unanswered, code: name, message }));
   }
 }
 

@@ -101,43 +101,35 @@ export function sizeOf(entry: PutEventsEntry): number {
  * Cuts events into requests: runs of the log within both limits, all entries of an event in one, and no two events of one subject in a
  * request. For where the first of two failed and the second did not, their order would be lost. What domains tell is exempt: their
  * systems tell much, of many things, all under the domain as subject, and each would be a request of its own. An entry too large for
- * any request goes alone, and AWS says so.
+ * any request goes alone, and AWS says so. Takes pages of events, each with its entries.
  */
-export function cutIntoRequests(outgoing: readonly Outgoing[]): Outgoing[][] {
-  const requests: Outgoing[][] = [];
+export async function* cutIntoRequests(
+  pages: AsyncIterable<Iterable<Outgoing[]>> | Iterable<Iterable<Outgoing[]>>,
+): AsyncGenerator<Outgoing[], undefined> {
   let current: Outgoing[] = [];
   let bytes = 0;
   let subjects = new Set<string>();
-  for (const told of byEvent(outgoing)) {
-    const subject = orderedSubject((told[0] as Outgoing).event);
-    const size = told.reduce((sum, { entry }) => sum + sizeOf(entry), 0);
-    const isTold = subject !== null && subjects.has(subject);
-    const full = current.length + told.length > ENTRIES_LIMIT || bytes + size > BYTES_LIMIT || isTold;
-    if (full && current.length > 0) {
-      requests.push(current);
-      current = [];
-      bytes = 0;
-      subjects = new Set();
+  for await (const page of pages) {
+    for (const told of page) {
+      const subject = orderedSubject(told[0]!.event);
+      const size = told.reduce((sum, { entry }) => sum + sizeOf(entry), 0);
+      const isTold = subject !== null && subjects.has(subject);
+      const full = current.length + told.length > ENTRIES_LIMIT || bytes + size > BYTES_LIMIT || isTold;
+      if (full && current.length > 0) {
+        yield current;
+        current = [];
+        bytes = 0;
+        subjects = new Set();
+      }
+      current.push(...told);
+      bytes += size;
+      if (subject !== null) subjects.add(subject);
     }
-    current.push(...told);
-    bytes += size;
-    if (subject !== null) subjects.add(subject);
   }
-  if (current.length > 0) requests.push(current);
-  return requests;
+  if (current.length > 0) yield current;
+  return undefined;
 }
 
 /** What an event keeps its order with; null where it may come after later ones when EventBridge fails to take it at first. */
 const orderedSubject = ({ type, subjectId }: LogEvent): string | null =>
   type === 'DomainEventReceived' ? null : subjectId;
-
-/** Entries of one event stand beside one another. */
-function byEvent(outgoing: readonly Outgoing[]): Outgoing[][] {
-  const groups: Outgoing[][] = [];
-  for (const one of outgoing) {
-    const last = groups.at(-1);
-    if (last?.[0]?.event === one.event) last.push(one);
-    else groups.push([one]);
-  }
-  return groups;
-}

@@ -1,17 +1,30 @@
 import type { Pool } from 'pg';
+import { ahead, beginNext, heardLater } from './ahead.js';
 import { type CursorLock, takeCursor } from './cursor-lock.js';
 import { keepDeadLetters, noteRedriven, readRedriven } from './dead-letter.js';
-import { type Delivery, deliver, RETRY, type Retry, type Sending } from './deliver.js';
+import {
+  type Delivery,
+  deliver,
+  makeReady,
+  RETRY,
+  type Refused,
+  type Retry,
+  type Sendable,
+  type Sending,
+} from './deliver.js';
 import { createDomainNames, cutIntoRequests, type Outgoing, toEntries } from './entries.js';
 import type { Listener } from './listen.js';
 import { type Log, pause, startLoop } from './loop.js';
 import { forgetFailure, noteFailure } from './publisher-failure.js';
 import type { PutEvents } from './put-events.js';
 import { readEvents } from './read.js';
+import type { LogEvent } from './types.js';
 
 /** The publisher's name among the readers of the log. */
 export const PUBLISHER = 'eventbridge';
-const PAGE = 500;
+const PAGE = 250;
+/** Pages of a run, between two looks for what is to be sent again. */
+const PAGES = 8;
 const REDRIVEN_AT_ONCE = 20;
 const POLL_MS = 250;
 /** How old the knowledge may be that the bus is there, while events are sent. */
@@ -59,19 +72,25 @@ export function startPublisher(options: PublisherOptions): Publisher {
   /** Whether the cursor may say that nothing is taken: also when another process wrote that, before this one took over. */
   let failing = true;
 
-  async function nextRequests({ connection, seq }: CursorLock): Promise<Outgoing[][]> {
-    const events = await readEvents(connection, { after: seq, limit: PAGE });
-    events.forEach((event, index) => {
-      if (event.seq !== seq + BigInt(index) + 1n) throw new Error(`The event log has a gap before ${event.seq}`);
-    });
-    const names = await namesOf(
-      connection,
-      events.flatMap((event) => event.audience.domains),
-    );
-    const outgoing = events.flatMap((event) =>
-      toEntries(event, { bus, names }).map((entry, part) => ({ event, part, entry })),
-    );
-    return cutIntoRequests(outgoing);
+  /** What follows the cursor, read page by page; entries are made when they are asked for. */
+  async function* tellLog({ seq }: CursorLock): AsyncGenerator<Iterable<Outgoing[]>, undefined> {
+    for (let page = 1, after = seq; page <= PAGES; page += 1) {
+      const events = await readEvents(pool, { after, limit: PAGE });
+      for (const event of events) {
+        if (event.seq !== after + 1n) throw new Error(`The event log has a gap before ${event.seq}`);
+        after = event.seq;
+      }
+      const domains = events.flatMap((event) => event.audience.domains);
+      const names = await namesOf(pool, domains);
+      yield entriesOf(events, names);
+      if (events.length < PAGE) return;
+    }
+  }
+
+  function* entriesOf(events: readonly LogEvent[], names: ReadonlyMap<string, string>): Generator<Outgoing[]> {
+    for (const event of events) {
+      yield toEntries(event, { bus, names }).map((entry, part) => ({ event, part, entry }));
+    }
   }
 
   let busSeenAt = 0;
@@ -104,7 +123,7 @@ export function startPublisher(options: PublisherOptions): Publisher {
   });
 
   /** Sends a request to its end: what comes after it may be sent then. */
-  async function send<S extends Sending>(held: CursorLock, request: readonly S[], signal: AbortSignal) {
+  async function send<S extends Sending>(held: CursorLock, request: Sendable<S>, signal: AbortSignal) {
     const refused = await deliver(request, deliveryOf(held, signal));
     if (failing) await forgetFailure(held.connection, PUBLISHER);
     failing = false;
@@ -118,23 +137,38 @@ export function startPublisher(options: PublisherOptions): Publisher {
       signal.throwIfAborted();
       await held.look();
       if (held.paused || !(await canArrive(held))) return false;
-      const [refused] = await send(held, [letter], signal);
+      const [refused] = await send(held, makeReady(put, [letter]), signal);
       await noteRedriven(held.connection, letter, refused);
     }
     return letters.length === REDRIVEN_AT_ONCE;
   }
 
+  /** Notes that a request is done with, and keeps what was refused of it. */
+  async function note(held: CursorLock, request: readonly Outgoing[], refused: Refused<Outgoing>[]): Promise<void> {
+    const done = request.at(-1)!.event.seq;
+    if (refused.length === 0) await held.advance(done);
+    else await held.advance(done, (connection) => keepDeadLetters(connection, refused));
+  }
+
+  /**
+   * Sends one request after another: each leaves when the one before it is done with and noted. While one is under way the entries of
+   * the next are made, and while the cursor moves, the next request.
+   */
   async function sendLog(held: CursorLock, signal: AbortSignal): Promise<boolean> {
-    const requests = await nextRequests(held);
-    for (const request of requests) {
+    const requests = cutIntoRequests(ahead(tellLog(held)));
+    let next = beginNext(requests);
+    let noted: Promise<void> | undefined;
+    for (;;) {
+      const { value: request } = await next;
+      const ready = request && makeReady(put, request);
+      await noted;
+      if (ready === undefined) return noted !== undefined;
       signal.throwIfAborted();
       if (held.paused || !(await canArrive(held))) return false;
-      const refused = await send(held, request, signal);
-      const done = request.at(-1)!.event.seq;
-      if (refused.length === 0) await held.advance(done);
-      else await held.advance(done, (connection) => keepDeadLetters(connection, refused));
+      const sending = send(held, ready, signal);
+      next = beginNext(requests);
+      noted = heardLater(note(held, ready.what, await sending));
     }
-    return requests.length > 0;
   }
 
   async function publish(signal: AbortSignal): Promise<boolean> {

@@ -21,5 +21,14 @@ export interface PutEventsFailure {
 /** What became of one entry. */
 export type PutEventsOutcome = { ok: true } | PutEventsFailure;
 
-/** Sends up to ten entries and answers in their order. Throws where nothing was taken for a reason that lies in no entry: all are to be sent again. */
-export type PutEvents = (entries: PutEventsEntry[]) => Promise<PutEventsOutcome[]>;
+/** A request that is made and waits to be sent, once. One that is never sent is forgotten. */
+export interface ReadyRequest {
+  /**
+   * Answers what became of its entries, in their order. Throws where nothing was taken for a reason that lies in no entry: all are to
+   * be sent again, in a new request.
+   */
+  send(): Promise<PutEventsOutcome[]>;
+}
+
+/** Makes a request of up to ten entries: what making it costs can be spent while its turn has not come. Never throws. */
+export type PutEvents = (entries: PutEventsEntry[]) => ReadyRequest;

@@ -2,6 +2,7 @@ import { createAws } from '../aws/clients.js';
 import { createPutEvents } from '../aws/event-bridge.js';
 import { createInboxQueue } from '../aws/inbox-queue.js';
 import type { AwsSession } from '../aws/session.js';
+import { heardLater } from '../events/ahead.js';
 import { startAnchors } from '../events/anchor.js';
 import { startInbox } from '../events/inbox.js';
 import type { Listener } from '../events/listen.js';
@@ -233,5 +234,9 @@ function governanceSessions(aws: Aws<AwsSession>, { mesh }: Config): (sessionNam
 
 /** PutEvents with the governance account's credentials. */
 function putAsGovernance(open: (sessionName: string) => Promise<AwsSession>): PutEvents {
-  return async (entries) => createPutEvents((await open('meshgate-publisher')).eventBridge)(entries);
+  return (entries) => {
+    const session = open('meshgate-publisher');
+    const ready = heardLater(session.then(({ eventBridge }) => createPutEvents(eventBridge)(entries)));
+    return { send: async () => (await ready).send() };
+  };
 }

@@ -73,19 +73,32 @@ test('bytes are counted as AWS counts them', () => {
   expect(sizeOf(entry)).toBe(14 + 2 + 2 + 11 + 4);
 });
 
-test('requests are runs of the log within both limits, without two events of one subject', () => {
+/** Requests cut from pages of the log, each event with its entries. */
+async function cut(
+  events: ReturnType<typeof outgoing>[],
+  page = events.length,
+): Promise<ReturnType<typeof outgoing>[][]> {
+  const pages = Array.from({ length: Math.ceil(events.length / page) }, (_, n) =>
+    events.slice(n * page, (n + 1) * page).map((one) => [one]),
+  );
+  const requests = [];
+  for await (const request of cutIntoRequests(pages)) requests.push(request);
+  return requests;
+}
+
+test('requests are runs of the log within both limits, without two events of one subject, whatever the pages', async () => {
   const some = fc.array(
     fc.record({ subject: fc.nat(30), bytes: fc.oneof(fc.nat(2_000), fc.integer({ min: 50_000, max: 300_000 })) }),
     {
       maxLength: 60,
     },
   );
-  fc.assert(
-    fc.property(some, (wanted) => {
+  await fc.assert(
+    fc.asyncProperty(some, fc.integer({ min: 1, max: 60 }), async (wanted, page) => {
       const all = wanted.map(({ subject, bytes }) =>
         outgoing({ subjectId: `s${subject}`, data: { text: 'x'.repeat(bytes) } }),
       );
-      const requests = cutIntoRequests(all);
+      const requests = await cut(all, page);
       expect(requests.flat()).toEqual(all);
       for (const request of requests) {
         expect(request.length).toBeGreaterThan(0);
@@ -99,15 +112,15 @@ test('requests are runs of the log within both limits, without two events of one
   );
 });
 
-test('what the systems of one domain tell shares requests, beside the one event of any subject that keeps its order', () => {
+test('what the systems of one domain tell shares requests, beside the one event of any subject that keeps its order', async () => {
   const told = (type: LogEvent['type']) => outgoing({ type, subjectId: COMMERCE });
   const heard = Array.from({ length: 100 }, () => told('DomainEventReceived'));
-  expect(cutIntoRequests(heard).map((request) => request.length)).toEqual(Array(10).fill(10));
+  expect((await cut(heard)).map((request) => request.length)).toEqual(Array(10).fill(10));
   const mixed = [heard[0]!, told('DomainUpdated'), heard[1]!, told('DomainUpdated'), heard[2]!];
-  expect(cutIntoRequests(mixed).map((request) => request.length)).toEqual([3, 2]);
+  expect((await cut(mixed)).map((request) => request.length)).toEqual([3, 2]);
 });
 
-test('requests are as large as they may be', () => {
+test('requests are as large as they may be, over the ends of pages', async () => {
   const all = Array.from({ length: 95 }, (_, n) => outgoing({ subjectId: `s${n}` }));
-  expect(cutIntoRequests(all).map((request) => request.length)).toEqual([...Array(9).fill(10), 5]);
+  expect((await cut(all, 13)).map((request) => request.length)).toEqual([...Array(9).fill(10), 5]);
 });

@@ -1,9 +1,10 @@
 import { CreateEventBusCommand, EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { createPutEvents } from '../../src/aws/event-bridge.js';
+import { createPutEvents, MADE_ONCE } from '../../src/aws/event-bridge.js';
 import type { NewEvent } from '../../src/events/append.js';
 import { startPublisher } from '../../src/events/publisher.js';
-import { clientOf, control, G, P, sandboxOfTest } from '../sandbox/testkit.js';
+import { governanceCredentials } from '../../src/sandbox/sts.js';
+import { control, G, P, REGION, sandboxOfTest } from '../sandbox/testkit.js';
 import { createDomain, headOf, openTestLog, silent, someEvent, someEvents, type TestLog, until, write } from './log.js';
 
 interface Arrival {
@@ -18,7 +19,8 @@ interface Arrival {
 }
 
 const sandbox = await sandboxOfTest();
-const client = clientOf(EventBridgeClient, sandbox);
+const settings = { endpoint: sandbox.url, region: REGION, credentials: governanceCredentials(G), maxAttempts: 1 };
+const client = new EventBridgeClient({ ...settings, ...MADE_ONCE });
 const BUS = 'central-mesh-bus';
 let log: TestLog;
 beforeAll(async () => {
@@ -88,6 +90,21 @@ test('throttled and failing calls are outlasted', async () => {
   expect(await published(someEvents(15))).toHaveLength(15);
 });
 
+test('a request that is made leaves when it is sent, and one that is not sent never', async () => {
+  const detailType = 'DomainSuspended';
+  const entry = { bus: BUS, source: 'meshgate', detailType, detail: '{}', resources: [], time: new Date() };
+  const put = createPutEvents(client);
+  const first = put([entry]);
+  put([entry]);
+  const third = put([entry]);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  expect(await arrivalsOf(detailType)).toHaveLength(0);
+  expect(await third.send()).toEqual([{ ok: true }]);
+  expect(await arrivalsOf(detailType)).toHaveLength(1);
+  expect(await first.send()).toEqual([{ ok: true }]);
+  expect(await arrivalsOf(detailType)).toHaveLength(2);
+});
+
 test('a refusal is told apart from a failure that passes', async () => {
   const entry = {
     bus: BUS,
@@ -98,11 +115,11 @@ test('a refusal is told apart from a failure that passes', async () => {
     time: new Date(),
   };
   const put = createPutEvents(client);
-  expect(await put([{ ...entry, detail: 'not JSON' }, entry])).toEqual([
+  expect(await put([{ ...entry, detail: 'not JSON' }, entry]).send()).toEqual([
     { ok: false, code: 'MalformedDetail', message: expect.any(String), permanent: true },
     { ok: true },
   ]);
-  const foreign = await put([{ ...entry, bus: `arn:aws:events:us-east-1:${P}:event-bus/default` }]);
+  const foreign = await put([{ ...entry, bus: `arn:aws:events:us-east-1:${P}:event-bus/default` }]).send();
   expect(foreign).toMatchObject([{ ok: false, permanent: true }]);
 });
 
@@ -121,7 +138,7 @@ test.each([
     time: new Date(),
   };
   for (const entries of [[entry, entry], [entry]]) {
-    await expect(createPutEvents(client)(entries)).rejects.toMatchObject({ name });
+    await expect(createPutEvents(client)(entries).send()).rejects.toMatchObject({ name });
   }
 });
 
@@ -136,7 +153,7 @@ test('a request that is not valid as a whole is sent entry by entry, and what is
   };
   const tooLarge = { ...sound, detail: JSON.stringify({ text: 'x'.repeat(1_100_000) }) };
   const before = (await arrivalsOf('DomainReady')).length;
-  expect(await createPutEvents(client)([sound, tooLarge, sound])).toMatchObject([
+  expect(await createPutEvents(client)([sound, tooLarge, sound]).send()).toMatchObject([
     { ok: true },
     { ok: false, code: 'ValidationException', permanent: true },
     { ok: true },

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { readPublisherLag } from '../../src/events/lag.js';
 import { type Publisher, startPublisher } from '../../src/events/publisher.js';
-import type { PutEvents, PutEventsOutcome } from '../../src/events/put-events.js';
+import type { PutEvents, PutEventsEntry, PutEventsOutcome } from '../../src/events/put-events.js';
 import {
   createDomain,
   headReaches,
@@ -46,7 +46,7 @@ afterEach(async () => {
 
 /** A bus of ours that notes what arrives; `judge` decides what becomes of each entry, by its index. */
 function bus(judge: (sent: Sent, index: number) => PutEventsOutcome | Promise<PutEventsOutcome> = () => ok): PutEvents {
-  return async (entries) => {
+  return onceSent(async (entries) => {
     const sent = entries.map(({ detail }) => {
       const { id, sequence, subject, audience } = JSON.parse(detail);
       return { id, sequence: Number(sequence), subject: subject.id, audience };
@@ -59,8 +59,12 @@ function bus(judge: (sent: Sent, index: number) => PutEventsOutcome | Promise<Pu
       outcomes.push(outcome);
     }
     return outcomes;
-  };
+  });
 }
+
+const onceSent =
+  (take: (entries: PutEventsEntry[]) => Promise<PutEventsOutcome[]>): PutEvents =>
+  (entries) => ({ send: () => take(entries) });
 
 function publish(put: PutEvents): Publisher {
   const publisher = startPublisher({
@@ -151,11 +155,13 @@ test('a call that fails as a whole, or answers too little, is sent again as a wh
   await fill(10);
   let calls = 0;
   const sound = bus();
-  publish(async (entries) => {
-    calls += 1;
-    if (calls === 1) throw new Error('socket hang up');
-    return calls === 2 ? [] : sound(entries);
-  });
+  publish(
+    onceSent(async (entries) => {
+      calls += 1;
+      if (calls === 1) throw new Error('socket hang up');
+      return calls === 2 ? [] : sound(entries).send();
+    }),
+  );
   await until(async () => (await cursor()) === 10);
   expect(calls).toBe(3);
   expect(sequences(arrived)).toEqual(upTo(10));
@@ -166,11 +172,11 @@ test('while EventBridge takes nothing at all, nothing is given up, and the curso
   let denied = true;
   let calls = 0;
   const sound = bus();
-  const put: PutEvents = async (entries) => {
-    if (!denied) return sound(entries);
+  const put = onceSent(async (entries) => {
+    if (!denied) return sound(entries).send();
     calls += 1;
     throw Object.assign(new Error('User is not authorized'), { name: 'AccessDeniedException' });
-  };
+  });
   const first = publish(put);
   await until(() => calls >= 4);
   const row = () => log.owner.prisma.eventCursor.findUniqueOrThrow({ where: { reader: 'eventbridge' } });
@@ -388,6 +394,110 @@ test('paused between tries, what is left waits, and what had arrived is not sent
   await pausePublishing(null);
   await until(async () => (await cursor()) === 30);
   expect(sequences(arrived).sort((a, b) => a - b)).toEqual(upTo(30));
+});
+
+/** Holds the cursor's row, so that it cannot move, until the function returned is called. */
+async function holdCursor(): Promise<() => Promise<void>> {
+  const client = await log.owner.pool.connect();
+  await client.query(`BEGIN; SELECT FROM "EventCursor" WHERE "reader" = 'eventbridge' FOR UPDATE`);
+  return async () => {
+    await client.query('ROLLBACK');
+    client.release();
+  };
+}
+
+/** A bus that also notes which requests were made, by their first number, whether they were sent or not. */
+function making(made: number[], judge?: Parameters<typeof bus>[0]): PutEvents {
+  const put = bus(judge);
+  return (entries) => {
+    made.push(Number(JSON.parse(entries[0]!.detail).sequence));
+    return put(entries);
+  };
+}
+
+test('while the cursor moves, the next request is made, and it leaves when the cursor has moved, not before', async () => {
+  await fill(30);
+  const made: number[] = [];
+  let release: (() => Promise<void>) | undefined;
+  publish(
+    making(made, async ({ sequence }) => {
+      if (sequence === 10) release = await holdCursor();
+      return ok;
+    }),
+  );
+  await until(() => made.length === 2);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect(sequences(arrived)).toEqual(upTo(10));
+  expect(made).toEqual([1, 11]);
+  await release?.();
+  await until(async () => (await cursor()) === 30);
+  expect(sequences(arrived)).toEqual(upTo(30));
+});
+
+test('at every request the cursor stands right before it', async () => {
+  await fill(60);
+  const stood: number[] = [];
+  publish(
+    bus(async (_, index) => {
+      if (index === 0) stood.push(await cursor());
+      return ok;
+    }),
+  );
+  await until(async () => (await cursor()) === 60);
+  expect(stood).toEqual([0, 10, 20, 30, 40, 50]);
+});
+
+test('a request that fails as a whole is sent until it arrives, and only then the next', async () => {
+  await fill(30);
+  const sent: number[] = [];
+  let failures = 3;
+  const sound = bus();
+  publish((entries) => ({
+    send: async () => {
+      const { sequence } = JSON.parse(entries[0]!.detail);
+      sent.push(Number(sequence));
+      if (Number(sequence) === 1 && failures-- > 0) throw new Error('socket hang up');
+      return sound(entries).send();
+    },
+  }));
+  await until(async () => (await cursor()) === 30);
+  expect(sent).toEqual([1, 1, 1, 1, 11, 21]);
+  expect(sequences(arrived)).toEqual(upTo(30));
+});
+
+test('where the bus vanishes after a request, the next one stays, though its entries were made', async () => {
+  await fill(30);
+  publish(
+    bus(async ({ sequence }) => {
+      if (sequence === 10) {
+        // Longer than it is taken for granted that the bus is there.
+        await new Promise((resolve) => setTimeout(resolve, 1_100));
+        busThere = false;
+      }
+      return ok;
+    }),
+  );
+  await until(async () => (await readPublisherLag(log.pool)).failure?.code === 'NoEventBus');
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect(sequences(arrived)).toEqual(upTo(10));
+  expect(await cursor()).toBe(10);
+  busThere = true;
+  await until(async () => (await cursor()) === 30);
+  expect(sequences(arrived)).toEqual(upTo(30));
+});
+
+test('a cursor that is set back while a request is under way is followed at once: what was made after it is not sent', async () => {
+  await fill(30);
+  let back = 1;
+  publish(
+    bus(async ({ sequence }) => {
+      if (sequence === 20 && back-- > 0)
+        await log.owner.pool.query(`UPDATE "EventCursor" SET "seq" = 5 WHERE "reader" = 'eventbridge'`);
+      return ok;
+    }),
+  );
+  await until(async () => (await cursor()) === 30);
+  expect(sequences(arrived)).toEqual([...upTo(20), ...upTo(30).slice(5)]);
 });
 
 test('a publisher that dies between sending and its cursor repeats one request at most, with the same ids', async () => {
