@@ -425,11 +425,14 @@ test('while the cursor moves, the next request is made, and it leaves when the c
       return ok;
     }),
   );
-  await until(() => made.length === 2);
-  await new Promise((resolve) => setTimeout(resolve, 300));
-  expect(sequences(arrived)).toEqual(upTo(10));
-  expect(made).toEqual([1, 11]);
-  await release?.();
+  try {
+    await until(() => made.length === 2);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(sequences(arrived)).toEqual(upTo(10));
+    expect(made).toEqual([1, 11]);
+  } finally {
+    await release?.();
+  }
   await until(async () => (await cursor()) === 30);
   expect(sequences(arrived)).toEqual(upTo(30));
 });
