@@ -80,11 +80,13 @@ function publish({
   const publisher = startPublisher({
     ...{ pool: log.pool, listener: log.listener, bus: 'central', log: silent },
     busStands: async () => stands(),
-    put: async (entries) => {
-      arrived.push(...entries.map(({ detail }) => Number(JSON.parse(detail).sequence)));
-      await arrives();
-      return entries.map(() => ({ ok: true }));
-    },
+    put: (entries) => ({
+      send: async () => {
+        arrived.push(...entries.map(({ detail }) => Number(JSON.parse(detail).sequence)));
+        await arrives();
+        return entries.map(() => ({ ok: true }));
+      },
+    }),
   });
   stopping.push(publisher.stop);
   return arrived;
