@@ -7,6 +7,7 @@ import { forgetDeliveries, makeDeliveries, readLeastPosition, type Tell } from '
 import { type DisableReason, type LaneOptions, runLane, WEBHOOK_TIMES, type WebhookTimes } from './webhook-lane.js';
 import { type PostLimits, post } from './webhook-post.js';
 import type { WebhookSecrets } from './webhook-secret.js';
+import { createTurns } from './webhook-turns.js';
 
 const READER = 'webhooks';
 const POLL_MS = 250;
@@ -39,8 +40,7 @@ export function startWebhookSender(options: WebhookSenderOptions): Loop {
   const { pool, listener, log, secrets, limits, tell, disable, times = WEBHOOK_TIMES } = options;
   const places = options.lanes ?? LANES;
   const lanes = new Map<string, { failing: boolean; ended: Promise<void> }>();
-  /** When each was last given a place, to give the next to whoever waits longest. */
-  const servedAt = new Map<string, number>();
+  const turns = createTurns();
   let held: { cursor: CursorLock; lost: AbortController } | undefined;
 
   async function sendOn(signal: AbortSignal): Promise<boolean> {
@@ -67,9 +67,7 @@ export function startWebhookSender(options: WebhookSenderOptions): Loop {
   async function openLanes({ cursor, lost }: NonNullable<typeof held>, signal: AbortSignal): Promise<void> {
     const send: LaneOptions['send'] = (message) => post(message, limits);
     const lane: LaneOptions = { connection: cursor.connection, secrets, tell, send, disable, times };
-    const waiting = await readWaiting(cursor);
-    waiting.sort((a, b) => (servedAt.get(a.id) ?? 0) - (servedAt.get(b.id) ?? 0));
-    for (const { id, failing } of waiting) {
+    for (const { id, failing } of turns.inOrder(await readWaiting(cursor))) {
       const taken = [...lanes.values()].filter((one) => one.failing === failing).length;
       if (lanes.has(id) || taken >= (failing ? places.failing : places.well)) continue;
       const ended = runLane(lane, id, AbortSignal.any([lost.signal, signal]))
@@ -80,7 +78,7 @@ export function startWebhookSender(options: WebhookSenderOptions): Loop {
           if (more) loop.poke();
         });
       lanes.set(id, { failing, ended });
-      servedAt.set(id, performance.now());
+      turns.serve(id);
     }
   }
 
