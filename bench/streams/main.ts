@@ -210,6 +210,7 @@ async function main(): Promise<void> {
   try {
     for (const size of sizes.subscribers) {
       const measured = await measure(stage, size, sizes);
+      tell(table(measured.figures));
       figures.push(...measured.figures);
       details[size] = measured.detail;
     }

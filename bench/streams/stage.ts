@@ -135,6 +135,8 @@ const EVENT = {
 };
 
 async function startPeer(kind: PeerKind, child: ChildProcess): Promise<Server> {
+  // One that falls behind its pace has many events under way.
+  child.setMaxListeners(0);
   const { url } = await waitFor<{ kind: 'ready'; url: string }>(child, 'ready');
   return {
     name: kind,

@@ -260,7 +260,12 @@ describe('what the image runs', () => {
     const api = await up('api');
     const worker = await up('worker');
     for (const { url, output } of [api, worker]) {
-      await expect.poll(() => statusOf(`${url}/readyz`), { timeout: 40_000, message: output() }).toBe(200);
+      await expect
+        .poll(() => statusOf(`${url}/readyz`), { timeout: 40_000 })
+        .toBe(200)
+        .catch((error: Error) => {
+          throw new Error(`${error.message}\n${output()}`);
+        });
       expect(await statusOf(`${url}/healthz`)).toBe(200);
     }
     expect(await ask(api, '{ viewer { subject } }')).toEqual({ data: { viewer: { subject: 'ada' } } });
