@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { InvalidPattern, readPattern } from '../events/event-pattern.js';
+import { EVENT_TYPES } from '../events/types.js';
 import type { Domain } from '../generated/prisma/client.js';
 import type { Mesh } from './context.js';
 import { busOf, effectivePattern } from './desired-event-route.js';
@@ -53,6 +54,12 @@ const ENVELOPE = new Set([
   'detail',
   '$or',
 ]);
+/** What stands in every event's detail (events/entries.ts); what is in its `data` depends on the type. */
+const DETAIL = new Set(['version', 'id', 'sequence', 'occurredAt', 'actor', 'correlationId', 'subject', 'data', '$or']);
+const BELOW_DETAIL: Record<string, ReadonlySet<string>> = {
+  actor: new Set(['kind', 'subject', 'name', '$or']),
+  subject: new Set(['type', 'id', 'name', 'domain', '$or']),
+};
 
 /**
  * Checks a pattern as EventBridge would, and that it only narrows what the domain may see: who an event is for, and that Meshgate sent
@@ -75,24 +82,43 @@ export function checkPattern(mesh: Mesh, domain: Pick<Domain, 'name'>, given: Re
 }
 
 function refuseReserved(fields: Record<string, unknown>, path: string[]): void {
+  refuseUnknown(fields, ENVELOPE, path);
   for (const [name, value] of Object.entries(fields)) {
     const at = [...path, name].join('.');
-    if (!ENVELOPE.has(name))
-      throw invalid(at, `${at}: events have no such field: ${[...ENVELOPE].slice(0, -1).join(', ')}.`);
     if (name === 'account' || name === 'source') throw invalid(at, `${at}: is always Meshgate's own; leave it out.`);
-    if (name === 'detail') refuseAudience(value, [...path, name]);
+    if (name === 'detail-type') refuseUnknownTypes(value, at);
+    if (name === 'detail') refuseInDetail(value, [...path, name]);
     if (name === '$or') eachAlternative(value, [...path, name], refuseReserved);
   }
 }
 
-function refuseAudience(detail: unknown, path: string[]): void {
+/** A pattern with a field that no event has would be taken by EventBridge, and match nothing for ever. */
+function refuseUnknown(fields: Record<string, unknown>, known: ReadonlySet<string>, path: string[]): void {
+  const unknown = Object.keys(fields).find((name) => !known.has(name));
+  if (unknown === undefined) return;
+  const at = [...path, unknown].join('.');
+  throw invalid(at, `${at}: events have no such field here: ${[...known].slice(0, -1).join(', ')}.`);
+}
+
+function refuseUnknownTypes(values: unknown, at: string): void {
+  if (!Array.isArray(values)) return;
+  const unknown = values.find((value) => typeof value === 'string' && !Object.hasOwn(EVENT_TYPES, value));
+  if (unknown !== undefined) throw invalid(at, `${at}: there are no events of type ${unknown}.`);
+}
+
+function refuseInDetail(detail: unknown, path: string[]): void {
   if (!isObject(detail))
     throw invalid(path.join('.'), `${path.join('.')}: give the fields of the detail as an object.`);
   if ('audience' in detail) {
     const at = [...path, 'audience'].join('.');
     throw invalid(at, `${at}: whom an event is for is set by Meshgate: your domain, and everybody.`);
   }
-  eachAlternative(detail.$or, [...path, '$or'], refuseAudience);
+  refuseUnknown(detail, DETAIL, path);
+  for (const [name, known] of Object.entries(BELOW_DETAIL)) {
+    const below = detail[name];
+    if (isObject(below)) refuseUnknown(below, known, [...path, name]);
+  }
+  eachAlternative(detail.$or, [...path, '$or'], refuseInDetail);
 }
 
 function eachAlternative(
