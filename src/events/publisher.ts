@@ -160,15 +160,18 @@ export function startPublisher(options: PublisherOptions): Publisher {
     let noted: Promise<void> | undefined;
     for (;;) {
       const { value: request } = await next;
-      const ready = request && makeReady(put, request);
-      await noted;
-      if (ready === undefined) return noted !== undefined;
+      if (request === undefined) break;
+      const ready = makeReady(put, request);
+      // The first leaves from where the cursor is now: the page was read since it was looked at.
+      await (noted ?? held.look());
       signal.throwIfAborted();
       if (held.paused || !(await canArrive(held))) return false;
       const sending = send(held, ready, signal);
       next = beginNext(requests);
-      noted = heardLater(note(held, ready.what, await sending));
+      noted = heardLater(note(held, request, await sending));
     }
+    await noted;
+    return noted !== undefined;
   }
 
   async function publish(signal: AbortSignal): Promise<boolean> {

@@ -396,6 +396,25 @@ test('paused between tries, what is left waits, and what had arrived is not sent
   expect(sequences(arrived).sort((a, b) => a - b)).toEqual(upTo(30));
 });
 
+test('a cursor that is moved while the publisher reads is followed before anything is sent', async () => {
+  await fill(30);
+  const client = await log.owner.pool.connect();
+  try {
+    await client.query('BEGIN; LOCK TABLE "Event" IN ACCESS EXCLUSIVE MODE');
+    publish(bus());
+    await until(async () => {
+      const { rows } = await client.query(`SELECT FROM pg_locks WHERE NOT granted AND relation = '"Event"'::regclass`);
+      return rows.length > 0;
+    });
+    await log.owner.pool.query(`UPDATE "EventCursor" SET "seq" = 10 WHERE "reader" = 'eventbridge'`);
+  } finally {
+    await client.query('ROLLBACK');
+    client.release();
+  }
+  await until(async () => (await cursor()) === 30);
+  expect(sequences(arrived)).toEqual(upTo(30).slice(10));
+});
+
 /** Holds the cursor's row, so that it cannot move, until the function returned is called. */
 async function holdCursor(): Promise<() => Promise<void>> {
   const client = await log.owner.pool.connect();
