@@ -84,6 +84,33 @@ const WRITES: Record<string, { may: string[]; write: (who: string) => [string, u
     write: () => [`UPDATE "AccessRequest" SET "comment" = 'wait' WHERE "id" = $1`, [pending]],
   },
   'a grant of a request that is not decided': { may: [], write: () => grant(pending) },
+  'his approval of an open request': {
+    may: ['admin', 'sales-owner', 'sales-steward'],
+    write: (who) => approves(pending, who),
+  },
+  'his approval of a request that is decided': { may: [], write: (who) => approves(granted.accessRequestId, who) },
+  "somebody else's approval of an open request": { may: [], write: () => approves(pending, 'sales-boss') },
+  'his approval as an admin': { may: ['admin'], write: (who) => approves(pending, who, { asAdmin: true }) },
+  'another end, asked for in his own name': {
+    may: WHO.filter((who) => who !== 'sales-member' && who !== 'hr-owner' && who !== 'nobody'),
+    write: (who) => request({ requestedBy: who, extendsId: granted.accessGrantId }),
+  },
+  'another end, asked for in the name of who asked for the access': {
+    may: ['admin', 'sales-owner', 'sales-steward', 'finance-member'],
+    write: () => request({ requestedBy: 'finance-member', extendsId: granted.accessGrantId }),
+  },
+  "another end, asked for in somebody else's name": {
+    may: [],
+    write: () => request({ requestedBy: 'somebody', extendsId: granted.accessGrantId }),
+  },
+  'another end that is approved already': {
+    may: [],
+    write: () =>
+      request({
+        ...{ requestedBy: 'finance-member', extendsId: granted.accessGrantId },
+        ...{ status: 'APPROVED', decidedBy: 'sales-owner' },
+      }),
+  },
   'the beginning of an end': {
     may: ['admin', 'sales-owner', 'sales-steward', 'finance-owner'],
     write: () => [
@@ -128,19 +155,27 @@ function request({
   requestedBy,
   status = 'PENDING',
   decidedBy = null,
+  extendsId = null,
 }: {
   requestedBy: string;
   status?: string;
   decidedBy?: string | null;
+  extendsId?: string | null;
 }): [string, unknown[]] {
   return [
     `INSERT INTO "AccessRequest" ("id", "productId", "consumerDomainId", "requestedBy", "principals", "permissions", "tables", "columns",
-       "purpose", "accessMode", "status", "decidedBy", "decidedAt")
+       "purpose", "accessMode", "status", "decidedBy", "decidedAt", "extendsId")
      VALUES (gen_random_uuid(), $1, $2, $3, '{arn}', '{SELECT}', '{t}', '{}', 'why', 'NRAC', $4::"AccessRequestStatus", $5::text,
-       CASE WHEN $5::text IS NULL THEN NULL ELSE now() END)`,
-    [products.sales, domains.finance, requestedBy, status, decidedBy],
+       CASE WHEN $5::text IS NULL THEN NULL ELSE now() END, $6::uuid)`,
+    [products.sales, domains.finance, requestedBy, status, decidedBy, extendsId],
   ];
 }
+
+const approves = (request: string, who: string, { asAdmin = who === 'admin' } = {}): [string, unknown[]] => [
+  `INSERT INTO "AccessApproval" ("id", "requestId", "requestedBy", "approvedBy", "role", "asAdmin", "factsDigest")
+   VALUES (gen_random_uuid(), $1, 'finance-member', $2, 'OWNER', $3, repeat('a', 64))`,
+  [request, who, asAdmin],
+];
 
 const decide = (status: string): string =>
   `UPDATE "AccessRequest" SET "status" = '${status}', "decidedBy" = $2, "decidedAt" = now() WHERE "id" = $1`;
@@ -166,6 +201,7 @@ describe('with no rule of governance before it, Postgres lets be written', () =>
   }
 
   test('what the policies say by now, by those who decide, once they have approved', async () => {
+    const decided = `UPDATE "AccessDecision" SET "outcome" = 'APPROVED' WHERE "requestId" = $1`;
     for (const who of WHO) {
       const client = await mesh.database.pool.connect();
       const as = (subject: string, authority: string) =>
@@ -177,19 +213,16 @@ describe('with no rule of governance before it, Postgres lets be written', () =>
         await client.query('BEGIN');
         await as(who, who === 'admin' ? 'ADMIN' : 'MEMBER');
         const approved = await client
-          .query(
-            `INSERT INTO "AccessApproval" ("id", "requestId", "requestedBy", "approvedBy", "role", "asAdmin", "factsDigest")
-             VALUES (gen_random_uuid(), $1, 'finance-member', $2::text, 'OWNER', $2::text = 'admin', repeat('a', 64))`,
-            [pending, who],
-          )
-          .then(() =>
-            client.query(`UPDATE "AccessDecision" SET "outcome" = 'APPROVED' WHERE "requestId" = $1`, [pending]),
-          )
+          .query(...approves(pending, who))
+          .then(() => client.query(decided, [pending]))
           .then(({ rowCount }) => rowCount)
           .catch((error: Error) => error.message);
         const may = ['admin', 'sales-owner', 'sales-steward'].includes(who);
         const itsOwn = who === 'finance-member' ? expect.any(String) : REFUSED;
         expect(approved, who).toEqual(may ? 1 : itsOwn);
+        if (!may) continue;
+        await as(who === 'sales-owner' ? 'sales-steward' : 'sales-owner', 'MEMBER');
+        await expect(client.query(decided, [pending]), `after ${who}`).rejects.toThrow(/row-level security policy/);
       } finally {
         await client.query('ROLLBACK');
         client.release();
@@ -389,6 +422,7 @@ describe('a deputy writes what he decides for another, and nothing else', () => 
       const may = ['admin', 'sales-owner', 'sales-steward', 'for-steward'].includes(who) ? 1 : REFUSED;
       expect(await write(who, end, ['for-steward', who]), who).toEqual(may);
     }
+    expect(await write('sales-owner', end, ['for-steward', 'somebody'])).toEqual(REFUSED);
     expect(await write('sales-owner', end, ['ended', 'sales-owner'])).toMatch(/does not begin again/);
     const longer = `UPDATE "Deputy" SET "until" = now() + interval '9 days' WHERE "deputy" = 'over'`;
     expect(await write('sales-steward', longer)).toMatch(/permission denied/);
