@@ -5,7 +5,7 @@ import { planActivation } from '../../src/governance/plan-contract.js';
 import { previewTagChange } from '../../src/governance/preview-tag-change.js';
 import { accessInput, refusal, seedGrant, seedProduct } from '../governance/mesh.js';
 import { forFile } from '../testkit/for-file.js';
-import { contractOf, EMAIL, ID, openSales, tableOf } from './sales.js';
+import { contractOf, EMAIL, ID, openSales, SALARY, tableOf } from './sales.js';
 
 const mesh = await forFile(openSales());
 
@@ -38,6 +38,9 @@ test('publish is asked about what a product was, too, where it becomes less: nob
       code: 'POLICY_DENIED',
       message: expect.stringContaining("board's"),
     });
+    const preview = { dataProduct, classification: 'PUBLIC' as const };
+    const { plan } = await previewTagChange(await mesh.as('sales-owner'), preview);
+    expect(plan.refusals).toContainEqual(expect.stringContaining("board's"));
   });
   expect(await lower()).toEqual({ dataProductId: dataProduct });
 });
@@ -149,6 +152,13 @@ describe('a grant of a whole table', () => {
     expect(losses).toMatchObject([{ columns: ['email'] }]);
     const tables = tableOf('marked', [ID, EMAIL]);
     await mesh.update('sales-steward', { dataProduct, tables, planDigest: plan.digest });
+    expect(await selectOf(grant)).toEqual([['id']]);
+  });
+
+  test('loses what is classified higher later', async () => {
+    const dataProduct = await mesh.published('raised', [ID, { name: 'salary' }]);
+    const grant = await granted(dataProduct);
+    await mesh.update('sales-steward', { dataProduct, tables: tableOf('raised', [ID, SALARY]) });
     expect(await selectOf(grant)).toEqual([['id']]);
   });
 
