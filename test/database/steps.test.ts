@@ -62,6 +62,19 @@ test('that access is there, or gone, is not said by who reads', async () => {
   }
 });
 
+test('that it is gone is said by who gave it, and by the owner of the domain that reads', async () => {
+  const alone = { ...input, principals: input.principals.map((principal) => `${principal}-alone`) };
+  const granting = { requester: 'finance-member', decider: 'sales-steward', input: alone };
+  const { accessGrantId } = await seedGrant(mesh, granting);
+  await mesh.agree();
+  await revokeAccess(await mesh.as('sales-steward'), { accessGrant: accessGrantId, reason: 'over' });
+  const gone = `UPDATE "AccessGrant" SET "status" = 'REVOKED', "revokedAt" = now() WHERE "id" = $1`;
+  for (const who of ['finance-owner', 'sales-steward', 'meshgate'])
+    expect(await write(who, gone, accessGrantId), who).toBe(1);
+  for (const who of ['finance-steward', 'finance-member'])
+    expect(await write(who, gone, accessGrantId), who).toMatch(/said by who may grant it/);
+});
+
 test('neither the end that was asked for nor what was decided changes, whoever writes it', async () => {
   const { accessRequestId } = await requestAccess(await mesh.as('finance-member'), input);
   const later = `UPDATE "AccessRequest" SET "expiresAt" = now() + interval '10 years' WHERE "id" = $1`;

@@ -79,6 +79,7 @@ const WRITES: Record<string, { may: string[]; write: (who: string) => [string, u
     may: WHO.filter((who) => who !== 'hr-owner' && who !== 'nobody'),
     write: (who) => [decide('CANCELLED'), [pending, who]],
   },
+  "a cancellation in somebody else's name": { may: [], write: () => [decide('CANCELLED'), [pending, 'sales-boss']] },
   'a comment on an open request': {
     may: WHO.filter((who) => who !== 'hr-owner' && who !== 'nobody'),
     write: () => [`UPDATE "AccessRequest" SET "comment" = 'wait' WHERE "id" = $1`, [pending]],
@@ -365,6 +366,44 @@ describe('a deputy writes what he decides for another, and nothing else', () => 
     }
   });
 
+  test('moves an end as far as he approved it, and no further', async () => {
+    const client = await mesh.database.pool.connect();
+    const as = (subject: string, authority: string) =>
+      client.query(`SELECT set_config('meshgate.subject', $1, true), set_config('meshgate.authority', $2, true)`, [
+        subject,
+        authority,
+      ]);
+    const until = (days: number) =>
+      client
+        .query(`UPDATE "AccessGrant" SET "expiresAt" = now() + $2 * interval '1 day' WHERE "id" = $1`, [
+          granted.accessGrantId,
+          days,
+        ])
+        .then(
+          ({ rowCount }) => rowCount,
+          (error: Error) => error.message,
+        );
+    const later = { requestedBy: 'finance-member', extendsId: granted.accessGrantId };
+    const [sql, values] = request({ ...later, status: 'APPROVED', decidedBy: 'for-steward' });
+    try {
+      await client.query('BEGIN');
+      await as('meshgate', 'SYSTEM');
+      expect(await until(9)).toBe(1);
+      await client.query(
+        sql
+          .replace('"extendsId")', '"extendsId", "decidedFor", "expiresAt")')
+          .replace('$6::uuid)', `$6::uuid, 'sales-steward', now() + interval '20 days')`),
+        values,
+      );
+      await as('for-steward', 'MEMBER');
+      expect(await until(15)).toBe(1);
+      expect(await until(25)).toBe('the end of a grant is moved by who may grant it');
+    } finally {
+      await client.query('ROLLBACK');
+      client.release();
+    }
+  });
+
   test('nobody stands behind two approvals, nor decides for who asked', async () => {
     const client = await mesh.database.pool.connect();
     const as = (who: string) =>
@@ -417,6 +456,9 @@ describe('a deputy writes what he decides for another, and nothing else', () => 
       if (who !== 'sales-owner') expect(await write(who, ...name('sales-owner')), who).toEqual(REFUSED);
     }
     expect(await write('sales-owner', ...name('sales-owner', 'machine'))).toEqual(REFUSED);
+    const over = name('sales-owner')[0].replace('"until")', '"until", "endedAt", "endedBy")');
+    const ended = over.replace("'1 day')", "'1 day', now(), 'x')");
+    expect(await write('sales-owner', ended, name('sales-owner')[1])).toEqual(REFUSED);
     const end = `UPDATE "Deputy" SET "endedAt" = now(), "endedBy" = $2 WHERE "deputy" = $1`;
     for (const who of [...WHO, 'for-steward']) {
       const may = ['admin', 'sales-owner', 'sales-steward', 'for-steward'].includes(who) ? 1 : REFUSED;
