@@ -32,6 +32,9 @@ beforeAll(async () => {
   undecided = randomUUID();
   const [sql, [, ...values]] = request({ requestedBy: 'finance-member' });
   await mesh.change(sql.replace('gen_random_uuid()', `'${undecided}'`), [orders, ...values]);
+  const [made, of] = policy('sales-owner', 'DOMAIN', POLICY);
+  await owner.query(made.replace("'guarded'", "'there'"), of);
+  await owner.query(...version('sales-owner', 'DRAFT', 1));
 });
 afterAll(async () => {
   await owner.end();
@@ -54,6 +57,10 @@ const WHO = [
   'hr-owner',
   'nobody',
 ];
+
+const STEERS = ['admin', 'sales-owner', 'sales-steward'];
+/** Of sales, with one draft. */
+const POLICY = randomUUID();
 
 /** What each person may write whatever the code lets through; `write` is given who writes. */
 const WRITES: Record<string, { may: string[]; write: (who: string) => [string, unknown[]] }> = {
@@ -111,6 +118,22 @@ const WRITES: Record<string, { may: string[]; write: (who: string) => [string, u
         ...{ requestedBy: 'finance-member', extendsId: granted.accessGrantId },
         ...{ status: 'APPROVED', decidedBy: 'sales-owner' },
       }),
+  },
+  'a policy for the products of his domain': { may: STEERS, write: (who) => policy(who, 'DOMAIN') },
+  'a policy for the whole mesh': { may: ['admin'], write: (who) => policy(who, 'GLOBAL') },
+  'another word about a policy': {
+    may: STEERS,
+    write: () => [`UPDATE "Policy" SET "description" = 'other' WHERE "id" = $1`, [POLICY]],
+  },
+  'a draft of a policy': { may: STEERS, write: (who) => version(who) },
+  "a draft of a policy in somebody else's name": { may: [], write: () => version('sales-boss') },
+  'a version that decides without having been a draft': { may: [], write: (who) => version(who, 'ACTIVE') },
+  'that a draft decides': {
+    may: STEERS,
+    write: (who) => [
+      `UPDATE "PolicyVersion" SET "status" = 'ACTIVE', "activatedAt" = now(), "activatedBy" = $2 WHERE "policyId" = $1`,
+      [POLICY, who],
+    ],
   },
   'the beginning of an end': {
     may: ['admin', 'sales-owner', 'sales-steward', 'finance-owner'],
@@ -176,6 +199,17 @@ const approves = (request: string, who: string, { asAdmin = who === 'admin' } = 
   `INSERT INTO "AccessApproval" ("id", "requestId", "requestedBy", "approvedBy", "role", "asAdmin", "factsDigest")
    VALUES (gen_random_uuid(), $1, 'finance-member', $2, 'OWNER', $3, repeat('a', 64))`,
   [request, who, asAdmin],
+];
+
+const policy = (who: string, scope: 'DOMAIN' | 'GLOBAL', id = randomUUID()): [string, unknown[]] => [
+  `INSERT INTO "Policy" ("id", "scope", "domainId", "name", "description", "createdBy") VALUES ($1, $2::"PolicyScope", $3, 'guarded', 'x', $4)`,
+  [id, scope, scope === 'DOMAIN' ? domains.sales : null, who],
+];
+
+const version = (who: string, status: 'DRAFT' | 'ACTIVE' = 'DRAFT', number = 2): [string, unknown[]] => [
+  `INSERT INTO "PolicyVersion" ("id", "policyId", "number", "source", "digest", "statements", "status", "createdBy", "activatedAt")
+   VALUES (gen_random_uuid(), $1, $2, 'x', encode(sha256('x'), 'hex'), 1, $3::"PolicyVersionStatus", $4, CASE WHEN $3 = 'ACTIVE' THEN now() END)`,
+  [POLICY, number, status, who],
 ];
 
 const decide = (status: string): string =>
