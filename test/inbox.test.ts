@@ -289,6 +289,7 @@ describe('what cannot be taken', () => {
       ['NOT_AN_EVENT', envelope({ account: 'somebody' })],
       ['NOT_AN_EVENT', envelope({ detail: 'text' })],
       ['NOT_STORABLE', envelope({ detail: { sale: 'a\u0000b', amount: 1 } })],
+      ['NOT_STORABLE', envelope({ source: 'shop\u0000', 'detail-type': 'Sale\u0000Recorded' })],
       ['NOT_STORABLE', JSON.stringify(envelope()).replace('"S-1"', '"\\ud800"')],
       ['NOT_STORABLE', JSON.stringify(envelope()).replace('"sale"', '"__proto__"')],
       ['NOT_STORABLE', `${'['.repeat(100_000)}${']'.repeat(100_000)}`],
