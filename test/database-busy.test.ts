@@ -2,21 +2,26 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
 
+import { createTestDatabase } from './testkit/database.js';
 import { issuerOfTest } from './testkit/issuer.js';
+import { openPostgresProxy } from './testkit/postgres-proxy.js';
 import { serverOfTest } from './testkit/server.js';
 
 /** A server with three connections, all of which wait for a lock while something is asked of it. */
 const issuer = await issuerOfTest('https://id.test');
-const { graphql, ownerUrl } = await serverOfTest({
-  issuers: [
-    { issuer: issuer.issuer, jwksUri: issuer.jwksUri, audience: 'meshgate', typ: 'at+jwt', adminGroups: ['admins'] },
-  ],
-  environment: { DATABASE_POOL_SIZE: '3' },
-});
+const issuers = [
+  { issuer: issuer.issuer, jwksUri: issuer.jwksUri, audience: 'meshgate', typ: 'at+jwt', adminGroups: ['admins'] },
+];
+const database = await createTestDatabase();
+const { ownerUrl, serverUrl } = database;
+const { graphql } = await serverOfTest({ issuers, databaseUrl: serverUrl, environment: { DATABASE_POOL_SIZE: '3' } });
+/** Another server over the same, behind a door that can be cut. */
+const door = await openPostgresProxy(Number(new URL(serverUrl).port));
+const behind = await serverOfTest({ issuers, databaseUrl: door.through(serverUrl) });
 const owner = new pg.Client({ connectionString: ownerUrl });
 
-async function post(body: object, { path = '', accept = 'application/json', as = 'ada' } = {}) {
-  const response = await fetch(`${graphql}${path}`, {
+async function post(body: object, { path = '', accept = 'application/json', as = 'ada', at = graphql } = {}) {
+  const response = await fetch(`${at}${path}`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', accept, authorization: await bearer(as) },
     body: JSON.stringify(body),
@@ -33,10 +38,13 @@ async function post(body: object, { path = '', accept = 'application/json', as =
 const bearer = async (sub: string) => `Bearer ${await issuer.token({ sub, groups: ['admins'] })}`;
 
 const READ = { query: '{ domains(first: 1) { nodes { name } } }' };
-const WRITE = {
-  query: `mutation { registerDomain(input: { name: "one", displayName: "One", awsAccountId: "222233334444", awsRegion: "eu-west-1",
-    roleArn: "arn:aws:iam::222233334444:role/meshgate", dataLocation: "s3://one/data", owners: ["ada"] }) { __typename } }`,
-};
+const register = (name: string, account: string) => ({
+  query: `mutation { registerDomain(input: { name: "${name}", displayName: "${name}", awsAccountId: "${account}", awsRegion: "eu-west-1",
+    roleArn: "arn:aws:iam::${account}:role/meshgate", dataLocation: "s3://${name}-data/mesh", owners: ["ada"],
+    idempotencyKey: "${name}" }) { __typename } }`,
+});
+const WRITE = register('one', '222233334444');
+const countOf = async (name: string) => (await owner.query('SELECT FROM "Domain" WHERE "name" = $1', [name])).rowCount;
 const PRODUCT = Buffer.from('DataProduct:00000000-0000-4000-8000-000000000000').toString('base64url');
 const SUBSCRIBE = { query: `subscription { dataProductChanged(id: "${PRODUCT}") { type } }` };
 const busy = { status: 503, retryAfter: '1', code: 'SERVICE_UNAVAILABLE' };
@@ -59,7 +67,11 @@ async function overSocket(as: string): Promise<unknown> {
 }
 
 beforeAll(() => owner.connect());
-afterAll(() => owner.end());
+afterAll(async () => {
+  await owner.end();
+  await door.close();
+  await database.drop();
+});
 
 describe('while every connection to the database is taken', () => {
   test('reads, mutations and subscriptions are told so, and when to come again; afterwards they go through', async () => {
@@ -82,3 +94,50 @@ describe('while every connection to the database is taken', () => {
     expect(await overSocket('cem')).toBe('NOT_FOUND');
   }, 60_000);
 });
+
+describe('whose connection to the database is lost', () => {
+  const at = { at: behind.graphql };
+
+  test.each(['INSERT INTO "public"."Domain"', 'COMMIT'])(
+    'in a mutation at %s, is told to come again, and then it is done once',
+    async (statement) => {
+      const name = statement === 'COMMIT' ? 'cut-at-commit' : 'cut-before';
+      const write = register(name, statement === 'COMMIT' ? '333344445555' : '444455556666');
+      // The server has seen the viewer: what is cut is the mutation's own transaction.
+      expect((await post(READ, at)).status).toBe(200);
+      const when = statement === 'COMMIT' ? 'after' : 'before';
+      const isOfDomain = (sql: string) => sql.startsWith('INSERT INTO "public"."Domain"');
+      const reached = door.hold({
+        when,
+        matches: ({ sql, transaction }) => sql.startsWith(statement) && [sql, ...transaction].some(isOfDomain),
+      });
+      const answer = post(write, at);
+      (await reached).cut();
+      expect(await answer).toMatchObject({ ...busy, text: expect.stringContaining('was lost') });
+      expect(await post(write, at)).toMatchObject({ status: 200, retryAfter: null });
+      expect(await countOf(name)).toBe(1);
+    },
+    60_000,
+  );
+
+  test('while nothing can be asked is told so', async () => {
+    door.shut();
+    expect(await post(READ, at)).toMatchObject(busy);
+    expect(await post(register('shut', '555566667777'), at)).toMatchObject(busy);
+    door.open();
+    expect(await post(READ, at)).toMatchObject({ status: 200 });
+    expect(await countOf('shut')).toBe(0);
+  }, 60_000);
+});
+
+test('a mutation whose transaction takes too long changed nothing, and is told to come again', async () => {
+  expect((await post(READ)).status).toBe(200);
+  await owner.query('BEGIN; LOCK TABLE "Domain" IN ACCESS EXCLUSIVE MODE');
+  const answer = post(register('late', '666677778888'));
+  // Past the transaction's 15 s, and before the statement's 20 s.
+  await new Promise((resolve) => setTimeout(resolve, 16_500));
+  await owner.query('ROLLBACK');
+  expect(await answer).toMatchObject({ ...busy, text: expect.stringContaining('nothing was changed') });
+  expect(await countOf('late')).toBe(0);
+  expect(await post(register('late', '666677778888'))).toMatchObject({ status: 200, retryAfter: null });
+}, 60_000);

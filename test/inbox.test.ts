@@ -266,6 +266,13 @@ describe('a domain event', () => {
     expect(await publish({ detail: { sale: 'x'.repeat(70_000), amount: 1 } })).toMatchObject({ path: 'detail' });
   });
 
+  test("has a type of the domain's own: the names of Meshgate's event types are refused", async () => {
+    expect(await register({ detailType: 'AccessGranted' })).toMatchObject({
+      __typename: 'ValidationError',
+      message: expect.stringContaining("one of Meshgate's own event types"),
+    });
+  });
+
   test('types are registered and removed by owners and stewards alone', async () => {
     expect(await register({ detailType: 'Mine' }, beta)).toMatchObject({ code: 'FORBIDDEN' });
     const type = typeOf(await register({ detailType: 'ShortLived' }));

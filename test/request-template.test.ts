@@ -260,3 +260,27 @@ test('only who may change a product sets its questions, and nobody changes them 
       UPDATE "AccessRequest" SET "answers" = '{}' FROM who WHERE "answers" IS NOT NULL`),
   ).rejects.toThrow('what a request or a grant is for does not change');
 });
+
+test('questions that no answer fits, and references, are refused with what is wrong', async () => {
+  await freshProduct();
+  const wrong = async (one: object) => {
+    const refused = await set({ type: 'object', properties: { a: one }, required: ['a'] });
+    return 'violations' in refused ? refused.violations[0] : refused;
+  };
+  const at = (keyword: string) => `requestTemplate.properties.a.${keyword}`;
+  expect(await wrong({ type: 'string', minLength: 10, maxLength: 3 })).toEqual({
+    path: at('minLength'),
+    reason: 'No answer fits: minLength 10 is more than maxLength 3.',
+  });
+  expect(await wrong({ type: 'number', minimum: 1.5, maximum: 1 })).toMatchObject({ path: at('minimum') });
+  expect(await wrong({ type: 'integer', minimum: 2, maximum: 1 })).toMatchObject({ path: at('minimum') });
+  const texts = { type: 'array', items: { type: 'string' } };
+  expect(await wrong({ ...texts, minItems: 2, maxItems: 1 })).toMatchObject({ path: at('minItems') });
+  for (const one of [{ $ref: '#/definitions/a' }, { type: 'string', $ref: '#/definitions/a' }])
+    expect(await wrong(one)).toMatchObject({ reason: expect.stringContaining('$ref') });
+  for (const one of [
+    { type: 'string', minLength: 3, maxLength: 3 },
+    { type: 'number', minimum: 1, maximum: 1 },
+  ])
+    expect(await set({ type: 'object', properties: { a: one } })).toMatchObject({ dataProduct: {} });
+});

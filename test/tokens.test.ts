@@ -140,6 +140,15 @@ describe('a personal access token', () => {
     expect(await create('oskar.lind', [])).toMatchObject({ code: 'VALIDATION' });
   });
 
+  test('has a name that reads as it is written: nothing in it turns the direction of text', async () => {
+    for (const turn of ['\u202e', '\u202a', '\u2066', '\u2069'])
+      expect(await create('alice', EVERY, { name: `deploy${turn}yolped` })).toMatchObject({
+        code: 'VALIDATION',
+        message: 'name: Must not hold characters that change the direction of text.',
+      });
+    expect(await create('alice', EVERY, { name: 'אסימון' })).toMatchObject({ personalAccessToken: { name: 'אסימון' } });
+  });
+
   test('is told once: a repetition says so, and the database holds only its hash', async () => {
     const idempotencyKey = randomUUID();
     const first = await create('oskar.lind', EVERY, { idempotencyKey });

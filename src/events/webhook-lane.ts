@@ -120,9 +120,9 @@ async function deliver(options: LaneOptions, { webhookId, row, event, namesOf }:
       : await options.send(signed(options.secrets, { webhookId, row, body, at: startedAt }));
   const over = body === undefined || row.kind === 'PING' || outcome.statusCode === 410;
   const failing = await note(options, { webhookId, row, startedAt, outcome, over });
-  if (row.kind === 'PING') return;
+  // Who is gone is so whatever it was asked (Standard Webhooks, 410 Gone); one ping that fails says nothing of the events.
   if (outcome.statusCode === 410) await options.disable(webhookId, 'GONE');
-  else if (failing) await options.disable(webhookId, 'FAILING');
+  else if (failing && row.kind !== 'PING') await options.disable(webhookId, 'FAILING');
 }
 
 /** As EventBridge carries it, under the names of Standard Webhooks; the same bytes at every try. */

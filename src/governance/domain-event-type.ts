@@ -1,5 +1,6 @@
 import canonicalize from 'canonicalize';
 import { z } from 'zod';
+import { EVENT_TYPES } from '../events/types.js';
 import { type Domain, type DomainEventType, EventVisibility, type Prisma } from '../generated/prisma/client.js';
 import { announceDomain } from './announce.js';
 import { assertCan } from './authorization.js';
@@ -16,7 +17,10 @@ const MOST_VERSIONS = 100;
 
 const registerInput = z.object({
   domain: uuid,
-  detailType: text(128),
+  detailType: text(128).refine(
+    (name) => !Object.hasOwn(EVENT_TYPES, name),
+    "This is the name of one of Meshgate's own event types: choose another.",
+  ),
   schema: z.unknown(),
   description: description.nullish(),
   visibility: z.enum(EventVisibility).nullish(),

@@ -5,9 +5,17 @@ import { viewerIn } from './approver.js';
 import type { Context } from './context.js';
 import { type Capacity, holdCapacity } from './deputyship.js';
 import { conflict, forbidden, invalid, wrongState } from './error.js';
-import { type Approver, approvalsText, approvalsThatDo, areSame, isBarred, mayApprove } from './policy-approvals.js';
+import {
+  type Approver,
+  approvalsMissing,
+  approvalsText,
+  approvalsThatDo,
+  areSame,
+  isBarred,
+  mayApprove,
+} from './policy-approvals.js';
 import { type Decision, decideAccess, refuseAnswer, refuseDenied } from './policy-decision.js';
-import { daysUntil } from './policy-facts.js';
+import { type Approvals, daysUntil } from './policy-facts.js';
 import { holdJudged, type Judged, judgedDigest, recordDecision, withLapsed } from './policy-judging.js';
 import type { ProductWithTables, RequestRow } from './rows.js';
 import type { Tx } from './transaction.js';
@@ -46,12 +54,14 @@ export async function giveApproval(ctx: Context, tx: Tx, giving: Giving): Promis
   const capacity = capacities.find((one) => one?.standsInFor === approver.standsInFor?.subject) ?? null;
   await holdCapacity(tx, capacity);
   const lapsed = asAsked.lapsed.filter((other) => !areSame(other, approver));
-  const decided = withLapsed(await decidedWith(judged, approver), lapsed);
+  const approvers = [...judged.approvers.filter((other) => !areSame(other, approver)), approver];
+  const decided = withLapsed(await decideAccess(judged, approvers), lapsed);
   refuseDenied(decided);
   if (decided.outcome !== 'AUTO_APPROVED') await refuseIneligible(judged, approver);
   const { subject: approvedBy, role, admin: asAdmin } = approver;
   const decidedFor = approver.standsInFor?.subject;
-  const isNew = await refuseSecond(tx, { request, decided, approvedBy, decidedFor, factsDigest });
+  const missing = approvalsMissing(decided.required, approvers);
+  const isNew = await refuseSecond(tx, { request, decided, missing, approvedBy, decidedFor, factsDigest });
   if (isNew) {
     const { requestedBy, id: requestId } = request;
     const given = { approvedBy, approvedFor: decidedFor ?? null, role, asAdmin, comment, expiresAt, factsDigest };
@@ -64,6 +74,8 @@ export async function giveApproval(ctx: Context, tx: Tx, giving: Giving): Promis
 interface Second {
   request: RequestRow;
   decided: Decision;
+  /** What it needs besides the approvals that it has. */
+  missing: Approvals[];
   approvedBy: string;
   decidedFor: string | undefined;
   /** What is approved: an approval of other facts is none of these. */
@@ -76,7 +88,7 @@ interface Second {
  */
 async function refuseSecond(
   tx: Tx,
-  { request, decided, approvedBy, decidedFor, factsDigest }: Second,
+  { request, decided, missing, approvedBy, decidedFor, factsDigest }: Second,
 ): Promise<boolean> {
   const people = [approvedBy, ...(decidedFor === undefined ? [] : [decidedFor])];
   const known = await tx.accessApproval.findMany({
@@ -89,7 +101,7 @@ async function refuseSecond(
   const another = known.find((one) => (one.approvedFor ?? one.approvedBy) !== (decidedFor ?? approvedBy));
   const refused = another ?? (decided.outcome === 'NEEDS_APPROVAL' ? known[0] : undefined);
   if (refused !== undefined) {
-    const needed = decided.required.length > 0 ? `; it needs ${approvalsText(decided.required)}` : '';
+    const needed = missing.length > 0 ? `; it still needs ${approvalsText(missing)}` : '';
     throw wrongState(request.status, `${approvedAlready(refused, approvedBy)}${needed}.`);
   }
   return known.length === 0;

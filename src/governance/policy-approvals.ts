@@ -121,6 +121,16 @@ export const tally = (approvers: Approver[]): Approvals => ({
   stewards: approvers.filter(({ role }) => role === 'STEWARD').length,
 });
 
+/** What each way that does still needs besides these; none where one needs nothing more. */
+export function approvalsMissing(required: Approvals[], approvers: Approver[]): Approvals[] {
+  const given = tally(approvers);
+  const missing = required.map(({ owners, stewards }) => ({
+    owners: Math.max(0, owners - given.owners),
+    stewards: Math.max(0, stewards - given.stewards),
+  }));
+  return missing.some(({ owners, stewards }) => owners + stewards === 0) ? [] : missing;
+}
+
 /** In words: `the approval of 1 owner and 1 steward`. */
 export function approvalsText(required: Approvals[]): string {
   const some = (count: number, noun: string) => (count === 0 ? [] : [`${count} ${noun}${count > 1 ? 's' : ''}`]);

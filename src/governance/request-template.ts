@@ -16,6 +16,8 @@ const FORMATS = ['date', 'date-time', 'email', 'uri', 'uuid'] as const;
 const MOST_BYTES = 16_384;
 /** What a text may be long where the question says nothing. */
 const LONGEST = 2_000;
+/** And what a list may hold at most. */
+const MOST_ITEMS = 100;
 
 const label = { title: text(200).optional(), description: text(LONGEST).optional() };
 const count = z.int().min(0).max(LONGEST);
@@ -47,13 +49,33 @@ const question = z.discriminatedUnion(
       ...label,
       type: z.literal('array'),
       items: z.strictObject({ type: z.literal('string'), enum: choices.optional(), maxLength: count.optional() }),
-      minItems: z.int().min(0).max(100).optional(),
-      maxItems: z.int().min(0).max(100).optional(),
+      minItems: z.int().min(0).max(MOST_ITEMS).optional(),
+      maxItems: z.int().min(0).max(MOST_ITEMS).optional(),
       uniqueItems: z.boolean().optional(),
     }),
   ],
-  'Give a question of type string, number, integer, boolean or array.',
+  {
+    error: ({ input }) =>
+      typeof input === 'object' && input !== null && '$ref' in input
+        ? 'References ($ref) are not taken: write the question itself.'
+        : 'Give a question of type string, number, integer, boolean or array.',
+  },
 );
+
+/** The keywords that an answer must lie between. Where nothing is said no text is longer than LONGEST, and no list than MOST_ITEMS. */
+function boundsOf(one: z.output<typeof question>) {
+  if (one.type === 'string') {
+    const { minLength = 0, maxLength = LONGEST } = one;
+    return [{ low: 'minLength', least: minLength, high: 'maxLength', most: maxLength }];
+  }
+  if (one.type === 'number' || one.type === 'integer') {
+    const { minimum = -Infinity, maximum = Infinity } = one;
+    return [{ low: 'minimum', least: minimum, high: 'maximum', most: maximum }];
+  }
+  if (one.type !== 'array') return [];
+  const { minItems = 0, maxItems = MOST_ITEMS } = one;
+  return [{ low: 'minItems', least: minItems, high: 'maxItems', most: maxItems }];
+}
 
 const questions = z
   .strictObject({
@@ -74,6 +96,13 @@ const questions = z
       if (!Object.hasOwn(properties, name))
         context.addIssue({ code: 'custom', path: ['required', index], message: `There is no question ${name}.` });
     });
+    for (const [name, one] of Object.entries(properties)) {
+      for (const { low, high, least, most } of boundsOf(one)) {
+        if (least <= most) continue;
+        const message = `No answer fits: ${low} ${least} is more than ${high} ${most}.`;
+        context.addIssue({ code: 'custom', path: ['properties', name, low], message });
+      }
+    }
   });
 
 /** The questions of a product, as they were checked. */
@@ -159,7 +188,7 @@ function violationsOf(asked: Questions, answers: unknown): { path: string; reaso
 
 function bounded(one: Questions['properties'][string]): object {
   if (one.type === 'string') return { maxLength: LONGEST, ...one };
-  if (one.type === 'array') return { maxItems: 100, ...one, items: { maxLength: LONGEST, ...one.items } };
+  if (one.type === 'array') return { maxItems: MOST_ITEMS, ...one, items: { maxLength: LONGEST, ...one.items } };
   return one;
 }
 

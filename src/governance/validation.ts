@@ -13,14 +13,19 @@ export function read<S extends z.ZodType>(schema: S, input: unknown): z.output<S
   throw new GovernanceError('VALIDATION', text, { path: violations[0]?.path ?? '', violations });
 }
 
-/** Text of at least one visible character. Control characters other than line ends and tabs are refused. */
+/**
+ * Text of at least one visible character. Control characters other than line ends and tabs are refused, and so are those that turn the
+ * direction of what follows: a name could read as another (Unicode UAX #9, explicit directional formatting characters; CVE-2021-42574).
+ */
 export const text = (max: number) =>
   z
     .string({ error: 'Give a text.' })
     .trim()
     .min(1, 'Must not be empty.')
     .max(max, `Must not be longer than ${max} characters.`)
-    .refine((value) => !CONTROL.test(value), 'Must not hold control characters.');
+    .refine((value) => !CONTROL.test(value), 'Must not hold control characters.')
+    .refine((value) => !BIDI_CONTROL.test(value), 'Must not hold characters that change the direction of text.');
+const BIDI_CONTROL = /[\u202a-\u202e\u2066-\u2069]/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: this is the check against them; Postgres takes no NUL
 const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/;
 

@@ -42,6 +42,7 @@ export async function registerWebhook(ctx: Context, input: RegisterWebhookInput)
     const domain = await lockOwner(tx, given.domain);
     assertCan(ctx.viewer, 'webhook:change', webhookSubject(domain?.id ?? null));
     await refuseTooMany(tx, domain);
+    await refuseTaken(tx, { domain, name: given.name });
     refuseUnheard(domain?.id ?? null, given.filter);
     const { name, url, filter } = given;
     const id = newRowId();
@@ -70,6 +71,20 @@ async function refuseTooMany(tx: Tx, domain: Domain | null): Promise<void> {
   );
 }
 
+/** The owner is locked: a name that is free stays so until the transaction ends. */
+async function refuseTaken(
+  tx: Tx,
+  { domain, name, except }: { domain: Domain | null; name: string; except?: string },
+): Promise<void> {
+  const other = await tx.webhook.findFirst({
+    where: { domainId: domain?.id ?? null, name, removedAt: null, ...(except ? { id: { not: except } } : {}) },
+    select: { id: true },
+  });
+  if (other === null) return;
+  const owner = domain ? `The domain ${domain.name}` : 'The mesh';
+  throw conflict(`${owner} has a webhook ${name} already: change that one, or choose another name.`);
+}
+
 /** What is nobody's but the admins' or one person's affair reaches no webhook of a domain. */
 function refuseUnheard(domainId: string | null, filter: EventFilter | undefined): void {
   if (domainId === null || !filter?.types || filter.types.some(isOfDomains)) return;
@@ -88,6 +103,8 @@ export async function updateWebhook(ctx: Context, input: UpdateWebhookInput): Pr
       JSON.stringify(before[key as keyof Webhook]) === JSON.stringify(change[key as keyof typeof change]);
     const changed = Object.keys(change).filter((key) => !same(key));
     if (changed.length === 0) return;
+    if (change.name && changed.includes('name'))
+      await refuseTaken(tx, { domain: before.domain, name: change.name, except: id });
     const webhook = await tx.webhook.update({ where: { id }, data: change as Prisma.WebhookUpdateInput });
     if (changed.includes('url')) await beginAnew(tx, id);
     await announceWebhook(tx, ctx, {
@@ -109,7 +126,10 @@ export async function removeWebhook(ctx: Context, input: WebhookInput): Promise<
   const { webhook: id } = read(webhookInput, input);
   return onWebhook(ctx, { mutation: 'removeWebhook', id, input, removed: true }, async (tx, webhook) => {
     if (webhook.removedAt !== null) return;
-    await tx.webhook.update({ where: { id }, data: { removedAt: new Date(), removedBy: ctx.viewer.subject } });
+    const removedAt = new Date();
+    const off = { status: 'DISABLED', disabledReason: 'REMOVED', disabledAt: removedAt } as const;
+    const data = { removedAt, removedBy: ctx.viewer.subject, ...(webhook.status === 'ENABLED' ? off : {}) };
+    await tx.webhook.update({ where: { id }, data });
     await dropWaiting(tx, id);
     await announceWebhook(tx, ctx, { type: 'WebhookRemoved', webhook, data: {} });
   });

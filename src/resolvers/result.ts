@@ -1,6 +1,6 @@
 import { GraphQLError, type GraphQLResolveInfo } from 'graphql';
 import { InvalidCursor, ResyncRequired, SlowSubscriber, StreamInterrupted } from '../events/errors.js';
-import { isDatabaseBusy } from '../governance/database-busy.js';
+import { databaseBusy } from '../governance/database-busy.js';
 import { GovernanceError, type GovernanceErrorCode } from '../governance/error.js';
 import { tooMuchIn } from '../governance/read/answer-size.js';
 import { readMany, type Shape } from '../governance/read/select.js';
@@ -82,10 +82,8 @@ export function expectedError(error: unknown): GraphQLError | undefined {
     return new GraphQLError(error.message, { extensions: { code: error.code, cursor: error.cursor } });
   if (error instanceof InvalidCursor || error instanceof ResyncRequired)
     return new GraphQLError(error.message, { extensions: { code: error.code } });
-  if (isDatabaseBusy(error))
-    return new GraphQLError('The server has no free connection to its database at the moment: try again.', {
-      extensions: { code: 'SERVICE_UNAVAILABLE' },
-    });
+  const busy = databaseBusy(error);
+  if (busy !== undefined) return new GraphQLError(busy, { extensions: { code: 'SERVICE_UNAVAILABLE' } });
   const tooMuch = tooMuchIn(error);
   if (tooMuch !== undefined)
     return new GraphQLError(`The answer would hold more than ${tooMuch}: ask for smaller pages, or leave them out.`, {

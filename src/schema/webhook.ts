@@ -73,7 +73,7 @@ export class Webhook extends Node {
   @Field(() => String, {
     nullable: true,
     description:
-      'Why it is off: GONE (its receiver answered 410), FAILING (for too long), MISSED_EVENTS (they were archived), or what somebody said.',
+      'Why it is off: GONE (its receiver answered 410), FAILING (for too long), MISSED_EVENTS (they were archived), REMOVED (it was on until then), or what somebody said.',
   })
   disabledReason!: string | null;
 

@@ -24,7 +24,7 @@ export function unauthenticated(message: string): GraphQLError {
 
 const UNAVAILABLE = 'SERVICE_UNAVAILABLE';
 
-/** The refusal of a request that got no connection to the database in time; undefined for any other failure. */
+/** The refusal of a request for which the database had no connection or not the time; undefined for any other failure. */
 export function unavailable(error: unknown): GraphQLError | undefined {
   const expected = expectedError(error);
   return expected?.extensions.code === UNAVAILABLE
@@ -84,6 +84,8 @@ export function maskError(
   if (formatted.extensions?.code && formatted.extensions.code !== 'INTERNAL_SERVER_ERROR') return formatted;
   const cause = unwrapResolverError(error);
   const expected = expectedError(cause);
+  // Whoever asked is told to come again; the operator, why.
+  if (expected?.extensions.code === UNAVAILABLE) log.warn({ err: cause, path: formatted.path }, 'database unavailable');
   if (expected) return { ...formatted, message: expected.message, extensions: { ...expected.extensions } };
   const key = typeof cause === 'object' && cause !== null ? cause : {};
   const id = ids.get(key) ?? randomUUID();

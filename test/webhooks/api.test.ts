@@ -219,7 +219,7 @@ test('a removed webhook is sent nothing, cannot be changed, and is not listed', 
   const { webhook } = await register('commerce.owner', { url: receiver.url, filter: { types: ['DOMAIN_UPDATED'] } });
   const input = { webhook: webhook.id };
   expect(await act('commerce.owner', mutation('removeWebhook', WEBHOOK, 'webhook'), input)).toMatchObject({
-    webhook: { removedAt: expect.any(String) },
+    webhook: { removedAt: expect.any(String), status: 'DISABLED' },
   });
   await happen('commerce');
   for (const document of [PING, mutation('enableWebhook'), ROTATE])
@@ -230,6 +230,43 @@ test('a removed webhook is sent nothing, cannot be changed, and is not listed', 
   );
   expect(webhooks.nodes.map(({ id }) => id)).not.toContain(webhook.id);
   expect(receiver.received).toEqual([]);
+});
+
+test('a name is had by one webhook of an owner at a time, and who takes it again is told whose it is', async () => {
+  const url = 'https://crm.example/';
+  const first = await register('commerce.owner', { url, name: 'taken' });
+  const refused = {
+    code: 'CONFLICT',
+    message: expect.stringMatching(/^The domain commerce has a webhook taken already/),
+  };
+  expect(await register('commerce.owner', { url, name: 'taken' })).toMatchObject(refused);
+  const other = await register('commerce.owner', { url, name: 'free' });
+  const update = mutation('updateWebhook');
+  expect(await act('commerce.owner', update, { webhook: other.webhook.id, name: 'taken' })).toMatchObject(refused);
+  expect(await act('commerce.owner', update, { webhook: other.webhook.id, name: 'free' })).toMatchObject({
+    webhook: { name: 'free' },
+  });
+  const ofMesh = await register('ada.admin', { url, name: 'taken', domain: null });
+  expect(await register('ada.admin', { url, name: 'taken', domain: null })).toMatchObject({
+    message: expect.stringMatching(/^The mesh has a webhook taken already/),
+  });
+  for (const { webhook } of [first, other, ofMesh])
+    await act('ada.admin', mutation('removeWebhook', WEBHOOK, 'webhook'), { webhook: webhook.id });
+  const again = await register('commerce.owner', { url, name: 'taken' });
+  await act('commerce.owner', mutation('removeWebhook', WEBHOOK, 'webhook'), { webhook: again.webhook.id });
+});
+
+test('a webhook whose receiver answers 410 to a ping is turned off', async () => {
+  const receiver = await receiverOfTest();
+  receiver.answer(() => 410);
+  const { webhook } = await register('commerce.owner', { url: receiver.url, filter: { types: ['ACCESS_GRANTED'] } });
+  await act('commerce.owner', PING, { webhook: webhook.id });
+  await until(
+    'It is off',
+    async () => (await look('commerce.owner', webhook.id))?.status === 'DISABLED' || undefined,
+    20_000,
+  );
+  expect(receiver.received).toHaveLength(1);
 });
 
 describe('who may', () => {
