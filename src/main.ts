@@ -7,7 +7,7 @@ import packageJson from '../package.json' with { type: 'json' };
 import { runTour, type TourStep } from './demo/tour.js';
 import { ArchiveError } from './events/archive.js';
 import { BadManifest } from './events/archive-file.js';
-import type { Anchor } from './events/verify.js';
+import { type Anchor, BadRange } from './events/verify.js';
 import { type Ready, readReadyFile, readyFileIn } from './local/ready-file.js';
 import type { StartOptions } from './local/start.js';
 import { StartError } from './local/start-error.js';
@@ -37,6 +37,9 @@ interface TourFlags {
   sandbox?: string;
 }
 
+/** The exit code of a command line that asks for what cannot be; 1 is what verification ends with for a log that was changed. */
+const WRONG_OPTIONS = 2;
+
 /** Each command loads what it runs: help, and what is wrong with the flags, need no server. */
 const auditCommands = () => import('./server/audit-commands.js');
 
@@ -46,7 +49,7 @@ export async function main(args: string[]): Promise<void> {
     await commands().parseAsync(args, { from: 'user' });
   } catch (error) {
     process.stderr.write(`\n${explain(error)}\n`);
-    process.exitCode = 1;
+    process.exitCode = error instanceof BadRange ? WRONG_OPTIONS : 1;
     // A part that was started before the failure must not keep the process alive.
     setImmediate(() => process.exit());
   }
@@ -56,7 +59,9 @@ function commands(): Command {
   const program = new Command('meshgate')
     .description('A self-hosted GraphQL control plane for data meshes on AWS.')
     .version(packageJson.version)
-    .showHelpAfterError();
+    .showHelpAfterError()
+    // Wrong options are told apart from what a command finds.
+    .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : WRONG_OPTIONS));
   program
     .command('start')
     .description('everything on this machine: embedded Postgres, sandbox AWS, demo mesh, server and worker')
@@ -286,7 +291,7 @@ function httpUrl(text: string): string {
 
 /** What a person can act on is a paragraph; anything else is a bug and comes with its stack. */
 function explain(error: unknown): string {
-  const known = [StartError, ConfigError, MigrationError, EmbeddedPostgresError, ArchiveError, BadManifest];
+  const known = [StartError, ConfigError, MigrationError, EmbeddedPostgresError, ArchiveError, BadManifest, BadRange];
   if (known.some((kind) => error instanceof kind)) return (error as Error).message;
   const { code, message, stack } = error as NodeJS.ErrnoException;
   if (code === 'EADDRINUSE') return `The port is taken by another program (${message}). Choose another one.`;

@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import type { Pool } from 'pg';
 import { type HashedEvent, toOcsf } from './ocsf.js';
 import { EVENT_COLUMNS, type EventRow, readBounds, toLogEvent, within10Seconds } from './read.js';
+import { assertOrder } from './verify.js';
 
 const PAGE = 500;
 
@@ -15,12 +16,13 @@ interface ExportRange {
 
 /**
  * Writes the log as JSON Lines, one OCSF API Activity each, to a file or to the standard output, and answers how many. However long the
- * log is, a page of it is in memory.
+ * log is, a page of it is in memory. Throws BadRange.
  */
 export async function exportLog(
   pool: Pool,
   { from, to, output, version }: ExportRange & { output: string | NodeJS.WritableStream; version: string },
 ): Promise<number> {
+  assertOrder(from, to);
   let count = 0;
   async function* lines(): AsyncGenerator<string> {
     for await (const event of hashedEvents(pool, { from, to })) {

@@ -40,6 +40,41 @@ export interface Verification {
   before?: Buffer | undefined;
 }
 
+/** What was asked for is no part of the log; `end` is the one that is wrong. */
+export class BadRange extends Error {
+  override readonly name = 'BadRange';
+
+  constructor(
+    readonly end: 'from' | 'to',
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/** Throws BadRange where the part ends before it begins. */
+export function assertOrder(from: bigint | undefined, to: bigint | undefined): void {
+  if (from !== undefined && to !== undefined && from > to)
+    throw new BadRange('to', `Nothing lies from ${from} to ${to}: the last number comes before the first.`);
+}
+
+/**
+ * Throws BadRange for a part in which nothing can be verified: it ends before it begins, or begins beyond the end of the log. An anchor
+ * beyond the end says that the log was cut, which is for verification to find.
+ */
+export async function assertPart(pool: Pool, { from, to, anchors = [] }: Verification): Promise<void> {
+  assertOrder(from, to);
+  const { seq, stored } = await readEnd(pool);
+  const end = stored > seq ? stored : seq;
+  const told = anchors.some((anchor) => anchor.seq > end && (to === undefined || anchor.seq <= to));
+  // The number after the last is where a reader goes on who has verified all.
+  if (from === undefined || from <= end + 1n || told) return;
+  throw new BadRange(
+    'from',
+    `The audit trail ends at number ${end}: nothing is there from ${from} on. If it once went further, give an anchor of then.`,
+  );
+}
+
 /**
  * Recomputes the hash chain: each hash is sha256(previous hash, number, newline, canonical text), and the text must say
  * what the columns say. Where it reaches the end, the counter must agree, and nothing may stand beyond it.
@@ -54,7 +89,7 @@ export async function verifyChain(
   const ordered = [...anchors].sort((a, b) => Number(a.seq - b.seq));
   const bad = (seq: bigint, reason: BadReason): ChainVerdict => ({ ok: false, head: seq - 1n, firstBad: seq, reason });
   let previous = before ?? (await hashBefore(pool, first));
-  if (previous === null) return bad(first - 1n, 'MISSING');
+  if (previous === null) return bad(least(first - 1n, end.stored + 1n), 'MISSING');
   for (let next = first; next <= last; ) {
     const rows = await readChained(pool, { from: next, to: last });
     if (rows.length === 0) return bad(next, 'MISSING');
@@ -94,13 +129,15 @@ export interface VerifiedPart {
   next: bigint | null;
 }
 
-/** Verifies ten thousand numbers at most, so that no request takes long. */
+/** Verifies ten thousand numbers at most, so that no request takes long. Throws BadRange. */
 export async function verifyPart(
   pool: Pool,
   { from, to, anchors = [] }: Verification,
   most = 10_000n,
 ): Promise<VerifiedPart> {
   const first = from ?? (await firstExpected(pool));
+  await assertPart(pool, { from, to, anchors });
+  assertOrder(first, to);
   const verdict = await verifyChain(pool, { from: first, to, anchors, most });
   const full = verdict.ok && verdict.head === first + most - 1n && (to === undefined || to > verdict.head);
   const compared = anchorsCompared(anchors, { first, verdict }).map(({ seq }) => seq);

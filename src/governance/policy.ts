@@ -117,7 +117,7 @@ async function supersede(ctx: Context, tx: Tx, { id, status }: PolicyVersion): P
   await tx.policyVersion.update({
     where: { id },
     data: {
-      status: step(POLICY_VERSION, status, 'supersede'),
+      status: step(POLICY_VERSION, status, 'deactivate'),
       supersededAt: new Date(),
       supersededBy: ctx.viewer.subject,
     },

@@ -44,7 +44,7 @@ export const ACCESS_REQUEST = table<AccessRequestStatus>()('access request', {
 
 export const POLICY_VERSION = table<PolicyVersionStatus>()('policy version', {
   activate: { DRAFT: 'ACTIVE' },
-  supersede: { ACTIVE: 'SUPERSEDED' },
+  deactivate: { ACTIVE: 'SUPERSEDED' },
 });
 
 /** `settle` and `fail` are what AWS answered; a grant that failed comes back when its cause is cured. */
@@ -58,7 +58,17 @@ export const ACCESS_GRANT = table<AccessGrantStatus>()('access grant', {
   confirmExpired: { REVOKING: 'EXPIRED' },
 });
 
-/** The state after the verb; a STATE error that says what is possible when the object's state does not allow it. */
+/** What no mutation asks for: AWS or the clock brings it about, or a mutation of something else. */
+const UNASKED: ReadonlySet<string> = new Set([
+  'settle',
+  'fail',
+  'expire',
+  'supersede',
+  'confirmRevoked',
+  'confirmExpired',
+]);
+
+/** The state after the verb; a STATE error that says what can be asked for when the object's state does not allow it. */
 export function step<State extends string, Verb extends string>(
   { noun, moves }: TransitionTable<State, Verb>,
   from: State,
@@ -68,7 +78,9 @@ export function step<State extends string, Verb extends string>(
   if (to !== undefined) return to;
   const needed = Object.keys(moves[verb]).join(' or ');
   const possible = (Object.keys(moves) as Verb[]).filter((other) => moves[other][from] !== undefined);
-  const now = possible.length === 0 ? 'nothing can be done with it any more' : `possible now: ${possible.join(', ')}`;
+  const asked = possible.filter((other) => !UNASKED.has(other));
+  const nothing = possible.length === 0 ? 'nothing can be done with it any more' : 'nothing is to be done with it now';
+  const now = asked.length === 0 ? nothing : `possible now: ${asked.join(', ')}`;
   throw wrongState(from, `The ${noun} is ${from}; to ${verb} it, it must be ${needed} (${now}).`);
 }
 

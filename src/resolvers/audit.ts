@@ -5,6 +5,7 @@ import { assertCan } from '../governance/authorization.js';
 import { invalid } from '../governance/error.js';
 import { auditTrail } from '../governance/read/audit.js';
 import { AuditAnchorInput, AuditEntryConnection, AuditFilter, AuditVerification } from '../schema/audit.js';
+import { assertAuditFilter } from './audit-filter.js';
 import { PageArgs, rootPage } from './connection.js';
 import type { RequestContext } from './context.js';
 
@@ -16,10 +17,10 @@ class AuditTrailArgs extends PageArgs {
 
 @ArgsType()
 class VerifyAuditTrailArgs {
-  @Field(() => String, { nullable: true, description: 'From this number on; default the first that is stored.' })
+  @Field(() => String, { nullable: true, description: 'From this number on; default the first that is stored. One beyond the end is refused.' })
   from?: string;
 
-  @Field(() => String, { nullable: true, description: 'Up to this number; default the last.' })
+  @Field(() => String, { nullable: true, description: 'Up to this number, not before `from`; default the last.' })
   to?: string;
 
   @Field(() => [AuditAnchorInput], { nullable: true, description: 'What was anchored outside, 100 at most.' })
@@ -32,12 +33,13 @@ export class AuditResolver {
     description:
       'Who did what to what, the latest first: what concerns the domains that you are owner or steward of, for admins everything.',
   })
-  auditTrail(
-    @Args(() => AuditTrailArgs) _: AuditTrailArgs,
+  async auditTrail(
+    @Args(() => AuditTrailArgs) { filter }: AuditTrailArgs,
     @Ctx() rc: RequestContext,
     @Info() info: GraphQLResolveInfo,
   ) {
     assertCan(rc.ctx.viewer, 'audit:list', { type: 'Mesh' });
+    await assertAuditFilter(rc, filter);
     return rootPage(rc, info, auditTrail);
   }
 

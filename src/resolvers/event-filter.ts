@@ -61,7 +61,8 @@ interface Named {
 
 const CALLED: Partial<Record<NodeType, string>> = { Domain: 'domain', DataProduct: 'data product' };
 
-async function assertSeen(rc: RequestContext, { name, ids, type, shape }: Named): Promise<ReadObject[]> {
+/** Throws VALIDATION for an id of another type, NOT_FOUND for what is not there or what he may not see. One statement. */
+export async function assertSeen(rc: RequestContext, { name, ids, type, shape }: Named): Promise<ReadObject[]> {
   if (!ids) return [];
   const rows = ids.map((id) => {
     const parsed = parseGlobalId(id);

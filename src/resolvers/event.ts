@@ -14,7 +14,6 @@ import {
   Subscription,
 } from 'type-graphql';
 import { decodeCursor, encodeCursor } from '../events/cursor.js';
-import { InvalidCursor } from '../events/errors.js';
 import { matches, reachOf } from '../events/filter.js';
 import type { LogEvent } from '../events/types.js';
 import { invalid, notFound } from '../governance/error.js';
@@ -41,13 +40,7 @@ import { selectionOf } from './select.js';
 /** Pages of events and subscriptions share one cursor. */
 const logCursor: Cursor = {
   encode: (_order, [seq]) => encodeCursor(BigInt(seq ?? 0)),
-  decode: (_order, cursor) => {
-    try {
-      return [String(decodeCursor(cursor))];
-    } catch (error) {
-      throw error instanceof InvalidCursor ? invalid('after', error.message) : error;
-    }
-  },
+  decode: (_order, cursor) => [String(decodeCursor(cursor))],
 };
 const meshEventList = eventList(logCursor);
 

@@ -1,5 +1,6 @@
 import { GraphQLError, type GraphQLResolveInfo } from 'graphql';
 import { InvalidCursor, ResyncRequired, SlowSubscriber, StreamInterrupted } from '../events/errors.js';
+import { BadRange } from '../events/verify.js';
 import { databaseBusy } from '../governance/database-busy.js';
 import { GovernanceError, type GovernanceErrorCode } from '../governance/error.js';
 import { tooMuchIn } from '../governance/read/answer-size.js';
@@ -80,6 +81,8 @@ export function expectedError(error: unknown): GraphQLError | undefined {
   }
   if (error instanceof SlowSubscriber || error instanceof StreamInterrupted)
     return new GraphQLError(error.message, { extensions: { code: error.code, cursor: error.cursor } });
+  if (error instanceof BadRange)
+    return new GraphQLError(error.message, { extensions: { code: 'BAD_USER_INPUT', path: error.end } });
   if (error instanceof InvalidCursor || error instanceof ResyncRequired)
     return new GraphQLError(error.message, { extensions: { code: error.code } });
   const busy = databaseBusy(error);

@@ -96,7 +96,7 @@ export class AuditEntry {
 
 export const AuditEntryConnection = connectionType('AuditEntry', () => AuditEntry);
 
-@InputType({ description: 'Which entries; conditions add up.' })
+@InputType({ description: 'Which entries; conditions add up, and what no entry can meet is refused.' })
 export class AuditFilter {
   @Field(() => String, { nullable: true, description: 'By this subject: the `sub` of a token, or meshgate.' })
   actor?: string;
@@ -107,7 +107,7 @@ export class AuditFilter {
   @Field(() => ID, { nullable: true, description: 'To this object.' })
   subject?: string;
 
-  @Field(() => String, { nullable: true, description: 'To an object of this type, for example AccessGrant.' })
+  @Field(() => String, { nullable: true, description: 'To an object of this type, for example AccessGrant; that of `subject`, where both are given.' })
   subjectType?: string;
 
   @Field(() => ID, { nullable: true, description: 'To an object of this domain.' })
@@ -116,7 +116,7 @@ export class AuditFilter {
   @Field(() => DateTime, { nullable: true, description: 'Not before.' })
   from?: Date;
 
-  @Field(() => DateTime, { nullable: true, description: 'Before.' })
+  @Field(() => DateTime, { nullable: true, description: 'Before; after `from`.' })
   until?: Date;
 
   @Field(() => ID, { nullable: true, description: 'In this request.' })

@@ -2,7 +2,15 @@ import pg, { type Pool } from 'pg';
 import { archiveLog, type StoppedBecause } from '../events/archive.js';
 import { verifyWithArchive } from '../events/archive-verify.js';
 import { exportLog } from '../events/export.js';
-import { type Anchor, anchorsCompared, type BadReason, firstExpected, verifyChain } from '../events/verify.js';
+import {
+  type Anchor,
+  anchorsCompared,
+  assertOrder,
+  assertPart,
+  type BadReason,
+  firstExpected,
+  verifyChain,
+} from '../events/verify.js';
 import { ConfigError, readArchiveConfig, readDatabaseUrl } from './config.js';
 import { openDatabase } from './database.js';
 
@@ -39,13 +47,15 @@ const SAYS: Record<BadReason, string> = {
 
 /**
  * Verifies the audit trail over DATABASE_URL and tells what it found; answers whether all is as it was written, and as it was anchored by
- * every anchor that was given.
+ * every anchor that was given. Throws BadRange.
  */
 export function verifyAuditTrail(flags: VerifyFlags, tell: (line: string) => void): Promise<boolean> {
   return withPool(async (pool) => {
     const { from, to, anchor: anchors, archive } = flags;
     const range = { from, to, anchors };
     const first = from ?? (archive ? 1n : await firstExpected(pool));
+    await assertPart(pool, range);
+    assertOrder(first, to);
     const verdict = archive
       ? await verifyWithArchive(pool, archive, range)
       : await verifyChain(pool, { ...range, from: first });
@@ -67,9 +77,13 @@ export function verifyAuditTrail(flags: VerifyFlags, tell: (line: string) => voi
   });
 }
 
-/** Writes the audit trail over DATABASE_URL as OCSF; answers how many entries. */
+/** Writes the audit trail over DATABASE_URL as OCSF; answers how many entries. Throws BadRange, and ConfigError where the file is there. */
 export function exportAuditTrail({ from, to, output }: ExportFlags, version: string): Promise<number> {
-  return withPool((pool) => exportLog(pool, { from, to, output: output === '-' ? process.stdout : output, version }));
+  const target = output === '-' ? process.stdout : output;
+  return withPool((pool) => exportLog(pool, { from, to, output: target, version })).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    throw new ConfigError(`${output} is there and is not written over: name another file with --output, or move it away.`);
+  });
 }
 
 const DAY_MS = 86_400_000;

@@ -1,10 +1,12 @@
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Ajv } from 'ajv';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { exportLog } from '../../src/events/export.js';
 import { EVENT_TYPES, type EventType, SYSTEM_ACTOR } from '../../src/events/types.js';
+import { exportAuditTrail } from '../../src/server/audit-commands.js';
 import { headReaches, openTestLog, someEvent, someEvents, type TestLog, write } from '../events/log.js';
 
 /**
@@ -147,6 +149,34 @@ test('a part is exported by its numbers, over several pages', async () => {
   expect(await exported('none.jsonl', { from: 100_000n })).toEqual([]);
 }, 30_000);
 
+test('a part that ends before it begins is refused, and no file is made of it', async () => {
+  await expect(exported('turned.jsonl', { from: 20n, to: 1n })).rejects.toThrow('Nothing lies from 20 to 1');
+  expect(existsSync(join(folder, 'turned.jsonl'))).toBe(false);
+});
+
 test('a file that is there is not written over', async () => {
   await expect(exported('all.jsonl')).rejects.toThrow('EEXIST');
+  vi.stubEnv('DATABASE_URL', log.urls.serverUrl);
+  try {
+    const output = join(folder, 'all.jsonl');
+    await expect(exportAuditTrail({ output }, '0.1.0')).rejects.toThrow('is not written over: name another file');
+  } finally {
+    vi.unstubAllEnvs();
+  }
 });
+
+test.each([
+  ['verify --from 50 --to 10', 'Nothing lies from 50 to 10'],
+  ['verify --from 999999', 'nothing is there from 999999 on'],
+  ['verify --from x', 'A number of the audit trail is expected'],
+  ['audit export --from 20 --to 1', 'Nothing lies from 20 to 1'],
+])('the command `%s` says what is wrong and ends with 2', async (line, message) => {
+  const env = { ...process.env, DATABASE_URL: log.urls.serverUrl };
+  const { code, stderr, stdout } = await new Promise<{ code: unknown; stderr: string; stdout: string }>((resolve) =>
+    execFile(process.execPath, ['dist/main.js', ...line.split(' ')], { env }, (error, stdout, stderr) =>
+      resolve({ code: error?.code, stderr, stdout }),
+    ),
+  );
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  expect(stderr).toContain(message);
+}, 30_000);

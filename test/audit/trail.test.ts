@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { graphql } from '../../src/generated/graphql/gql.js';
 import type {
@@ -6,6 +7,8 @@ import type {
   VerifyAuditTrailOfTestQuery,
   VerifyAuditTrailOfTestQueryVariables,
 } from '../../src/generated/graphql/graphql.js';
+import { followUpWaiting } from '../../src/governance/escalation.js';
+import { globalId } from '../../src/governance/global-id.js';
 import { ADMIN, OUTSIDER, ownerOf, registerDomain, registerProduct, requestAccess } from '../testkit/catalogue.js';
 import { type ApiOfTest, openApi, type Person } from '../testkit/execute.js';
 
@@ -33,6 +36,7 @@ let api: ApiOfTest;
 let orders: string;
 let commerce: string;
 const steward: Person = { subject: 'steward-commerce' };
+const eventId = globalId('MeshEvent', randomUUID());
 const member: Person = { subject: 'member-finance' };
 
 beforeAll(async () => {
@@ -135,20 +139,44 @@ describe('the audit trail', () => {
   test.each<[string, () => AuditFilter, number]>([
     ['by actor', () => ({ actor: 'member-finance' }), 1],
     ['by what was done', () => ({ actions: ['DOMAIN_REGISTERED', 'ACCESS_REQUESTED'] }), 4],
-    ['by nothing that was done', () => ({ actions: [] }), 0],
     ['by object', () => ({ subject: orders }), 1],
-    ['by an id that names nothing', () => ({ subject: 'nonsense' }), 0],
     ['by type', () => ({ subjectType: 'DataProduct' }), 2],
     ['by domain', () => ({ domain: commerce }), 3],
-    ['by another type of id', () => ({ domain: orders }), 0],
     ['by the request', () => ({ correlationId: 'test' }), 6],
     ['by a request that was not', () => ({ correlationId: 'none' }), 0],
     ['by token', () => ({ tokenId: 'none' }), 0],
     ['from a time on', () => ({ from: at(60_000) }), 0],
     ['until a time', () => ({ until: at(60_000) }), 6],
+    ['by an object and its type', () => ({ subject: orders, subjectType: 'DataProduct' }), 1],
+    ['by domain and what was done', () => ({ domain: commerce, actions: ['TOKEN_CREATED', 'ACCESS_REQUESTED'] }), 1],
     ['by a period', () => ({ from: at(-60_000), until: at(60_000), actor: 'admin' }), 3],
   ])('is filtered %s', async (_by, filter, count) => {
     expect(await trail(ADMIN, filter())).toHaveLength(count);
+  });
+
+  test.each<[string, () => AuditFilter, string, string]>([
+    ['nobody', () => ({ actor: '' }), 'filter.actor', 'leave it out'],
+    ['no token', () => ({ tokenId: '' }), 'filter.tokenId', 'leave it out'],
+    ['nothing that was done', () => ({ actions: [] }), 'filter.actions', 'name at least one'],
+    ['an object that is none', () => ({ subject: 'xx' }), 'filter.subject', 'is not the id'],
+    ['what no entry is about', () => ({ subject: eventId }), 'filter.subject', 'is not the id'],
+    ['an unknown type', () => ({ subjectType: 'Nope' }), 'filter.subjectType', 'AccessGrant, AccessRequest,'],
+    ['two types', () => ({ subject: orders, subjectType: 'Domain' }), 'filter.subjectType', 'is a DataProduct'],
+    ['the name of a domain', () => ({ domain: 'finance' }), 'filter.domain', 'is not the id of a domain'],
+    ['another type of id', () => ({ domain: orders }), 'filter.domain', 'is not the id of a domain'],
+    ['what is not done to it', () => ({ subject: orders, actions: ['TOKEN_CREATED'] }), 'filter.actions', 'DataProduct'],
+    ['what no domain has', () => ({ domain: commerce, actions: ['TOKEN_CREATED'] }), 'filter.domain', 'leave `domain`'],
+    ['no request', () => ({ correlationId: 'not one' }), 'filter.correlationId', 'letters, digits'],
+    ['no time', () => ({ from: at(1_000), until: at(0) }), 'filter.until', 'is not after'],
+    ['an instant', () => ({ from: '2026-01-01T00:00:00Z', until: '2026-01-01T00:00:00Z' }), 'filter.until', 'not after'],
+  ])('refuses a filter that lets nothing through: %s', async (_what, filter, path, message) => {
+    const refused = trail(ADMIN, filter());
+    await expect(refused).rejects.toThrow(message);
+    await expect(refused).rejects.toMatchObject({ originalError: { code: 'VALIDATION', details: { path } } });
+  });
+
+  test('says so where the domain of a filter is not there', async () => {
+    await expect(trail(ADMIN, { domain: globalId('Domain', randomUUID()) })).rejects.toThrow('was not found');
   });
 
   test('is paged from the latest back, in one statement a page', async () => {
@@ -181,16 +209,19 @@ describe('verifying it', () => {
       firstBad: '5',
       fault: 'ANCHOR',
     });
-    expect(await anchored('60000', hash)).toMatchObject({
-      intact: false,
-      firstBad: '7',
-      fault: 'MISSING',
-    });
+    const cut = { intact: false, firstBad: '7', fault: 'MISSING' };
+    expect(await anchored('60000', hash)).toMatchObject(cut);
+    // Where it is known to have gone on, that it does not is no mistake of who asks.
+    expect(await verify(ADMIN, { from: '50000', anchors: [{ sequence: '60000', hash }] })).toMatchObject(cut);
+    // Who has verified all goes on there.
+    expect(await verify(ADMIN, { from: '7' })).toEqual(sound);
   });
 
   test.each<[VerifyAuditTrailOfTestQueryVariables, string]>([
     [{ from: '0' }, '`from` is a number'],
     [{ to: 'x' }, '`to` is a number'],
+    [{ from: '5', to: '1' }, 'Nothing lies from 5 to 1'],
+    [{ from: '999999' }, 'The audit trail ends at number 6: nothing is there from 999999 on'],
     [{ anchors: [{ sequence: '1', hash: 'short' }] }, '64 hexadecimal digits'],
     [{ anchors: Array.from({ length: 101 }, () => ({ sequence: '1', hash: 'a' })) }, '100 at most'],
   ])('refuses %j', async (variables, message) => {
@@ -232,4 +263,20 @@ describe('verifying it', () => {
     expect(await actors(finance, { correlationId: 'shared' })).toEqual([{ ...whole, tokenId: null, address: null }]);
     expect(await actors(finance, { tokenId: 'jti-of-ada' })).toEqual([]);
   });
+});
+
+test('is read by owners and stewards of a domain in all that is about it, whomever that was addressed to', async () => {
+  await api.asOwner(`UPDATE "AccessRequest" SET "createdAt" = now() - interval '6 days'`);
+  await followUpWaiting(await api.contextOf(ADMIN));
+  await numbered();
+  const addressed: AuditFilter = { actions: ['ACCESS_REQUEST_REMINDED', 'ACCESS_REQUEST_ESCALATED'] };
+  const both = ['REMINDED', 'ESCALATED'].map((what) => `ACCESS_REQUEST_${what} commerce/orders for finance`);
+  for (const person of [ADMIN, ownerOf('commerce'), steward, { subject: 'late-owner-of-commerce' }]) {
+    await api.query(
+      `INSERT INTO "DomainMember" ("id", "domainId", "subject", "role", "createdBy")
+       SELECT gen_random_uuid(), "id", 'late-owner-of-commerce', 'OWNER', 'test' FROM "Domain" WHERE "name" = 'commerce' ON CONFLICT DO NOTHING`,
+    );
+    expect(await trail(person, addressed)).toEqual(both);
+  }
+  for (const domain of ['finance', 'logistics']) expect(await trail(ownerOf(domain), addressed)).toEqual([]);
 });

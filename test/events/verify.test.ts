@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { type Anchor, verifyChain, verifyPart } from '../../src/events/verify.js';
+import { type Anchor, BadRange, verifyChain, verifyPart } from '../../src/events/verify.js';
 import { type VerifyFlags, verifyAuditTrail } from '../../src/server/audit-commands.js';
 import { headReaches, openTestLog, someEvent, someEvents, type TestLog, write } from './log.js';
 
@@ -98,6 +98,26 @@ test('the command says which anchors it held the log to, and fails where it coul
   } finally {
     vi.unstubAllEnvs();
   }
+});
+
+test('a part in which nothing can be verified is refused, by the command too, and a cut log is told in spite of that', async () => {
+  await fill();
+  await expect(verifyPart(log.pool, { from: 30n, to: 10n })).rejects.toThrow('Nothing lies from 30 to 10');
+  await expect(verifyPart(log.pool, { from: 42n })).rejects.toThrow('ends at number 40: nothing is there from 42 on');
+  const anchors = [{ seq: 50n, hash: Buffer.alloc(32, 1) }];
+  expect((await verifyPart(log.pool, { from: 45n, anchors })).verdict).toMatchObject({ ok: false, firstBad: 41n });
+  vi.stubEnv('DATABASE_URL', log.urls.serverUrl);
+  try {
+    const verified = (flags: Partial<VerifyFlags>) => verifyAuditTrail({ anchor: [], ...flags }, () => undefined);
+    await expect(verified({ from: 30n, to: 10n })).rejects.toThrow(BadRange);
+    await expect(verified({ from: 42n })).rejects.toThrow(BadRange);
+    expect(await verified({ from: 45n, anchor: anchors })).toBe(false);
+  } finally {
+    vi.unstubAllEnvs();
+  }
+  // What stands beyond a counter that was turned back is no end.
+  await tamper(`UPDATE "EventHead" SET "seq" = 33, "hash" = (SELECT "hash" FROM "Event" WHERE "seq" = 33)`);
+  expect((await verifyPart(log.pool, { from: 38n })).verdict).toMatchObject({ ok: false, reason: 'HEAD' });
 });
 
 test('a log is verified part by part, each going on where the one before has left off', async () => {

@@ -12,6 +12,7 @@ import {
   canStep,
   DATA_CONTRACT,
   DATA_PRODUCT,
+  POLICY_VERSION,
   step,
   type TransitionTable,
 } from '../../src/governance/transitions.js';
@@ -102,6 +103,16 @@ test.each(TABLES)(
     expect(made).toEqual(moves);
   },
 );
+
+test.each<[Table, string, string, string]>([
+  [ACCESS_GRANT as Table, 'REVOKING', 'revoke', 'nothing is to be done with it now'],
+  [ACCESS_GRANT as Table, 'REVOKED', 'revoke', 'nothing can be done with it any more'],
+  [DATA_CONTRACT as Table, 'ACTIVE', 'activate', 'nothing is to be done with it now'],
+  [DATA_PRODUCT as Table, 'PUBLISHING', 'publish', 'possible now: change, crawl, retire'],
+  [POLICY_VERSION as Table, 'ACTIVE', 'activate', 'possible now: deactivate'],
+])('what is possible is what somebody can ask for: %o of %s, to %s', (table, state, verb, now) => {
+  expect(() => step(table, state, verb)).toThrow(`(${now}).`);
+});
 
 test('what has ended stays ended', () => {
   for (const [table, end] of [

@@ -184,9 +184,13 @@ export function seesPolicyVersion(t: Sql, viewer: Viewer): Sql {
     SELECT 1 FROM "Policy" p WHERE p."id" = ${t}."policyId" AND ${steersPolicy(sql`p`, viewer)}))`;
 }
 
-/** What concerns a domain that the viewer steers, as an auditor reads it: what everybody may hear of others is no affair of his. */
+/**
+ * What concerns a domain that the viewer steers, as an auditor reads it: what is about an object of it, whomever that was addressed to, and
+ * what else it was told. What everybody may hear of others is no affair of his, nor is what belongs to no domain: tokens, the publisher.
+ */
 export function governedAudience(t: Sql, viewer: Viewer): Sql {
-  return viewer.admin ? sql`true` : sql`${t}."audienceDomains" && ${governedIds(viewer)}::uuid[]`;
+  if (viewer.admin) return sql`true`;
+  return sql`(${governsEvent(t, viewer)} OR ${t}."audienceDomains" && ${governedIds(viewer)}::uuid[])`;
 }
 
 /** Whose affair an event is: it is about an object of a domain that the viewer steers. */
