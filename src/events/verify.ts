@@ -64,8 +64,7 @@ export function assertOrder(from: bigint | undefined, to: bigint | undefined): v
  */
 export async function assertPart(pool: Pool, { from, to, anchors = [] }: Verification): Promise<void> {
   assertOrder(from, to);
-  const { seq, stored } = await readEnd(pool);
-  const end = stored > seq ? stored : seq;
+  const { furthest: end } = await readEnd(pool);
   const told = anchors.some((anchor) => anchor.seq > end && (to === undefined || anchor.seq <= to));
   // The number after the last is where a reader goes on who has verified all.
   if (from === undefined || from <= end + 1n || told) return;
@@ -89,7 +88,7 @@ export async function verifyChain(
   const ordered = [...anchors].sort((a, b) => Number(a.seq - b.seq));
   const bad = (seq: bigint, reason: BadReason): ChainVerdict => ({ ok: false, head: seq - 1n, firstBad: seq, reason });
   let previous = before ?? (await hashBefore(pool, first));
-  if (previous === null) return bad(least(first - 1n, end.stored + 1n), 'MISSING');
+  if (previous === null) return bad(least(first - 1n, end.furthest + 1n), 'MISSING');
   for (let next = first; next <= last; ) {
     const rows = await readChained(pool, { from: next, to: last });
     if (rows.length === 0) return bad(next, 'MISSING');
@@ -103,7 +102,7 @@ export async function verifyChain(
   }
   if (last === end.seq) {
     if (!previous.equals(end.hash)) return bad(last > 0n ? last : 1n, 'HEAD');
-    if (end.stored > end.seq) return bad(end.seq + 1n, 'HEAD');
+    if (end.furthest > end.seq) return bad(end.seq + 1n, 'HEAD');
     const beyond = ordered.find(({ seq }) => seq > end.seq && (to === undefined || seq <= to));
     if (beyond !== undefined) return bad(end.seq + 1n, 'MISSING');
   }
@@ -155,13 +154,13 @@ function canonicalOf(row: ChainedRow): string | undefined {
   return canonicalize({ ...stated, occurredAt: occurredAt.toISOString() });
 }
 
-/** The counter and the last number that is stored, from one snapshot: the sequencer moves both at once. */
-async function readEnd(pool: Pool): Promise<Anchor & { stored: bigint }> {
-  const { rows } = await pool.query<{ seq: string; hash: Buffer; stored: string }>(
-    'SELECT "seq", "hash", coalesce((SELECT max("seq") FROM "Event"), "seq") AS "stored" FROM "EventHead"',
+/** The counter, and the last number that is stored where that lies beyond it, from one snapshot: the sequencer moves both at once. */
+async function readEnd(pool: Pool): Promise<Anchor & { furthest: bigint }> {
+  const { rows } = await pool.query<{ seq: string; hash: Buffer; furthest: string }>(
+    'SELECT "seq", "hash", greatest("seq", (SELECT max("seq") FROM "Event")) AS "furthest" FROM "EventHead"',
   );
-  const { seq, hash, stored } = rows[0]!;
-  return { seq: BigInt(seq), hash, stored: BigInt(stored) };
+  const { seq, hash, furthest } = rows[0]!;
+  return { seq: BigInt(seq), hash, furthest: BigInt(furthest) };
 }
 
 /** The number that the log must begin with: 1, or the one after what was archived. */

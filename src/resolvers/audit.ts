@@ -17,7 +17,10 @@ class AuditTrailArgs extends PageArgs {
 
 @ArgsType()
 class VerifyAuditTrailArgs {
-  @Field(() => String, { nullable: true, description: 'From this number on; default the first that is stored. One beyond the end is refused.' })
+  @Field(() => String, {
+    nullable: true,
+    description: 'From this number on; default the first that is stored. One beyond the end is refused.',
+  })
   from?: string;
 
   @Field(() => String, { nullable: true, description: 'Up to this number, not before `from`; default the last.' })

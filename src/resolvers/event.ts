@@ -16,7 +16,7 @@ import {
 import { decodeCursor, encodeCursor } from '../events/cursor.js';
 import { matches, reachOf } from '../events/filter.js';
 import type { LogEvent } from '../events/types.js';
-import { invalid, notFound } from '../governance/error.js';
+import { notFound } from '../governance/error.js';
 import type { NodeType } from '../governance/global-id.js';
 import { accessRequestShape } from '../governance/read/access-request.js';
 import type { Cursor } from '../governance/read/connection.js';

@@ -107,7 +107,10 @@ export class AuditFilter {
   @Field(() => ID, { nullable: true, description: 'To this object.' })
   subject?: string;
 
-  @Field(() => String, { nullable: true, description: 'To an object of this type, for example AccessGrant; that of `subject`, where both are given.' })
+  @Field(() => String, {
+    nullable: true,
+    description: 'To an object of this type, for example AccessGrant; that of `subject`, where both are given.',
+  })
   subjectType?: string;
 
   @Field(() => ID, { nullable: true, description: 'To an object of this domain.' })

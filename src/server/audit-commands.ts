@@ -82,7 +82,9 @@ export function exportAuditTrail({ from, to, output }: ExportFlags, version: str
   const target = output === '-' ? process.stdout : output;
   return withPool((pool) => exportLog(pool, { from, to, output: target, version })).catch((error: unknown) => {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    throw new ConfigError(`${output} is there and is not written over: name another file with --output, or move it away.`);
+    throw new ConfigError(
+      `${output} is there and is not written over: name another file with --output, or move it away.`,
+    );
   });
 }
 

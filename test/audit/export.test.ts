@@ -170,13 +170,17 @@ test.each([
   ['verify --from 999999', 'nothing is there from 999999 on'],
   ['verify --from x', 'A number of the audit trail is expected'],
   ['audit export --from 20 --to 1', 'Nothing lies from 20 to 1'],
-])('the command `%s` says what is wrong and ends with 2', async (line, message) => {
-  const env = { ...process.env, DATABASE_URL: log.urls.serverUrl };
-  const { code, stderr, stdout } = await new Promise<{ code: unknown; stderr: string; stdout: string }>((resolve) =>
-    execFile(process.execPath, ['dist/main.js', ...line.split(' ')], { env }, (error, stdout, stderr) =>
-      resolve({ code: error?.code, stderr, stdout }),
-    ),
-  );
-  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-  expect(stderr).toContain(message);
-}, 30_000);
+])(
+  'the command `%s` says what is wrong and ends with 2',
+  async (line, message) => {
+    const env = { ...process.env, DATABASE_URL: log.urls.serverUrl };
+    const { code, stderr, stdout } = await new Promise<{ code: unknown; stderr: string; stdout: string }>((resolve) =>
+      execFile(process.execPath, ['dist/main.js', ...line.split(' ')], { env }, (error, stdout, stderr) =>
+        resolve({ code: error?.code, stderr, stdout }),
+      ),
+    );
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain(message);
+  },
+  30_000,
+);

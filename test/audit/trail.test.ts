@@ -164,11 +164,21 @@ describe('the audit trail', () => {
     ['two types', () => ({ subject: orders, subjectType: 'Domain' }), 'filter.subjectType', 'is a DataProduct'],
     ['the name of a domain', () => ({ domain: 'finance' }), 'filter.domain', 'is not the id of a domain'],
     ['another type of id', () => ({ domain: orders }), 'filter.domain', 'is not the id of a domain'],
-    ['what is not done to it', () => ({ subject: orders, actions: ['TOKEN_CREATED'] }), 'filter.actions', 'DataProduct'],
+    [
+      'what is not done to it',
+      () => ({ subject: orders, actions: ['TOKEN_CREATED'] }),
+      'filter.actions',
+      'DataProduct',
+    ],
     ['what no domain has', () => ({ domain: commerce, actions: ['TOKEN_CREATED'] }), 'filter.domain', 'leave `domain`'],
     ['no request', () => ({ correlationId: 'not one' }), 'filter.correlationId', 'letters, digits'],
     ['no time', () => ({ from: at(1_000), until: at(0) }), 'filter.until', 'is not after'],
-    ['an instant', () => ({ from: '2026-01-01T00:00:00Z', until: '2026-01-01T00:00:00Z' }), 'filter.until', 'not after'],
+    [
+      'an instant',
+      () => ({ from: '2026-01-01T00:00:00Z', until: '2026-01-01T00:00:00Z' }),
+      'filter.until',
+      'not after',
+    ],
   ])('refuses a filter that lets nothing through: %s', async (_what, filter, path, message) => {
     const refused = trail(ADMIN, filter());
     await expect(refused).rejects.toThrow(message);
