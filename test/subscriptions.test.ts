@@ -182,6 +182,19 @@ async function firstCursor(): Promise<string> {
   return events.nodes[0]?.cursor ?? '';
 }
 
+test('what is no cursor is called the same by a page of events and by a stream of them', async () => {
+  const token = await product.tokenOf('oskar.lind');
+  const asked = (path: string, accept: string, query: string) =>
+    fetch(`${product.graphql}${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept, authorization: `Bearer ${token}` },
+      body: JSON.stringify({ query }),
+    }).then((response) => response.text());
+  const page = await asked('', 'application/json', '{ events(first: 1, after: "nonsense") { nodes { id } } }');
+  const stream = await asked('/stream', 'text/event-stream', 'subscription { meshEvents(after: "nonsense") { id } }');
+  for (const answer of [page, stream]) expect(answer).toContain('"code":"INVALID_CURSOR"');
+});
+
 const WhatIMay =
   'subscription { meshEvents(filter: { types: [ACCESS_REQUESTED] }) { subject { ... on AccessRequest { viewerCanCancel } } } }';
 

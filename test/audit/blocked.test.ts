@@ -2,7 +2,9 @@ import { type GraphQLInputType, getNamedType } from 'graphql';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { until } from '../../src/demo/client.js';
+import { followUpWaiting } from '../../src/governance/escalation.js';
 import { buildSchema } from '../../src/resolvers/schema.js';
+import { openDatabase } from '../../src/server/database.js';
 import { productOfTest } from '../testkit/product.js';
 import { sandboxControl } from '../testkit/sandbox-control.js';
 import { REACHES, reachesOf } from './reaches.js';
@@ -319,8 +321,57 @@ test('the audit trail of all this holds no secret', async () => {
 }, 60_000);
 
 test('each event of all this reaches those whom it concerns, and nobody else', async () => {
+  await owner.query(`UPDATE "AccessRequest" SET "createdAt" = now() - interval '6 days' WHERE "status" = 'PENDING'`);
+  const { prisma, close } = openDatabase(product.databaseUrl, { poolSize: 1 });
+  await followUpWaiting({ db: prisma, committed: () => undefined }).finally(close);
+  await until('All is numbered', async () =>
+    (await owner.query('SELECT FROM "EventPending"')).rowCount === 0 ? true : undefined,
+  );
   expect(await reachesOf(owner)).toEqual(REACHES);
-});
+}, 60_000);
+
+test('owners and stewards audit what is about their domains, whomever it was addressed to, and what these were told', async () => {
+  const notSeen = new Set<string>();
+  for (const who of ['owner', 'steward', 'readerOwner'] as const) {
+    const { rows } = await owner.query<{ seq: string; type: string; seen: boolean; about: boolean }>(
+      `SELECT e."seq"::text, e."type", coalesce(e."domainId" = ANY(mine), false) AS "about",
+         coalesce(e."domainId" = ANY(mine), false) OR e."audienceDomains" && mine AS "seen"
+       FROM "Event" e, (SELECT array_agg("domainId") AS mine FROM "DomainMember" WHERE "subject" = $1 AND "role" <> 'MEMBER') m
+       ORDER BY e."seq" DESC`,
+      [PEOPLE[who]],
+    );
+    expect(await audited(PEOPLE[who], rows[0]?.seq ?? '')).toEqual(
+      rows.filter(({ seen }) => seen).map(({ seq }) => seq),
+    );
+    for (const { type, seen } of rows) if (!seen) notSeen.add(type);
+    const addressed = rows.filter(({ type }) => type === 'AccessRequestEscalated');
+    expect(addressed.some(({ about }) => about)).toBe(who !== 'readerOwner');
+  }
+  // What belongs to no domain is for admins: somebody's tokens, and how events are sent.
+  for (const type of ['TokenCreated', 'TokenRevoked', 'PublisherPaused', 'EventsRedriven', 'WebhookRegistered'])
+    expect(notSeen).toContain(type);
+  for (const who of ['member', 'requester', 'outsider'] as const)
+    await expect(audited(PEOPLE[who], '')).rejects.toThrow('FORBIDDEN');
+}, 60_000);
+
+interface Audited {
+  auditTrail: { nodes: { sequence: string }[]; pageInfo: { hasNextPage: boolean; endCursor: string } };
+}
+
+/** The numbers in a person's audit trail, latest first, up to this one. */
+async function audited(subject: string, last: string): Promise<string[]> {
+  const numbers: string[] = [];
+  let after: string | null = null;
+  do {
+    const query = `query ($after: String) { auditTrail(first: 100, after: $after) { nodes { sequence } pageInfo { hasNextPage endCursor } } }`;
+    const { data, errors } = await ask(subject, query, { after });
+    if (errors) throw new Error(errors[0]?.extensions.code);
+    const { nodes, pageInfo } = (data as unknown as Audited).auditTrail;
+    numbers.push(...nodes.map(({ sequence }) => sequence));
+    after = pageInfo.hasNextPage ? pageInfo.endCursor : null;
+  } while (after);
+  return numbers.filter((sequence) => BigInt(sequence) <= BigInt(last));
+}
 
 interface Ids {
   logistics: string;

@@ -58,6 +58,9 @@ export const REACHES: Record<string, string[]> = {
   AccessGranted: [ACCESS],
   AccessRejected: [ACCESS],
   AccessRequestCommented: [ASKED],
+  // To those who can decide, and who asked; the product's owners and stewards find it in the audit trail.
+  AccessRequestEscalated: ['SOMEBODY'],
+  AccessRequestReminded: ['SOMEBODY'],
   AccessRequested: [ASKED],
   AccessRevoked: [ACCESS],
   AccessRevoking: [ACCESS],
