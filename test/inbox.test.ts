@@ -281,7 +281,11 @@ describe('a domain event', () => {
     expect(await remove(alpha)).toMatchObject({ domainEventType: { removedBy: 'alpha-owner' } });
     expect(await publish({ detailType: 'ShortLived' })).toMatchObject({ code: 'VALIDATION', path: 'detailType' });
     expect(typeOf(await register({ detailType: 'ShortLived' })).version).toBe(1);
+    const before = (await told('DOMAIN_EVENT_RECEIVED')).length;
     expect(await publish({ detailType: 'ShortLived' })).toMatchObject({ __typename: 'PublishDomainEventPayload' });
+    await until('it is numbered', async () =>
+      (await told('DOMAIN_EVENT_RECEIVED')).length > before ? true : undefined,
+    );
   });
 });
 
