@@ -31,6 +31,10 @@ const QUICK: typeof FULL = {
   processes: 2,
 };
 
+/** What can be measured alone, by name. */
+const SCENARIOS = ['one', 'paced', 'many', 'resume'] as const;
+type Scenario = (typeof SCENARIOS)[number];
+
 const tell = (line: string): boolean => process.stderr.write(`${line}\n`);
 const perSecond = ({ messages, ms: took }: Run): number => (messages / took) * 1_000;
 const thousands = (value: number): string => `${Math.round(value / 1_000).toLocaleString('en')},000/s`;
@@ -162,31 +166,47 @@ function singleFigures(size: number, runs: Record<string, Run>): Figure[] {
   ];
 }
 
-async function measure(stage: Stage, size: number, sizes: typeof FULL): Promise<{ figures: Figure[]; detail: object }> {
+interface Measuring {
+  size: number;
+  sizes: typeof FULL;
+  wanted: ReadonlySet<Scenario>;
+}
+
+async function measure(
+  stage: Stage,
+  { size, sizes, wanted }: Measuring,
+): Promise<{ figures: Figure[]; detail: object }> {
   const servers: Server[] = [...stage.peers, stage.ours];
   const crowds = servers.map((server) => gather(stage, server, { size, processes: sizes.processes }));
   const [raw, , , ours] = crowds as [Crowd, Crowd, Crowd, Crowd];
+  const figures: Figure[] = [];
+  const detail: Record<string, unknown> = {};
   try {
     for (const crowd of crowds) await join(crowd, stage.tokens);
     await sleep(1_000);
-    tell(`${size} subscribers: one event`);
-    const singles: Record<string, Run> = {};
-    for (const crowd of crowds) {
-      singles[crowd.server.name] = await pace(crowd, { events: sizes.singles, everyMs: 1_500 });
+    if (wanted.has('one')) {
+      tell(`${size} subscribers: one event`);
+      const singles: Record<string, Run> = {};
+      for (const crowd of crowds) {
+        singles[crowd.server.name] = await pace(crowd, { events: sizes.singles, everyMs: 1_500 });
+      }
+      figures.push(...singleFigures(size, singles));
+      detail.singles = singles;
     }
-    const figures = singleFigures(size, singles);
-    const detail: Record<string, unknown> = { singles };
-    if (size !== 10_000) {
+    if (wanted.has('paced') && size !== 10_000) {
       tell(`${size} subscribers: ${sizes.paced.perSecond} events a second`);
       const steady = { events: sizes.paced.perSecond * sizes.paced.seconds, everyMs: 1_000 / sizes.paced.perSecond };
       const paced = { raw: await pace(raw, steady), ours: await pace(ours, steady) };
       figures.push(...pacedFigures(size, paced));
       detail.paced = paced;
     }
-    tell(`${size} subscribers: many events at once`);
-    const floods = await flood(crowds, sizes);
-    detail.floods = floods;
-    return { figures: [...floodFigures(size, floods), ...figures], detail };
+    if (wanted.has('many')) {
+      tell(`${size} subscribers: many events at once`);
+      const floods = await flood(crowds, sizes);
+      figures.unshift(...floodFigures(size, floods));
+      detail.floods = floods;
+    }
+    return { figures, detail };
   } finally {
     crowds.forEach(disperse);
     await sleep(2_000);
@@ -194,7 +214,8 @@ async function measure(stage: Stage, size: number, sizes: typeof FULL): Promise<
 }
 
 async function main(): Promise<void> {
-  const { values: options } = parseArgs({
+  const { values: options, positionals } = parseArgs({
+    allowPositionals: true,
     options: {
       quick: { type: 'boolean', default: false },
       subscribers: { type: 'string' },
@@ -203,26 +224,32 @@ async function main(): Promise<void> {
   });
   const sizes = { ...(options.quick ? QUICK : FULL) };
   if (options.subscribers) sizes.subscribers = options.subscribers.split(',').map(Number);
+  const unknown = positionals.find((name) => !SCENARIOS.some((one) => one === name));
+  if (unknown !== undefined) throw new Error(`There is no scenario ${unknown}: ${SCENARIOS.join(', ')}.`);
+  const wanted = new Set(SCENARIOS.filter((one) => positionals.length === 0 || positionals.includes(one)));
   tell('starting Postgres, sandbox, API and the peers');
   const stage = await openStage();
   const figures: Figure[] = [];
   const details: Record<string, object> = {};
   try {
-    for (const size of sizes.subscribers) {
-      const measured = await measure(stage, size, sizes);
+    const measuresSizes = SCENARIOS.some((one) => one !== 'resume' && wanted.has(one));
+    for (const size of measuresSizes ? sizes.subscribers : []) {
+      const measured = await measure(stage, { size, sizes, wanted });
       tell(table(measured.figures));
       figures.push(...measured.figures);
       details[size] = measured.detail;
     }
-    tell('everybody comes back at once');
-    const run = await resume(stage, sizes);
-    details.resume = run;
-    figures.push({
-      what: `${sizes.subscribers.at(-1)!.toLocaleString('en')} clients resume at once, over ${sizes.resumed} events, while 20 a second happen`,
-      measured: `${ms(run.took)}; ${run.messages.toLocaleString('en')} events, ${run.outOfOrder} missing or twice, ${run.closed} closed; ${megabytes(run.rss)}`,
-      target: '<= 60 s, no gap, no duplicate',
-      reached: run.took <= 60_000 && run.outOfOrder === 0 && run.closed === 0,
-    });
+    if (wanted.has('resume')) {
+      tell('everybody comes back at once');
+      const run = await resume(stage, sizes);
+      details.resume = run;
+      figures.push({
+        what: `${sizes.subscribers.at(-1)!.toLocaleString('en')} clients resume at once, over ${sizes.resumed} events, while 20 a second happen`,
+        measured: `${ms(run.took)}; ${run.messages.toLocaleString('en')} events, ${run.outOfOrder} missing or twice, ${run.closed} closed; ${megabytes(run.rss)}`,
+        target: '<= 60 s, no gap, no duplicate',
+        reached: run.took <= 60_000 && run.outOfOrder === 0 && run.closed === 0,
+      });
+    }
   } finally {
     await stage.close();
   }
