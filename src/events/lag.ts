@@ -1,5 +1,4 @@
-import { PUBLISHER } from './publisher.js';
-import { type Queryable, within10Seconds } from './read.js';
+import { PUBLISHER, type Queryable, within10Seconds } from './read.js';
 
 /** How far the publisher is behind the log, and what did not arrive. */
 export interface PublisherLag {

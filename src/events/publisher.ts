@@ -17,11 +17,9 @@ import type { Listener } from './listen.js';
 import { type Log, pause, startLoop } from './loop.js';
 import { forgetFailure, noteFailure } from './publisher-failure.js';
 import type { PutEvents } from './put-events.js';
-import { readEvents } from './read.js';
+import { PUBLISHER, readEvents } from './read.js';
 import type { LogEvent } from './types.js';
 
-/** The publisher's name among the readers of the log. */
-export const PUBLISHER = 'eventbridge';
 const PAGE = 250;
 /** Pages of a run, between two looks for what is to be sent again. */
 const PAGES = 8;

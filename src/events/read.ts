@@ -1,6 +1,9 @@
 import type { Pool, PoolClient, QueryResultRow } from 'pg';
 import type { Actor, Audience, EventSubject, EventType, LogEvent } from './types.js';
 
+/** The publisher's name among the readers of the log that keep a cursor. */
+export const PUBLISHER = 'eventbridge';
+
 /** Anything that runs a query: the pool, or one of its connections. */
 export type Queryable = Pool | PoolClient;
 

@@ -1,3 +1,4 @@
+import { PUBLISHER } from '../events/read.js';
 import type { Prisma, PrismaClient } from '../generated/prisma/client.js';
 import { IS_MISSING } from '../provisioning/drift.js';
 import { desire } from '../provisioning/kinds.js';
@@ -9,9 +10,6 @@ import { inGovernance } from './desired-grants.js';
 /** The event bus in the governance account that every domain needs; Meshgate makes it with the first one. */
 export const centralBus = (mesh: Mesh): DesiredResource<'EventBus'> =>
   desire('EventBus', inGovernance(mesh), { name: mesh.centralBusName });
-
-/** The publisher's row among the readers of the log. */
-const PUBLISHER = 'eventbridge';
 
 /**
  * Whether the central bus was there when it was last looked at: made, and not found missing since. PutEvents does not say so: AWS answers

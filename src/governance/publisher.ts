@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { PUBLISHER } from '../events/read.js';
 import { announcePublisher } from './announce.js';
 import { assertCan } from './authorization.js';
 import type { Context } from './context.js';
@@ -7,8 +8,6 @@ import { PUBLISHER_ID } from './global-id.js';
 import { mutate, type Tx } from './transaction.js';
 import { idempotencyKey, read, text, uuid } from './validation.js';
 
-/** The publisher's row among the readers of the log. */
-const READER = 'eventbridge';
 const MESH = { type: 'Mesh' } as const;
 const IDS = { publisherId: PUBLISHER_ID };
 
@@ -26,7 +25,7 @@ export async function pausePublisher(ctx: Context, input: PausePublisherInput): 
     if (before?.pauseReason === reason) return;
     const pausedBy = ctx.viewer.subject;
     await tx.$executeRaw`UPDATE "EventCursor" SET "pausedAt" = coalesce("pausedAt", now()), "pausedBy" = ${pausedBy}, "pauseReason" = ${reason}
-      WHERE "reader" = ${READER}`;
+      WHERE "reader" = ${PUBLISHER}`;
     await announcePublisher(tx, ctx, {
       type: 'PublisherPaused',
       data: { before, after: { pausedBy, pauseReason: reason } },
@@ -55,7 +54,7 @@ export async function resumePublisher(ctx: Context, input: ResumePublisherInput)
       throw wrongState('SENDING', 'It is not held up: pause it first, so that it stands still while you choose.');
     if (before === null) return;
     if (from) await setBack(tx, BigInt(from));
-    await tx.$executeRaw`UPDATE "EventCursor" SET "pausedAt" = NULL, "pausedBy" = NULL, "pauseReason" = NULL WHERE "reader" = ${READER}`;
+    await tx.$executeRaw`UPDATE "EventCursor" SET "pausedAt" = NULL, "pausedBy" = NULL, "pauseReason" = NULL WHERE "reader" = ${PUBLISHER}`;
     const data = { before, after: null, ...(from ? { sentAgainFrom: from } : {}) };
     await announcePublisher(tx, ctx, { type: 'PublisherResumed', data });
   });
@@ -64,12 +63,12 @@ export async function resumePublisher(ctx: Context, input: ResumePublisherInput)
 /** Moves the locked cursor back to before an event; whichever process publishes finds it moved, and goes on from there. */
 async function setBack(tx: Tx, from: bigint): Promise<void> {
   const [row] = await tx.$queryRaw<{ next: bigint; first: bigint | null }[]>`
-    SELECT "seq" + 1 AS "next", (SELECT min("seq") FROM "Event") AS "first" FROM "EventCursor" WHERE "reader" = ${READER}`;
+    SELECT "seq" + 1 AS "next", (SELECT min("seq") FROM "Event") AS "first" FROM "EventCursor" WHERE "reader" = ${PUBLISHER}`;
   const { next = 1n, first = null } = row ?? {};
   if (from > next) throw invalid('from', `Nothing may be left out: ${next} comes next. Give it, or an earlier one.`);
   if (first !== null && from < first)
     throw invalid('from', `Events before ${first} are archived. Give ${first}, or a later one.`);
-  await tx.$executeRaw`UPDATE "EventCursor" SET "seq" = ${from - 1n}, "updatedAt" = now() WHERE "reader" = ${READER}`;
+  await tx.$executeRaw`UPDATE "EventCursor" SET "seq" = ${from - 1n}, "updatedAt" = now() WHERE "reader" = ${PUBLISHER}`;
 }
 
 const redriveEventsInput = z.object({
@@ -125,9 +124,9 @@ interface Pause {
 
 /** Locks the publisher's row, which stands from now on; answers how it is paused, or null. */
 async function lockPublisher(tx: Tx): Promise<Pause | null> {
-  await tx.$executeRaw`INSERT INTO "EventCursor" ("reader", "updatedAt") VALUES (${READER}, now()) ON CONFLICT DO NOTHING`;
+  await tx.$executeRaw`INSERT INTO "EventCursor" ("reader", "updatedAt") VALUES (${PUBLISHER}, now()) ON CONFLICT DO NOTHING`;
   const [row] = await tx.$queryRaw<{ pausedBy: string | null; pauseReason: string | null }[]>`
-    SELECT "pausedBy", "pauseReason" FROM "EventCursor" WHERE "reader" = ${READER} FOR NO KEY UPDATE`;
+    SELECT "pausedBy", "pauseReason" FROM "EventCursor" WHERE "reader" = ${PUBLISHER} FOR NO KEY UPDATE`;
   const { pausedBy, pauseReason } = row ?? {};
   return pausedBy && pauseReason ? { pausedBy, pauseReason } : null;
 }

@@ -29,6 +29,9 @@ const BIDI_CONTROL = /[\u202a-\u202e\u2066-\u2069]/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: this is the check against them; Postgres takes no NUL
 const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/;
 
+/** What a client may call a request, in its headers and in a filter of the audit trail. */
+export const CORRELATION_ID = /^[\w.:-]{1,128}$/;
+
 export const uuid = z.uuid('Give the id of an object.');
 export const idempotencyKey = z
   .string()

@@ -91,10 +91,7 @@ async function open<Session>(context: RunContext<Session>, lease: Lease, rows: D
     const classified = context.aws.classify(error);
     log.warn({ err: error, treatment: classified.treatment }, 'account could not be opened');
     const { verdicts, delayMs } = unopened(rows, classified, context.verdicts);
-    const { aboutResource, keepStanding, verdicts: options } = context;
-    const { driftPeriodMs } = options;
-    const recorded = await record(context.db, lease, { verdicts, aboutResource, driftPeriodMs, keepStanding });
-    context.recorded(recorded);
+    context.recorded(await write(context, lease, verdicts));
     await postponeLane(context.db, lease, delayMs);
     return null;
   }
@@ -124,11 +121,14 @@ async function reconcileGroup<Session>(run: Run<Session>, kind: Kind, rows: DueR
   await keep(run, verdicts);
 }
 
+function write<Session>(context: RunContext<Session>, lease: Lease, verdicts: Verdict[]): ReturnType<typeof record> {
+  const { db, aboutResource, keepStanding, verdicts: options } = context;
+  return record(db, lease, { verdicts, aboutResource, keepStanding, driftPeriodMs: options.driftPeriodMs });
+}
+
 /** Records verdicts and says so in the log; what an operator has to know of as a warning. */
 async function keep<Session>(run: Run<Session>, verdicts: Verdict[]): Promise<void> {
-  const { aboutResource, keepStanding, verdicts: options } = run;
-  const { driftPeriodMs } = options;
-  const recorded = await record(run.db, run.lease, { verdicts, aboutResource, driftPeriodMs, keepStanding });
+  const recorded = await write(run, run.lease, verdicts);
   run.inFlight = [];
   for (const { row, status, lastError, event } of verdicts) {
     const { id, kind, key, correlationId } = row;

@@ -2,15 +2,13 @@ import { EVENT_TYPES, type EventType, isOfDomains } from '../events/types.js';
 import { invalid } from '../governance/error.js';
 import { parseGlobalId } from '../governance/global-id.js';
 import { domainShape } from '../governance/read/domain.js';
+import { CORRELATION_ID } from '../governance/validation.js';
 import type { AuditFilter } from '../schema/audit.js';
 import type { RequestContext } from './context.js';
 import { assertSeen } from './event-filter.js';
 
 /** Of any event, what it is about. */
 const SUBJECT_TYPES: ReadonlySet<string> = new Set(Object.values(EVENT_TYPES).map(({ subject }) => subject));
-
-/** What a request can be called (server/incoming.ts). */
-const CORRELATION_ID = /^[\w.:-]{1,128}$/;
 
 type Given = { [Part in keyof AuditFilter]?: AuditFilter[Part] | null };
 

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
+import { CORRELATION_ID } from '../governance/validation.js';
 import type { Log } from './log.js';
 
 /** What the front knows of a request before anybody is authenticated. */
@@ -30,5 +31,5 @@ export function incoming(request: FastifyRequest, log: Log): IncomingRequest {
 /** A plain id that the client sent, so that its log and ours tell the same story; else a new one. */
 export function correlationIdOf(headers: Readonly<Record<string, string | string[] | undefined>>): string {
   const sent = headers['x-correlation-id'] ?? headers['x-request-id'];
-  return typeof sent === 'string' && /^[\w.:-]{1,128}$/.test(sent) ? sent : randomUUID();
+  return typeof sent === 'string' && CORRELATION_ID.test(sent) ? sent : randomUUID();
 }

@@ -1,3 +1,4 @@
+import { PUBLISHER } from '../../events/read.js';
 import { PUBLISHER_ID } from '../global-id.js';
 import { INTERACTIVE } from '../token-scope.js';
 import type { ConnectionList, Order } from './connection.js';
@@ -6,16 +7,16 @@ import { plain, raw, type Shape, type Sql, sql } from './select.js';
 import { adminsOnly } from './visible.js';
 
 /** The publisher has no row of its own: what is known of it stands in the log's head, its cursor and the dead letters. */
-const PUBLISHER =
+const ROW =
   raw(`(SELECT '${PUBLISHER_ID}'::uuid AS "id", h."seq" AS head, coalesce(c."seq", 0) AS "position", c."pausedAt", c."pausedBy",
-    c."pauseReason", c."failingSince", c."failureCode", c."failureMessage", c."failedTries" FROM "EventHead" h LEFT JOIN "EventCursor" c ON c."reader" = 'eventbridge')`);
+    c."pauseReason", c."failingSince", c."failureCode", c."failureMessage", c."failedTries" FROM "EventHead" h LEFT JOIN "EventCursor" c ON c."reader" = '${PUBLISHER}')`);
 
 const occurredAt = (seq: Sql) => sql`(SELECT e."occurredAt" FROM "Event" e WHERE e."seq" = ${seq})`;
 const seconds = (duration: Sql) => sql`greatest(coalesce(extract(epoch FROM ${duration}), 0), 0)::float8`;
 
 export const publisherShape: Shape = {
   type: 'Publisher',
-  from: PUBLISHER,
+  from: ROW,
   always: ['id'],
   columns: {
     ...plain(
