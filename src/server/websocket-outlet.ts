@@ -28,24 +28,36 @@ export function openConnection(socket: WebSocket, stream: Duplex): Connection {
 export function webSocketOutlet({ socket, stream, waiting }: Connection, id: string): Outlet {
   const head = Buffer.from(`{"id":${JSON.stringify(id)},"type":"next","payload":`);
   return {
-    send: (results) => {
-      if (socket.readyState !== socket.OPEN) return false;
-      return stream.write(framesOf(head, results));
-    },
+    send: (results) => socket.readyState === socket.OPEN && writeFrames(stream, head, results),
     whenReady: (resume) => waiting.add(resume),
   };
 }
 
 const TEXT = 0x81;
+/** Bytes in which frames are put together. */
+const DESK = 65_536;
+let desk = Buffer.allocUnsafeSlow(DESK);
 
-/** One final, unmasked text frame for each result (RFC 6455, section 5.2). */
-export function framesOf(head: Buffer, results: readonly Rendered[]): Buffer {
+/**
+ * Writes one final, unmasked text frame for each result (RFC 6455, section 5.2). A connection mostly takes them at once, so the next ones are
+ * put together in the same memory: memory of its own for each delivery keeps the garbage collector as busy as the deliveries do the rest.
+ */
+function writeFrames(stream: Duplex, head: Buffer, results: readonly Rendered[]): boolean {
   let size = 0;
   for (const { json } of results) {
     const payload = head.length + json.length + 1;
     size += headerLength(payload) + payload;
   }
-  const frames = Buffer.allocUnsafe(size);
+  const atDesk = size <= DESK && stream.writableLength === 0;
+  const frames = atDesk ? desk.subarray(0, size) : Buffer.allocUnsafe(size);
+  putFrames(frames, head, results);
+  const takesMore = stream.write(frames);
+  // What was not taken at once is the connection's from now on.
+  if (atDesk && stream.writableLength > 0) desk = Buffer.allocUnsafeSlow(DESK);
+  return takesMore;
+}
+
+function putFrames(frames: Buffer, head: Buffer, results: readonly Rendered[]): void {
   let at = 0;
   for (const { json } of results) {
     at = writeHeader(frames, at, head.length + json.length + 1);
@@ -55,7 +67,6 @@ export function framesOf(head: Buffer, results: readonly Rendered[]): Buffer {
     frames[at] = 0x7d; // }
     at += 1;
   }
-  return frames;
 }
 
 const headerLength = (payload: number): number => (payload < 126 ? 2 : payload < 65_536 ? 4 : 10);
