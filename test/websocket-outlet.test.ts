@@ -13,21 +13,26 @@ let served: WebSocket;
 let connection: Connection;
 const heard: string[] = [];
 
+/** A client that is connected, and the server's side of it. */
+async function connect() {
+  const joined = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  const [[socket, its]] = await Promise.all([once(sockets, 'joined'), once(joined, 'open')]);
+  return { client: joined, served: socket as WebSocket, connection: its as Connection };
+}
+
 beforeAll(async () => {
   server.on('upgrade', (request, stream, head) =>
     sockets.handleUpgrade(request, stream, head, (socket) => {
-      served = socket;
-      connection = openConnection(socket, stream);
+      sockets.emit('joined', socket, openConnection(socket, stream));
     }),
   );
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  client = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  ({ client, served, connection } = await connect());
   client.on('message', (data) => heard.push(String(data)));
-  await once(client, 'open');
 });
 afterAll(() => {
-  client.terminate();
+  for (const socket of sockets.clients) socket.terminate();
   server.close();
 });
 
@@ -57,7 +62,7 @@ test('messages of every length arrive whole, each with the id of its subscriptio
 
 test('whoever reads nothing is full before long, and says once when he reads again', async () => {
   const outlet = webSocketOutlet(connection, 'slow');
-  const payload = 'x'.repeat(50_000);
+  const payloadOf = (n: number): string => `${n}`.padEnd(50_000, 'x');
   const before = heard.length;
   client.pause();
   let sent = 0;
@@ -65,7 +70,7 @@ test('whoever reads nothing is full before long, and says once when he reads aga
   // What the sockets of both sides hold goes on for a while after the first time that it is full.
   for (;;) {
     do sent += 1;
-    while (send(outlet, payload) && sent < 2_000);
+    while (send(outlet, payloadOf(sent)) && sent < 2_000);
     outlet.whenReady(() => {
       ready += 1;
     });
@@ -74,9 +79,13 @@ test('whoever reads nothing is full before long, and says once when he reads aga
     if (ready === were) break;
   }
   expect(sent).toBeLessThan(2_000);
+  const other = await connect();
+  for (let n = 0; n < 10; n += 1) send(webSocketOutlet(other.connection, 'other'), 'y'.repeat(50_000));
   const were = ready;
   client.resume();
   await expect.poll(() => heard.length, { timeout: 10_000 }).toBe(before + sent);
+  const payloads = heard.slice(before).map((text) => JSON.parse(text).payload as string);
+  expect(payloads).toEqual(Array.from({ length: sent }, (_, n) => payloadOf(n + 1)));
   expect(ready).toBe(were + 1);
 });
 

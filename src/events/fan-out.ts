@@ -6,8 +6,6 @@ import {
   isOfClass,
   leaveChannel,
   type Member,
-  offer,
-  openChannel,
   PORTION,
   reachesOf,
   reachIn,
@@ -17,11 +15,14 @@ import {
   speakerOf,
   tellFailure,
 } from './channel.js';
+import { openChannels } from './channels.js';
 import { encodeCursor } from './cursor.js';
 import { ReadFailed, ResyncRequired, SlowSubscriber, StreamInterrupted } from './errors.js';
 import type { History } from './history.js';
+import { offer, openChannel } from './live.js';
 import { fullJitter, type Log } from './loop.js';
 import { keepRenderedEvents } from './rendered.js';
+import { openRounds } from './rounds.js';
 import type { Rendered, Subscription } from './subscription.js';
 import { openTurns } from './turns.js';
 import type { LogEvent } from './types.js';
@@ -43,6 +44,8 @@ export interface FanOut {
 
 /** Replays that read and render at a time. */
 const REPLAYS = 16;
+/** Results for one in particular that are made at a time, of what happens now. */
+const RENDERS = 8;
 /** For whom nothing can be read for so long, he is sent to subscribe again; where that is one event alone, he gets it with its errors. */
 const RETRIED_FOR_MS = 30_000;
 
@@ -53,12 +56,14 @@ interface FanOutOptions {
 
 /** Opens it over the log's past. */
 export function openFanOut(history: History, { log, retriedForMs = RETRIED_FOR_MS }: FanOutOptions = {}): FanOut {
-  const channels = new Map<string, Channel>();
+  const channels = openChannels();
   const ends = new Map<Member, (error?: Error) => void>();
   const turns = openTurns(REPLAYS);
 
   const owner: ChannelOwner = {
     rendered: keepRenderedEvents(),
+    rounds: openRounds(),
+    turns: openTurns(RENDERS),
     dropSlow: (member) => end(member, new SlowSubscriber(encodeCursor(member.sent))),
     replay: (member, after) => {
       leave(member);
@@ -89,7 +94,7 @@ export function openFanOut(history: History, { log, retriedForMs = RETRIED_FOR_M
   function leave(member: Member): void {
     const { channel } = member;
     leaveChannel(member, history.position);
-    if (channel.members.size === 0 && channels.get(channel.key) === channel) channels.delete(channel.key);
+    if (channel.members.size === 0) channels.remove(channel);
   }
 
   /** Finds or makes the channel of his class. Who may see nothing any more gets none: his transport ends him. */
@@ -105,14 +110,14 @@ export function openFanOut(history: History, { log, retriedForMs = RETRIED_FOR_M
     });
   }
 
-  function channelOf({ key, personal, subject, viewerClass }: Subscription): Channel | undefined {
+  function channelOf({ key, personal, subject, about, viewerClass }: Subscription): Channel | undefined {
     const ofClass = viewerClass();
     if (ofClass === undefined) return undefined;
     const full = JSON.stringify([key, personal ? subject : null, ofClass]);
     const known = channels.get(full);
     if (known) return known;
-    const made = openChannel({ key: full, viewerClass: ofClass, personal });
-    channels.set(full, made);
+    const made = openChannel(owner, { key: full, viewerClass: ofClass, personal, about });
+    channels.add(made);
     return made;
   }
 
@@ -181,7 +186,7 @@ export function openFanOut(history: History, { log, retriedForMs = RETRIED_FOR_M
     let failure: Error | undefined;
     let wake: (() => void) | undefined;
     const after = subscription.after ?? history.position;
-    const nowhere = openChannel({ key: '', viewerClass: '', personal: true });
+    const nowhere = openChannel(owner, { key: '', viewerClass: '', personal: true, about: [] });
     const member: Member = { subscription, channel: nowhere, moves: 0, cursor: after, sent: after, next: 0 };
     const over = (error?: Error): void => {
       state = 'over';
@@ -222,9 +227,10 @@ export function openFanOut(history: History, { log, retriedForMs = RETRIED_FOR_M
   return {
     offer: (event) => {
       // Whose rights changed unannounced goes elsewhere before the event comes, and meets it there.
-      for (const channel of channels.values()) if (!speakerOf(channel)) owner.reseat(channel);
+      const leaderless = channels.concernedBy(event).filter((channel) => !speakerOf(channel));
+      for (const channel of leaderless) owner.reseat(channel);
       history.add(event);
-      for (const channel of channels.values()) offer(owner, channel, event);
+      for (const channel of channels.concernedBy(event)) offer(owner, channel, event);
     },
     reclassify: () => {
       for (const member of ends.keys()) if (!isOfClass(member)) move(member);

@@ -31,6 +31,11 @@ export interface Subscription {
   viewerClass(): string | undefined;
   /** The results are for this subject alone: they hold what he in particular may see. */
   personal: boolean;
+  /**
+   * Ids of which every event that it wants names one: as its subject, product or domain (row ids), or as its request (global id). The same
+   * for all of one key. Without it any event may be wanted.
+   */
+  about?: readonly string[] | undefined;
   /** Replay what follows this number, then go live. Without it: from now on. */
   after?: bigint | undefined;
   /** Filter and authorization: who of his class gets the event. Asked anew at delivery. */

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import { InvalidCursor, ResyncRequired } from './errors.js';
 import { openFanOut } from './fan-out.js';
@@ -5,6 +6,7 @@ import { openHistory } from './history.js';
 import type { Listener } from './listen.js';
 import { type Log, startLoop } from './loop.js';
 import { readBounds, readEvents } from './read.js';
+import { SLICE_MS } from './rounds.js';
 import type { Subscription } from './subscription.js';
 import type { LogEvent } from './types.js';
 
@@ -33,10 +35,10 @@ export interface TailOptions {
   listener: Listener;
   log: Log;
   /**
-   * Runs for each event before any subscriber gets it, for example to read memberships anew that the event changes; where it answers
-   * a promise, the rights of viewers may have changed. Where it fails, delivery waits and it is run again.
+   * Runs for the events that were read at a time before any subscriber gets one of them, for example to read memberships anew that they
+   * change; where it answers a promise, the rights of viewers may have changed. Where it fails, delivery waits and it is run again.
    */
-  beforeDelivery?: ((event: LogEvent) => Promise<void> | undefined) | undefined;
+  beforeDelivery?: ((events: readonly LogEvent[]) => Promise<void> | undefined) | undefined;
 }
 
 /** Starts the tail at the head of the log. */
@@ -49,14 +51,18 @@ export async function startTail({ pool, listener, log, beforeDelivery }: TailOpt
 
   async function readOn(): Promise<boolean> {
     const events = await readEvents(pool, { after: history.position, limit: PAGE });
+    const changing = beforeDelivery?.(events);
+    if (changing) {
+      await changing;
+      fanOut.reclassify();
+    }
+    let until = performance.now() + SLICE_MS;
     for (const event of events) {
       if (event.seq !== history.position + 1n) reportGap(event.seq);
-      const changing = beforeDelivery?.(event);
-      if (changing) {
-        await changing;
-        fanOut.reclassify();
-      }
       fanOut.offer(event);
+      if (performance.now() < until) continue;
+      await turn();
+      until = performance.now() + SLICE_MS;
     }
     return events.length === PAGE;
   }

@@ -5,7 +5,7 @@ import type { ProvisioningOwner, ProvisioningStep } from '../governance/provisio
 import type { ReadContext } from '../governance/read/select.js';
 
 /** What a resolver says of a stream; who reads it, and by which way, the server knows. */
-export type Streaming = Pick<Subscription, 'after' | 'reach' | 'personal'>;
+export type Streaming = Pick<Subscription, 'after' | 'about' | 'reach' | 'personal'>;
 
 /** What of a viewer decides what he reads of an event that reaches him. */
 export type ReaderRoles = Pick<Viewer, 'admin' | 'memberships' | 'deputyships'>;

@@ -109,16 +109,19 @@ const columnsOf = (event: LogEvent, { roles }: RequestContext): ReadEvent => {
 interface Wanted {
   after?: string | null | undefined;
   accepts: (event: LogEvent) => boolean;
+  /** See Subscription. */
+  about?: readonly string[] | undefined;
   /** What is asked of each event, or the choice itself, depends on who in particular asks. */
   personal: boolean;
 }
 
 /** Opens a stream of the events that `accepts` and that the viewer may see at the moment of delivery. */
-async function stream(rc: RequestContext, { after, accepts, personal }: Wanted) {
+async function stream(rc: RequestContext, { after, accepts, about, personal }: Wanted) {
   const from = rc.resumeAfter ?? after;
   try {
     const events = await rc.subscribe({
       after: typeof from === 'string' ? decodeCursor(from) : undefined,
+      about,
       personal,
       reach: (event) => {
         const viewer = rc.currentViewer();
@@ -154,8 +157,9 @@ async function streamAbout(
     const nothing: Selection = { field: 'node', args: {}, on: () => [] };
     if (!(await readOne(rc.read, about.shape, (r) => byId(about.shape, r, rowId), nothing)))
       throw notFound('The object');
-    const { after } = about;
-    return stream(rc, { after, accepts: (event) => accepts(event, rowId), personal: refersToOthers(about.info) });
+    const { after, id } = about;
+    const wanted = { after, accepts: (event: LogEvent) => accepts(event, rowId), about: [rowId, id] };
+    return stream(rc, { ...wanted, personal: refersToOthers(about.info) });
   } catch (error) {
     throw expectedError(error) ?? error;
   }
@@ -192,7 +196,8 @@ async function streamFiltered(rc: RequestContext, { after, filter }: MeshEventsA
     throw expectedError(error) ?? error;
   });
   const accepts = matches(wanted, rc.ctx.viewer.subject);
-  return stream(rc, { after, accepts, personal: filter?.mine === true || refersToOthers(info) });
+  const about = wanted.dataProducts ?? wanted.domains ?? undefined;
+  return stream(rc, { after, accepts, about, personal: filter?.mine === true || refersToOthers(info) });
 }
 
 @Resolver(() => MeshEvent)

@@ -4,7 +4,7 @@ import { readPublisherLag } from '../events/lag.js';
 import { startListener } from '../events/listen.js';
 import type { Loop } from '../events/loop.js';
 import { startSequencer } from '../events/sequencer.js';
-import { startTail, type Tail } from '../events/tail.js';
+import { startTail, type Tail, type TailOptions } from '../events/tail.js';
 import type { Actor, EventType, LogEvent } from '../events/types.js';
 import { verifyPart } from '../events/verify.js';
 import { createPolicyEngine } from '../governance/cedar/engine.js';
@@ -159,8 +159,8 @@ function basicChecks(database: Database, sequencer: Loop): Record<string, Readin
 }
 
 /** Whoever left a domain, or whose token was revoked, must not get what follows the event that says so. */
-function forMembership(refresh: () => Promise<void>): (event: { type: string }) => Promise<void> | undefined {
-  return ({ type }) => (changesWhoMay.has(type) ? refresh() : undefined);
+function forMembership(refresh: () => Promise<void>): TailOptions['beforeDelivery'] {
+  return (events) => (events.some(({ type }) => changesWhoMay.has(type)) ? refresh() : undefined);
 }
 
 const changesWhoMay: ReadonlySet<string> = new Set<EventType>([

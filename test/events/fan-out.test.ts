@@ -18,16 +18,26 @@ interface Stage {
   reads: number;
   /** The past cannot be read. */
   down: boolean;
-  append(audience?: Partial<LogEvent['audience']>): LogEvent;
+  append(audience?: Partial<LogEvent['audience']>, of?: Partial<LogEvent>): LogEvent;
 }
 
 function openStage(before = 0, options: { retriedForMs?: number } = {}): Stage {
   const log: LogEvent[] = [];
-  const eventOf = (audience: Partial<LogEvent['audience']> = { public: true }): LogEvent => {
+  const eventOf = (
+    audience: Partial<LogEvent['audience']> = { public: true },
+    of: Partial<LogEvent> = {},
+  ): LogEvent => {
     const seq = BigInt(log.length + 1);
     const full = { public: false, domains: [], subjects: [], ...audience };
     const subject = { type: 'DataProduct', id: 'product', name: null, domain: null };
-    const event = { seq, id: `event-${seq}`, subject, domainId: null, audience: full } as Partial<LogEvent> as LogEvent;
+    const event = {
+      seq,
+      id: `event-${seq}`,
+      subject,
+      domainId: null,
+      audience: full,
+      ...of,
+    } as Partial<LogEvent> as LogEvent;
     log.push(event);
     return event;
   };
@@ -47,8 +57,8 @@ function openStage(before = 0, options: { retriedForMs?: number } = {}): Stage {
       }),
       options,
     ),
-    append: (audience) => {
-      const event = eventOf(audience);
+    append: (audience, of) => {
+      const event = eventOf(audience, of);
       stage.fanOut.offer(event);
       return event;
     },
@@ -116,6 +126,154 @@ class Viewer {
 }
 
 const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 20));
+
+/** Keeps the process busy. */
+function burn(ms: number): void {
+  for (const until = performance.now() + ms; performance.now() < until; );
+}
+
+/** Somebody who gets all of it by an outlet of his own. */
+function follow({ fanOut }: Stage, key: string, take: (seqs: bigint[]) => void): void {
+  const outlet = {
+    send: (results: readonly Rendered[]) => {
+      take(results.map(({ seq }) => seq));
+      return true;
+    },
+    whenReady: () => undefined,
+  };
+  const reader = { key, subject: randomUUID(), personal: false, viewerClass: () => '' };
+  const made = { reach: (): Reach => 'ALL', render: async ({ id }: LogEvent) => Buffer.from(id) };
+  void fanOut.open({ ...reader, ...made, outlet }).next();
+}
+
+describe('a round of deliveries', () => {
+  it('lets the process turn to other things, and who comes late in it gets at once what happened meanwhile', async () => {
+    const stage = openStage();
+    const order: string[] = [];
+    const got = Array.from({ length: 20 }, (): bigint[][] => []);
+    for (const mine of got) {
+      follow(stage, 'all', (seqs) => {
+        if (order.length === 0) setImmediate(() => order.push(`something else, ${stage.append().seq}`));
+        order.push('a delivery');
+        mine.push(seqs);
+        burn(2);
+      });
+    }
+    stage.append();
+    await expect.poll(() => got.every((mine) => mine.flat().length === 2)).toBe(true);
+    expect(order.indexOf('something else, 2')).toBeLessThan(10);
+    expect(got[0]).toEqual([[1n], [2n]]);
+    expect(got.at(-1)).toEqual([[1n, 2n]]);
+  });
+
+  it('is shared: a channel of many does not hold up that of one', async () => {
+    const stage = openStage();
+    const order: string[] = [];
+    for (const key of [...Array.from({ length: 50 }, () => 'many'), 'one']) {
+      follow(stage, key, () => {
+        order.push(key);
+        burn(1);
+      });
+    }
+    stage.append();
+    await expect.poll(() => order.length).toBe(51);
+    expect(order.indexOf('one')).toBeLessThan(20);
+  });
+
+  it('makes so many personal results at a time', async () => {
+    const stage = openStage();
+    let most = 0;
+    let atOnce = 0;
+    const render = async ({ id }: LogEvent): Promise<Buffer> => {
+      atOnce += 1;
+      most = Math.max(most, atOnce);
+      await new Promise((resolve) => setTimeout(resolve, 2));
+      atOnce -= 1;
+      return Buffer.from(id);
+    };
+    const viewers = Array.from({ length: 100 }, (_, n) => new Viewer(stage, { key: `${n}`, personal: true, render }));
+    for (let n = 0; n < 3; n += 1) stage.append();
+    await expect.poll(() => viewers.every(({ seqs }) => seqs.length === 3)).toBe(true);
+    expect(most).toBe(8);
+  });
+});
+
+describe('results', () => {
+  const kilobyte = async ({ seq }: LogEvent): Promise<Buffer> => Buffer.alloc(1_024, String(seq));
+
+  it('that are more than one delivery takes arrive all the same, each once, in order', async () => {
+    const stage = openStage();
+    const viewers = Array.from({ length: 3 }, () => new Viewer(stage, { render: kilobyte }));
+    for (let n = 0; n < 500; n += 1) stage.append();
+    await expect.poll(() => viewers.map(({ seqs }) => seqs.length)).toEqual([500, 500, 500]);
+    for (const { seqs, heard } of viewers) {
+      expect(seqs).toEqual(numbers(1, 500));
+      expect(heard.every(({ seq, json }) => json.toString().startsWith(String(seq)))).toBe(true);
+    }
+  });
+
+  it('are made only a little before they are delivered', async () => {
+    const stage = openStage();
+    let made = 0;
+    let delivered = 0;
+    let ahead = 0;
+    const render = async (event: LogEvent): Promise<Buffer> => {
+      made += 1;
+      ahead = Math.max(ahead, made - delivered);
+      return kilobyte(event);
+    };
+    const viewer = new Viewer(stage, { render });
+    const watching = setInterval(() => (delivered = viewer.heard.length), 0);
+    for (let n = 0; n < 800; n += 1) stage.append();
+    await expect.poll(() => viewer.heard.length).toBe(800);
+    clearInterval(watching);
+    expect(ahead).toBeLessThan(400);
+  });
+
+  it('that come too late for those who waited are for nobody else', async () => {
+    const stage = openStage();
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    const render = async ({ id, seq }: LogEvent): Promise<Buffer> => {
+      if (seq === 1n) await held;
+      return Buffer.from(id);
+    };
+    const early = new Viewer(stage, { render });
+    stage.append();
+    const late = new Viewer(stage, { render });
+    await settled();
+    for (let n = 0; n < 1_000; n += 1) stage.append();
+    await settled();
+    release();
+    await expect.poll(() => [early, late].map(({ seqs }) => seqs.length)).toEqual([1_001, 1_000]);
+    expect(early.seqs).toEqual(numbers(1, 1_001));
+    expect(late.seqs).toEqual(numbers(2, 1_001));
+  });
+});
+
+describe('who is about one thing', () => {
+  it('is asked only when that happens, whatever else does', async () => {
+    const stage = openStage();
+    let looks = 0;
+    const of = (product: string): Partial<Subscription> => ({
+      key: product,
+      about: [product],
+      reach: (event) => {
+        looks += 1;
+        return event.productId === product ? 'ALL' : 'NOBODY';
+      },
+    });
+    const viewers = Array.from({ length: 300 }, (_, n) => new Viewer(stage, of(`product-${n}`)));
+    const everything = new Viewer(stage);
+    for (let n = 0; n < 10; n += 1) stage.append({ public: true }, { productId: 'product-7' });
+    stage.append({ public: true }, { productId: 'another' });
+    await settled();
+    expect(looks).toBe(20);
+    expect(viewers[7]!.seqs).toEqual(numbers(1, 10));
+    expect(viewers.filter(({ seqs }) => seqs.length > 0)).toHaveLength(1);
+    expect(everything.seqs).toEqual(numbers(1, 11));
+  });
+});
 
 describe('subscribers of one document, the same variables and one class', () => {
   it('cost one look at the filter, one execution and one text an event, and get the same bytes', async () => {

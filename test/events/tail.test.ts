@@ -23,7 +23,7 @@ import { type ReadEvent, readFrom } from './reader.js';
 
 let log: TestLog;
 let tail: Tail;
-let changing: (event: LogEvent) => void = () => undefined;
+let changing: (events: readonly LogEvent[]) => Promise<void> | undefined = () => undefined;
 beforeAll(async () => {
   log = await openTestLog();
   await write(log, someEvents(1_500), 500);
@@ -32,10 +32,7 @@ beforeAll(async () => {
     pool: log.pool,
     listener: log.listener,
     log: silent,
-    beforeDelivery: (event) => {
-      changing(event);
-      return undefined;
-    },
+    beforeDelivery: (events) => changing(events),
   });
 });
 afterAll(async () => {
@@ -123,8 +120,9 @@ test('what a subscriber does not accept never fills its queue', async () => {
 
 test('an event that waited is not delivered to one who lost the right meanwhile', async () => {
   let member = true;
-  changing = (event) => {
-    if (event.type === 'DomainUpdated') member = false;
+  changing = (events) => {
+    if (events.some(({ type }) => type === 'DomainUpdated')) member = false;
+    return undefined;
   };
   const events = await readFrom(tail, {
     accepts: (event) => member || event.audience.public,
@@ -134,6 +132,24 @@ test('an event that waited is not delivered to one who lost the right meanwhile'
   await write(log, [someEvent(secret), someEvent({ type: 'DomainUpdated' }), someEvent(secret), someEvent()]);
   await until(() => tail.position === BigInt(head + 4));
   expect(seqs(await take(events, 2))).toEqual([BigInt(head + 2), BigInt(head + 4)]);
+});
+
+test('who loses a right hears nothing more by it from the event on that says so, however long it takes to read what he may', async () => {
+  let member = true;
+  changing = (events) => {
+    if (!events.some(({ type }) => type === 'DomainUpdated')) return undefined;
+    return delay(100).then(() => {
+      member = false;
+    });
+  };
+  const events = await readFrom(tail, {
+    accepts: (event) => member || event.audience.public,
+    viewerClass: () => (member ? 'member' : 'stranger'),
+  });
+  const secret = { audience: { public: false, domains: [], subjects: [] } };
+  await write(log, [someEvent({ type: 'DomainUpdated' }), someEvent(secret), someEvent()]);
+  await until(() => tail.position === BigInt(head + 3));
+  expect(seqs(await take(events, 2))).toEqual([BigInt(head + 1), BigInt(head + 3)]);
 });
 
 test('a predicate that throws ends its own subscriber alone', async () => {
