@@ -4,6 +4,7 @@ import { type ExecutionArgs, GraphQLError } from 'graphql';
 import { CloseCode, type Context, handleProtocols, makeServer, type SubscribePayload } from 'graphql-ws';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import { formatError, refusal } from './error.js';
+import { type Heartbeat, startHeartbeat } from './heartbeat.js';
 import { graphqlPath } from './http.js';
 import { correlationIdOf, type IncomingRequest } from './incoming.js';
 import type { Log } from './log.js';
@@ -82,12 +83,16 @@ export function serveWebSockets(options: WebSocketOptions): WebSockets {
       return errors.map((error) => formatError(error, log));
     },
   });
+  const heartbeat = startHeartbeat(pingEvery);
   let draining = false;
   const upgrade = (request: IncomingMessage, stream: Duplex, head: Buffer): void => {
     stream.on('error', () => stream.destroy());
     const refusal = draining ? '503 Service Unavailable\r\nRetry-After: 1' : refusalOf(request, config);
     if (refusal) stream.end(`HTTP/1.1 ${refusal}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
-    else sockets.handleUpgrade(request, stream, head, (socket) => attach({ socket, stream, request, protocol, log }));
+    else
+      sockets.handleUpgrade(request, stream, head, (socket) =>
+        attach({ socket, stream, request, protocol, heartbeat, log }),
+      );
   };
   server.on('upgrade', upgrade);
   return {
@@ -102,6 +107,7 @@ export function serveWebSockets(options: WebSocketOptions): WebSockets {
       }, graceMs);
       await new Promise<void>((done) => sockets.close(() => done()));
       clearTimeout(timer);
+      heartbeat.stop();
       server.off('upgrade', upgrade);
     },
   };
@@ -118,10 +124,11 @@ interface Attachment {
   stream: Duplex;
   request: IncomingMessage;
   protocol: ReturnType<typeof makeServer<Record<string, unknown>, Extra>>;
+  heartbeat: Heartbeat;
   log: Log;
 }
 
-function attach({ socket, stream, request, protocol, log }: Attachment): void {
+function attach({ socket, stream, request, protocol, heartbeat, log }: Attachment): void {
   const correlationId = correlationIdOf(request.headers);
   const socketLog = log.child({ correlationId });
   const extra: Extra = {
@@ -159,29 +166,14 @@ function attach({ socket, stream, request, protocol, log }: Attachment): void {
     },
     extra,
   );
-  const stopPinging = keepAlive(socket);
+  heartbeat.watch(socket);
   socket.on('error', (error) => socketLog.info({ err: error }, 'websocket'));
   socket.once('close', (code, reason) => {
-    stopPinging();
     clearTimeout(extra.expiry);
     extra.ended.abort();
     extra.session?.close();
     Promise.resolve(closed(code, reason.toString())).catch(fail);
   });
-}
-
-/** Pings keep proxies awake; a peer that misses one is gone. */
-function keepAlive(socket: WebSocket): () => void {
-  let answered = true;
-  socket.on('pong', () => {
-    answered = true;
-  });
-  const timer = setInterval(() => {
-    if (!answered) return socket.terminate();
-    answered = false;
-    socket.ping();
-  }, pingEvery);
-  return () => clearInterval(timer);
 }
 
 /** Takes the token from the first message, as browsers can send no header, or else from the header. */
