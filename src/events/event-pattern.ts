@@ -38,11 +38,19 @@ type Json = Record<string, unknown>;
 const isObject = (value: unknown): value is Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
+/** What Event Ruler refuses as a field's name within `$or`: its operators, and what it keeps for coming ones (Event Ruler, reserved field names). */
+const RESERVED_WITHIN_OR = new Set([
+  ...['exactly', 'equals-ignore-case', 'prefix', 'suffix', 'anything-but', 'exists', 'wildcard', 'numeric', 'cidr'],
+  ...['=', '<', '<=', '>', '>=', 'regex', 'not-wildcard', 'not-equals-ignore-case', 'date-after', 'date-on-or-after'],
+  ...['date-before', 'date-on-or-before', 'in-date-range', 'ip-address-in-range', 'ip-address-not-in-range'],
+]);
+
 /** Reads a pattern; throws InvalidPattern. */
 export function readPattern(value: unknown): EventPattern {
   if (!isObject(value))
     throw new InvalidPattern('', 'An event pattern is a JSON object, such as {"detail-type":["AccessGranted"]}.');
   const pattern = readFields(value, []);
+  leavesOf(pattern, '');
   if (combinations(pattern) > MOST_COMBINATIONS) {
     throw new InvalidPattern('', `The alternatives of all $or, multiplied, are more than ${MOST_COMBINATIONS}.`);
   }
@@ -64,12 +72,44 @@ function readClause(field: string, value: unknown, path: string[]): PatternClaus
     }
     return { any: value.map((alternative, index) => readFields(alternative, [...path, String(index)])) };
   }
+  if (path.includes('$or') && RESERVED_WITHIN_OR.has(field)) {
+    throw new InvalidPattern(
+      at,
+      `Within $or EventBridge takes no field with the name ${field}: it is, or may become, an operator.`,
+    );
+  }
   // EventBridge joins the names of nested fields by dots: a name with one would stand for another field.
   if (field === '' || field.includes('.')) throw new InvalidPattern(at, 'Names of fields hold no dots: nest objects.');
   if (isObject(value)) return { field, below: readFields(value, path) };
   if (!Array.isArray(value)) throw new InvalidPattern(at, 'Give a list of values, such as ["AccessGranted"].');
   if (value.length === 0) throw new InvalidPattern(at, 'An empty list matches nothing.');
   return { field, leaf: value.map((condition, index) => readCondition(condition, `${at}.${index}`)) };
+}
+
+/**
+ * The dotted names of the fields that a pattern asks about. A name that stands beside `$or` and in one of its alternatives is refused: there
+ * Event Ruler lets the one take the other's place, or refuses it, by its version, and never asks for both.
+ */
+function leavesOf({ all }: EventPattern, above: string): Set<string> {
+  const names = new Set<string>();
+  for (const clause of all) {
+    for (const name of leavesOfClause(clause, above)) {
+      if (names.has(name)) {
+        throw new InvalidPattern(
+          name,
+          'Stands beside $or and within it: name a field in the alternatives, or beside them.',
+        );
+      }
+      names.add(name);
+    }
+  }
+  return names;
+}
+
+function leavesOfClause(clause: PatternClause, above: string): Set<string> {
+  if ('any' in clause) return new Set(clause.any.flatMap((one) => [...leavesOf(one, above)]));
+  const name = above === '' ? clause.field : `${above}.${clause.field}`;
+  return 'below' in clause ? leavesOf(clause.below, name) : new Set([name]);
 }
 
 function combinations({ all }: EventPattern): number {
@@ -185,6 +225,11 @@ function anythingBut(operand: unknown, at: string): ValueTest {
     if (others.length > 0) throw new InvalidPattern(at, '`anything-but` takes one operator.');
     const excluded = [operand[operator]].flat();
     if (excluded.length === 0) throw new InvalidPattern(at, 'An empty list excludes nothing.');
+    // Event Ruler, JsonRuleCompiler: that would exclude every text.
+    if (excluded.includes('') && (operator === 'prefix' || operator === 'suffix'))
+      throw new InvalidPattern(at, `\`anything-but\` takes no empty ${operator}.`);
+    if (!excluded.every((one) => typeof one === 'string'))
+      throw new InvalidPattern(at, `\`anything-but\` with \`${operator}\` takes a text or a list of texts.`);
     const tests = excluded.map((one) => textTest(operator, one, at));
     return (value) => !tests.some((test) => test(value));
   }
@@ -193,6 +238,8 @@ function anythingBut(operand: unknown, at: string): ValueTest {
   if (!areAll('string') && !areAll('number')) {
     throw new InvalidPattern(at, '`anything-but` takes a text, a number, or a list of the one or the other.');
   }
+  if (excluded.some((one) => Math.abs(Number(one)) > LARGEST_NUMBER && typeof one === 'number'))
+    throw new InvalidPattern(at, '`anything-but` takes numbers from -5e9 to 5e9.');
   const set = new Set(excluded);
   return (value) => !set.has(value);
 }
@@ -224,14 +271,17 @@ function inRange(operand: unknown, at: string): ValueTest {
   if (operand.length === 4 && !(String(operand[0]).startsWith('>') && String(operand[2]).startsWith('<'))) {
     throw wrong('takes the lower bound first');
   }
+  const [lower, upper] = bounds;
+  if (lower && upper && lower.bound >= upper.bound) throw wrong('takes a lower bound that is less than the upper');
   return (value) => typeof value === 'number' && bounds.every(({ compare, bound }) => compare(value, bound));
 }
 
 function inNetwork(operand: unknown, at: string): ValueTest {
   const [, address = '', length = ''] = /^([^/]+)\/(\d{1,3})$/.exec(typeof operand === 'string' ? operand : '') ?? [];
   const version = isIP(address);
-  if (version === 0 || Number(length) > (version === 4 ? 32 : 128)) {
-    throw new InvalidPattern(at, '`cidr` takes a network, such as 10.0.0.0/24.');
+  // Of one address alone Event Ruler makes no network.
+  if (version === 0 || Number(length) > (version === 4 ? 31 : 127)) {
+    throw new InvalidPattern(at, '`cidr` takes a network, such as 10.0.0.0/24; one address is given as a text.');
   }
   const family = version === 4 ? 'ipv4' : 'ipv6';
   const network = new BlockList();

@@ -8,9 +8,9 @@ import { invalid } from './error.js';
 import { busArn } from './names.js';
 import { description, idempotencyKey, slug, uuid } from './validation.js';
 
-/** A rule takes five targets, and 4,096 characters of pattern (EventBridge user guide, quotas; API_PutRule). */
+/** A rule takes five targets, and of a pattern 2,048 characters: 4,096 only where AWS raised the quota (EventBridge user guide, quotas). */
 const MOST_TARGETS = 5;
-const LONGEST_PATTERN = 4_096;
+const LONGEST_PATTERN = 2_048;
 
 const pattern = z.record(
   z.string(),
@@ -76,7 +76,7 @@ export function checkPattern(mesh: Mesh, domain: Pick<Domain, 'name'>, given: Re
   refuseReserved(given, ['pattern']);
   const length = JSON.stringify(effectivePattern(mesh, domain, given)).length;
   if (length > LONGEST_PATTERN) {
-    const says = `With what limits it to the domain's events it has ${length} characters; EventBridge takes ${LONGEST_PATTERN}.`;
+    const says = `With what limits it to the domain's events it has ${length} characters; EventBridge takes ${LONGEST_PATTERN}. Make two routes of it, or say it with prefixes.`;
     throw invalid('pattern', `pattern: ${says}`);
   }
 }
