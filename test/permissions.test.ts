@@ -25,7 +25,7 @@ const FREE = new Set(['sts:GetCallerIdentity']);
 
 /** A batch needs the action of one (SQS API permissions). */
 const actionOf = (operation: string): string =>
-  operation === 'sqs:DeleteMessageBatch' ? 'sqs:DeleteMessage' : operation;
+  operation.startsWith('sqs:') ? operation.replace(/Batch$/, '') : operation;
 
 /** The actions that the page lists, and for which role. */
 function listed(): Map<string, Set<string>> {

@@ -9,6 +9,7 @@ import {
   centralRuleArn,
   DEFAULT_EVENT_BUS,
   defaultEventTargetRole,
+  INBOX_OVERFLOW_QUEUE,
   INBOX_QUEUE,
   INBOX_UNDELIVERED_QUEUE,
   queueArn,
@@ -27,7 +28,8 @@ const CRAWLS = {
 const QUALITY = { source: ['aws.glue-dataquality'], 'detail-type': ['Data Quality Evaluation Results Available'] };
 
 /**
- * What brings in what the accounts of the mesh tell: the queue, with one for what nobody could take; a rule on the central bus for what
+ * What brings in what the accounts of the mesh tell: the queue, with one for what an account tells beyond its share, which workers alone
+ * send to, and one for what nobody could take; a rule on the central bus for what
  * domains send, told by their account, so that nothing of the mesh's own comes back; and one on the default bus of the governance account
  * for results of AWS Glue Data Quality there. The same for every domain.
  */
@@ -57,6 +59,7 @@ export function desiredInbox(mesh: Mesh): DesiredResource[] {
   return [
     desire('Queue', at, { name: INBOX_UNDELIVERED_QUEUE, retentionSeconds: KEPT_SECONDS, senders }),
     desire('Queue', at, { name: INBOX_QUEUE, retentionSeconds: KEPT_SECONDS, senders, redrive }),
+    desire('Queue', at, { name: INBOX_OVERFLOW_QUEUE, retentionSeconds: KEPT_SECONDS, senders: [], redrive }),
     fromDomains,
     quality,
   ];

@@ -89,6 +89,7 @@ export function undeliveredQueueName(domain: { name: string }): string {
 
 /** The queue in the governance account that brings in what the accounts of the mesh tell, and the one for what it could not take. */
 export const INBOX_QUEUE = 'meshgate-inbox';
+export const INBOX_OVERFLOW_QUEUE = 'meshgate-inbox-overflow';
 export const INBOX_UNDELIVERED_QUEUE = 'meshgate-inbox-undelivered';
 /** Begins the name of every crawler of Meshgate's. */
 export const CRAWLER_PREFIX = 'meshgate-';

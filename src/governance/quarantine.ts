@@ -1,7 +1,7 @@
 import { type PrismaClient, QuarantineReason } from '../generated/prisma/client.js';
 import type { Tx } from './transaction.js';
 
-/** What one account can have held: what it sends beyond stays in the queue, and in the end in the one for undelivered messages. */
+/** What one account can have held: what it sends beyond goes to the queue of undelivered messages. */
 const MOST_HELD = 1_000;
 const MOST_HELD_BYTES = 64 * 1_024 * 1_024;
 
@@ -28,6 +28,29 @@ export async function hold(tx: Tx, { body, ...event }: Held): Promise<void> {
   const bytes = Buffer.byteLength(body);
   if ((held?.count ?? 0) >= MOST_HELD || (held?.bytes ?? 0) + bytes > MOST_HELD_BYTES) throw new QuarantineFull();
   await tx.quarantinedEvent.create({ data: { ...event, body, bytes }, select: { id: true } });
+}
+
+/** Events of one account that nothing else is known of. */
+export interface Unheard {
+  account: string;
+  events: { key: string; detailType: string | null }[];
+}
+
+/**
+ * Which of the events, by their place, are sure to find no room, as their account has as many held as it may, no such type is registered,
+ * and they did not come before: one statement, however many they are.
+ */
+export async function withoutRoom(db: PrismaClient, { account, events }: Unheard): Promise<Set<number>> {
+  const rows = await db.$queryRaw<{ place: number }[]>`
+    SELECT (event."place" - 1)::int AS "place"
+    FROM unnest(${events.map(({ key }) => key)}::text[], ${events.map(({ detailType }) => detailType)}::text[])
+      WITH ORDINALITY AS event("key", "detailType", "place")
+    WHERE (SELECT count(*) >= ${MOST_HELD} OR sum("bytes") >= ${MOST_HELD_BYTES} FROM "QuarantinedEvent"
+        WHERE "account" = ${account} AND "status" = 'HELD')
+      AND NOT EXISTS (SELECT FROM "ReceivedEvent" known WHERE known."key" = event."key")
+      AND NOT EXISTS (SELECT FROM "DomainEventType" type JOIN "Domain" domain ON domain."id" = type."domainId"
+        WHERE domain."awsAccountId" = ${account} AND type."detailType" = event."detailType" AND type."removedAt" IS NULL)`;
+  return new Set(rows.map(({ place }) => place));
 }
 
 /** What is held for one reason and waits for somebody. */

@@ -6,7 +6,7 @@ import { takeCrawlerState } from './crawler-state.js';
 import { takeDomainEvent } from './domain-event.js';
 import { jsonProblem } from './json-value.js';
 import { takeQualityResult } from './quality-result.js';
-import { hold, QuarantineFull } from './quarantine.js';
+import { hold, QuarantineFull, withoutRoom } from './quarantine.js';
 import { inTransaction, type Tx } from './transaction.js';
 import { MOST_DETAIL_BYTES, RESERVED_SOURCES, type ReceivedEvent, Untaken } from './untaken.js';
 import { takeWorkflowAnswer } from './workflow-answer.js';
@@ -36,13 +36,43 @@ const envelope = z.object({
   detail: z.record(z.string(), z.unknown()),
 });
 
+/** Whose share of the inbox's work a message takes up: its account's; what AWS tells of an account does not wait behind what the account does. */
+export function laneOf(body: string): string {
+  const { account, source } = readNames(body);
+  if (account === null) return 'unknown';
+  return source?.startsWith('aws.') ? `${account}/aws` : account;
+}
+
+/**
+ * Which messages of one account, by their ids, are sure to be LEFT: those of types that nobody registered, once the account has no room
+ * left. So what floods an account without room costs a statement for many.
+ */
+export async function leftAtOnce(
+  { db }: SystemContext,
+  messages: Pick<InboxMessage, 'id' | 'body'>[],
+): Promise<Set<string>> {
+  const read = messages.map(({ id, body }) => ({ id, named: readNames(body) }));
+  const account = read[0]?.named.account ?? null;
+  if (account === null || read.some(({ named }) => named.account !== account)) return new Set();
+  const unheard = read
+    .filter(({ named }) => KNOWN[`${named.source} ${named.detailType}`] === undefined)
+    .map(({ id, named }) => ({ id, key: keyOf(id, named), detailType: named.detailType }));
+  const places = await withoutRoom(db, { account, events: unheard });
+  return new Set(unheard.flatMap(({ id }, place) => (places.has(place) ? [id] : [])));
+}
+
+/** What an event is known by. */
+function keyOf(messageId: string, { account, eventId }: ReturnType<typeof readNames>): string {
+  return account && eventId ? `${account}/${eventId}` : `message/${messageId}`;
+}
+
 /** Takes one message of the inbox in one transaction: what comes again is known, and what cannot be taken is held with the reason. */
 export async function takeMessage(
   ctx: SystemContext,
   { id, body }: Pick<InboxMessage, 'id' | 'body'>,
 ): Promise<Reception> {
   const named = readNames(body);
-  const key = named.account && named.eventId ? `${named.account}/${named.eventId}` : `message/${id}`;
+  const key = keyOf(id, named);
   try {
     const { reception, lanes } = await inTransaction(ctx.db, async (tx) => {
       const noted = await tx.$executeRaw`INSERT INTO "ReceivedEvent" ("key") VALUES (${key}) ON CONFLICT DO NOTHING`;

@@ -1,7 +1,8 @@
 import { parseResourcePolicy } from './resource-policy.js';
 import { AwsError } from './service.js';
 
-const MAX_MESSAGE_BYTES = 1_048_576;
+/** The longest message, and the longest batch of them (SQS developer guide, message quotas). */
+export const MAX_MESSAGE_BYTES = 1_048_576;
 const KNOWN_ATTRIBUTES = new Set([
   'DelaySeconds',
   'KmsMasterKeyId',

@@ -21,6 +21,8 @@ export interface Message {
   receives: number;
   firstReceivedAt?: number;
   receipt?: string;
+  /** The tenant that a queue is fair to. */
+  group?: string;
 }
 
 /** The table of queues. */
@@ -45,7 +47,7 @@ export function receiveNow(
   const table = messagesOf(queue, world);
   const received: Record<string, unknown>[] = [];
   let nextVisibleAt = Number.POSITIVE_INFINITY;
-  for (const message of [...table.values()]) {
+  for (const message of quietFirst([...table.values()], now)) {
     if (received.length >= Number(most)) break;
     if (message.sentAt + Number(queue.attributes.MessageRetentionPeriod) * 1000 < now) table.delete(message.id);
     else if (message.visibleAt > now) nextVisibleAt = Math.min(nextVisibleAt, message.visibleAt);
@@ -64,9 +66,25 @@ export function receiveNow(
   return { messages: received, nextVisibleAt };
 }
 
+/** A group is noisy that has so many messages, and so large a share, of those in flight (SQS developer guide, "How fair queues work"). */
+const NOISY = { count: 30, share: 0.1 };
+
+/** Messages in the order in which they are given out: those of noisy groups after the others'. */
+function quietFirst(messages: Message[], now: number): Message[] {
+  const inFlight = messages.filter(({ visibleAt, receipt }) => visibleAt > now && receipt !== undefined);
+  const counts = new Map<string, number>();
+  for (const { group } of inFlight) if (group !== undefined) counts.set(group, (counts.get(group) ?? 0) + 1);
+  const isNoisy = ({ group }: Message): boolean => {
+    const count = counts.get(group ?? '') ?? 0;
+    return count >= NOISY.count && count > NOISY.share * inFlight.length;
+  };
+  return [...messages.filter((message) => !isNoisy(message)), ...messages.filter(isNoisy)];
+}
+
 function wireForm(message: Message, parameters: Call['parameters']): Record<string, unknown> {
   const all: Record<string, string> = {
     SentTimestamp: String(message.sentAt),
+    ...(message.group === undefined ? {} : { MessageGroupId: message.group }),
     ApproximateReceiveCount: String(message.receives),
     ApproximateFirstReceiveTimestamp: String(message.firstReceivedAt),
   };

@@ -1,7 +1,14 @@
 import { createHash } from 'node:crypto';
 import { isAllowed, parseResourcePolicy } from './resource-policy.js';
 import { AwsError, type Call, type Service, type Table, type World } from './service.js';
-import { assertSeconds, checkedAttributes, DEFAULTS, invalidPolicy, withAttributes } from './sqs-attributes.js';
+import {
+  assertSeconds,
+  checkedAttributes,
+  DEFAULTS,
+  invalidPolicy,
+  MAX_MESSAGE_BYTES,
+  withAttributes,
+} from './sqs-attributes.js';
 import { type Message, messagesOf, QUEUES, type Queue, receiveNow } from './sqs-queue.js';
 
 /** For so long the name of a deleted queue is not given out again (SQS API reference, CreateQueue). */
@@ -52,6 +59,7 @@ export function simpleQueueService(baseUrl: () => string): { service: Service; c
       sendMessage({ call, queue: queueOf(call, world), entry: call.parameters }, world, waiting),
     SendMessageBatch: (call, world) => {
       const queue = queueOf(call, world);
+      assertBatchBytes(call);
       return inBatch(call, (entry) => sendMessage({ call, queue, entry }, world, waiting));
     },
     ReceiveMessage: (call, world) => receiveMessage(call, world, { waiting, isClosed: () => closed }),
@@ -216,6 +224,15 @@ function inBatch(call: Call, act: (entry: Record<string, unknown>) => object): u
   return { Successful: successful, Failed: failed };
 }
 
+/** SQS API reference, SendMessageBatch: the bodies together are no longer than one message may be. */
+function assertBatchBytes({ parameters }: Call): void {
+  const entries = (parameters.Entries ?? []) as { MessageBody?: unknown }[];
+  const bytes = entries.reduce((sum, { MessageBody: body }) => sum + Buffer.byteLength(String(body ?? '')), 0);
+  if (bytes <= MAX_MESSAGE_BYTES) return;
+  const message = `Batch requests cannot be longer than ${MAX_MESSAGE_BYTES} bytes. You have sent ${bytes} bytes.`;
+  throw new AwsError('BatchRequestTooLong', message);
+}
+
 function sendMessage(
   { queue, entry }: { call: Call; queue: Queue; entry: Record<string, unknown> },
   world: World,
@@ -225,6 +242,7 @@ function sendMessage(
     MessageBody: body,
     DelaySeconds: delay = queue.attributes.DelaySeconds,
     MessageAttributes: attributes,
+    MessageGroupId: group,
   } = entry;
   if (typeof body !== 'string' || body === '')
     throw new AwsError('MissingParameter', 'The request must contain the parameter MessageBody.');
@@ -235,9 +253,13 @@ function sendMessage(
     );
   }
   assertSeconds('DelaySeconds', Number(delay));
+  if (group !== undefined && !(typeof group === 'string' && /^[!-~]{1,128}$/.test(group))) {
+    throw new AwsError('InvalidParameterValue', `Value ${String(group)} for parameter MessageGroupId is invalid.`);
+  }
   const now = world.now().getTime();
   const message: Message = { id: world.id(), body, sentAt: now, visibleAt: now + Number(delay) * 1000, receives: 0 };
   if (attributes) message.attributes = attributes as NonNullable<Message['attributes']>;
+  if (group !== undefined) message.group = group;
   messagesOf(queue, world).put(message.id, message);
   waiting.wake(queue.arn);
   return { MessageId: message.id, MD5OfMessageBody: createHash('md5').update(body).digest('hex') };

@@ -19,9 +19,9 @@ import { driftPolicies, foreignGrants } from '../governance/drift.js';
 import { followUpWaiting } from '../governance/escalation.js';
 import { expireDueGrants } from '../governance/expire.js';
 import { followUp } from '../governance/follow-up.js';
-import { INBOX_QUEUE } from '../governance/names.js';
+import { INBOX_OVERFLOW_QUEUE, INBOX_QUEUE, INBOX_UNDELIVERED_QUEUE } from '../governance/names.js';
 import { forgetReceivedEvents } from '../governance/quarantine.js';
-import { takeMessage } from '../governance/received-event.js';
+import { laneOf, leftAtOnce, takeMessage } from '../governance/received-event.js';
 import { remindOfEnds } from '../governance/remind.js';
 import { settled, unsettledOwners } from '../governance/settled.js';
 import { actAsSystem, forgetIdempotencyKeys } from '../governance/transaction.js';
@@ -165,13 +165,21 @@ export async function startWork(options: WorkOptions): Promise<Work> {
       return false;
     },
   });
-  const inbox = startInbox({
-    queue: createInboxQueue({
-      queue: INBOX_QUEUE,
+  const inboxQueue = (queue: string) =>
+    createInboxQueue({
+      queue,
       hiddenSeconds: Math.ceil((3 * DEFAULT_TIMES.leaseMs) / 1_000),
       client: async () => (await openGovernance('meshgate-inbox')).sqs,
-    }),
+    });
+  const inbox = startInbox({
+    queues: {
+      inbox: inboxQueue(INBOX_QUEUE),
+      overflow: inboxQueue(INBOX_OVERFLOW_QUEUE),
+      undelivered: inboxQueue(INBOX_UNDELIVERED_QUEUE),
+    },
+    laneOf,
     take: (message) => takeMessage(system, message),
+    leftAtOnce: (messages) => leftAtOnce(system, messages),
     ready: () => database.pool.query('SELECT 1'),
     log,
   });

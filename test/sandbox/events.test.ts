@@ -598,6 +598,34 @@ describe('queues', () => {
     expect((await received(inG.sqs, QueueUrl)).map(({ Body }) => Body)).toEqual(['kept']);
   });
 
+  test('is fair: what is of a group with most messages in flight comes after what is of others', async () => {
+    const QueueUrl = await newQueue();
+    const send = (MessageGroupId: string, texts: string[]) =>
+      inG.sqs.send(
+        new SendMessageBatchCommand({
+          QueueUrl,
+          Entries: texts.map((MessageBody, n) => ({ Id: String(n), MessageBody, MessageGroupId })),
+        }),
+      );
+    for (let n = 0; n < 5; n += 1) await send('loud', Array(10).fill('loud'));
+    await send('quiet', ['quiet']);
+    const bodies = async () => (await received(inG.sqs, QueueUrl)).map(({ Body }) => Body);
+    // Below thirty in flight no group is noisy.
+    for (let n = 0; n < 3; n += 1) expect(await bodies()).not.toContain('quiet');
+    expect((await bodies())[0]).toBe('quiet');
+    expect(await bodies()).toHaveLength(10);
+    const bad = new SendMessageCommand({ QueueUrl, MessageBody: 'x', MessageGroupId: 'two words' });
+    expect(await errorOf(inG.sqs.send(bad))).toMatchObject({ name: 'InvalidParameterValue' });
+  });
+
+  test('a batch is no longer than one message may be', async () => {
+    const QueueUrl = await newQueue();
+    const Entries = ['a', 'b'].map((Id) => ({ Id, MessageBody: 'x'.repeat(600_000) }));
+    expect(await errorOf(inG.sqs.send(new SendMessageBatchCommand({ QueueUrl, Entries })))).toMatchObject({
+      name: 'BatchRequestTooLong',
+    });
+  });
+
   test('another account is refused without a queue policy', async () => {
     const QueueUrl = await newQueue();
     const error = await errorOf(inP.sqs.send(new SendMessageCommand({ QueueUrl, MessageBody: 'x' })));
