@@ -2,8 +2,9 @@ import type { PutEventsEntry } from './put-events.js';
 import type { Queryable } from './read.js';
 import type { LogEvent } from './types.js';
 
-/** Entries that one PutEvents request may hold, and their bytes in all (AWS: EventBridge quotas, PutEvents entry size). */
+/** Entries that one PutEvents request may hold (AWS: EventBridge quotas). */
 const ENTRIES_LIMIT = 10;
+/** Their bytes in all are fewer than this (AWS: EventBridge user guide, Calculating PutEvents event entry size). */
 const BYTES_LIMIT = 256 * 1024;
 
 /** An event with an entry that tells of it; `part` 0 is the event's own, the others are for workflows. */
@@ -114,7 +115,7 @@ export async function* cutIntoRequests(
       const subject = orderedSubject(told[0]!.event);
       const size = told.reduce((sum, { entry }) => sum + sizeOf(entry), 0);
       const isTold = subject !== null && subjects.has(subject);
-      const full = current.length + told.length > ENTRIES_LIMIT || bytes + size > BYTES_LIMIT || isTold;
+      const full = current.length + told.length > ENTRIES_LIMIT || bytes + size >= BYTES_LIMIT || isTold;
       if (full && current.length > 0) {
         yield current;
         current = [];
