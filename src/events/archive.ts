@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from 'pg';
 import { type ArchivedEvent, archiveName, settle, writeArchive, writeManifest } from './archive-file.js';
 import { verifyFile } from './archive-verify.js';
+import { WEBHOOKS } from './read.js';
 
 /** A folder holds something else under the name of an archive; the message says what. */
 export class ArchiveError extends Error {
@@ -35,7 +36,17 @@ export interface ArchivedPartition {
 }
 
 /** Why no more is archived: the next partition is not full, or not old enough, or a reader has not come to its end. */
-export type StoppedBecause = { why: 'NOT_FULL' | 'TOO_YOUNG' } | { why: 'READER'; reader: string; position: bigint };
+export type StoppedBecause = { why: 'NOT_FULL' | 'TOO_YOUNG' } | ({ why: 'READER' } & SlowReader);
+
+/** A reader of the log that still has to be sent a part of it. */
+export interface SlowReader {
+  /** The name of its cursor, or `webhook` and a name. */
+  reader: string;
+  /** The last number that it is done with. */
+  position: bigint;
+  /** Since when it stands there, or, of a webhook, since when it fails; null where it does not. */
+  since: Date | null;
+}
 
 /** Keeps our advisory locks apart from those of others in the database. */
 const LOCK = 0x6d657369;
@@ -53,10 +64,9 @@ export async function archiveLog(options: ArchiveOptions): Promise<StoppedBecaus
   try {
     for (;;) {
       const next = await oldestPartition(client);
-      const held = next === undefined ? ({ why: 'NOT_FULL' } as const) : await holding(client, { next, before });
-      if (next === undefined || held) return held as StoppedBecause;
-      const archived = await archivePartition(options, next);
-      options.archived?.(archived);
+      if (next === undefined) return { why: 'NOT_FULL' };
+      const held = (await holding(client, { next, before })) ?? (await archivePartition(options, next));
+      if (held) return held;
     }
   } finally {
     await client.query('SELECT pg_advisory_unlock($1, 0)', [LOCK]);
@@ -99,21 +109,27 @@ async function holding(
   return slowestReader(client, next.last);
 }
 
-/** Every reader with a cursor, every webhook that is on, and what they still have to be sent. */
+/**
+ * Every reader with a cursor, every webhook that is on, and what they still have to be sent. The webhook sender's own cursor sums up the
+ * webhooks, which are asked one by one; it stands still for ever where webhooks are no longer sent, and nothing waits for it.
+ */
 async function slowestReader(client: Client, last: bigint): Promise<StoppedBecause | undefined> {
-  const { rows } = await client.query<{ reader: string; position: string }>(
-    `SELECT "reader", "seq" AS "position" FROM "EventCursor" WHERE "seq" < $1
-     UNION ALL SELECT 'webhook ' || w."name", p."position" FROM "Webhook" w JOIN "WebhookProgress" p ON p."webhookId" = w."id"
+  const { rows } = await client.query<{ reader: string; position: string; since: Date | null }>(
+    `SELECT "reader", "seq" AS "position", "updatedAt" AS "since" FROM "EventCursor" WHERE "seq" < $1 AND "reader" <> $2
+     UNION ALL SELECT 'webhook ' || w."name", p."position", p."failingSince" FROM "Webhook" w
+       JOIN "WebhookProgress" p ON p."webhookId" = w."id"
        WHERE w."removedAt" IS NULL AND w."status" = 'ENABLED' AND p."position" < $1
-     UNION ALL SELECT 'webhook ' || w."name", min(d."seq") - 1 FROM "Webhook" w JOIN "WebhookDelivery" d ON d."webhookId" = w."id"
-       WHERE w."removedAt" IS NULL AND w."status" = 'ENABLED' AND d."status" = 'PENDING' AND d."seq" <= $1 GROUP BY w."name"
+     UNION ALL SELECT 'webhook ' || w."name", min(d."seq") - 1, min(p."failingSince") FROM "Webhook" w
+       JOIN "WebhookProgress" p ON p."webhookId" = w."id" JOIN "WebhookDelivery" d ON d."webhookId" = w."id"
+       WHERE w."removedAt" IS NULL AND w."status" = 'ENABLED' AND d."status" = 'PENDING' AND d."seq" <= $1 GROUP BY w."id"
      ORDER BY "position" LIMIT 1`,
-    [last],
+    [last, WEBHOOKS],
   );
-  return rows[0] && { why: 'READER', reader: rows[0].reader, position: BigInt(rows[0].position) };
+  return rows[0] && { why: 'READER', ...rows[0], position: BigInt(rows[0].position) };
 }
 
-async function archivePartition(options: ArchiveOptions, partition: Partition): Promise<ArchivedPartition> {
+/** Answers why not, where a reader went back while the file was written. */
+async function archivePartition(options: ArchiveOptions, partition: Partition): Promise<StoppedBecause | undefined> {
   const { client, folder } = options;
   const { first, last } = partition;
   const reached = async (step: ArchiveStep) => options.reached?.(step);
@@ -140,9 +156,11 @@ async function archivePartition(options: ArchiveOptions, partition: Partition): 
   const count = last - first + 1n;
   await writeManifest(folder, { version: 1, file, first, last, count, sha256: sha256.toString('hex'), ...hashes });
   await reached('STATED');
-  await dropPartition(client, { partition, file, sha256, head, reached });
+  const held = await dropPartition(client, { partition, file, sha256, head, reached });
+  if (held) return held;
   await reached('DROPPED');
-  return { first, last, path };
+  options.archived?.({ first, last, path });
+  return undefined;
 }
 
 async function* eventsOf(client: Client, { first, last }: Partition): AsyncGenerator<ArchivedEvent> {
@@ -177,12 +195,24 @@ interface Drop {
   reached: (step: ArchiveStep) => Promise<void>;
 }
 
-/** Readers and the sequencer wait while the table is changed, so it is given up soon where somebody holds it, and tried again. */
-async function dropPartition(client: Client, drop: Drop, attempt = 1): Promise<void> {
+/**
+ * Readers and the sequencer wait while the table is changed, so it is given up soon where somebody holds it, and tried again.
+ *
+ * Whoever moves a reader back looks in the same transaction at what the log still holds. So from the moment that the log is locked, a
+ * move back is committed and seen here, or it waits and then finds the partition gone. No cursor is locked, as those who move one hold
+ * it while they look at the log, and would wait for us as we for them.
+ */
+async function dropPartition(client: Client, drop: Drop, attempt = 1): Promise<StoppedBecause | undefined> {
   const { name, first, last } = drop.partition;
   const table = client.escapeIdentifier(name);
   try {
     await client.query(`BEGIN; SET LOCAL lock_timeout = '2s'`);
+    await client.query('LOCK TABLE ONLY "Event" IN ACCESS EXCLUSIVE MODE');
+    const held = await slowestReader(client, last);
+    if (held) {
+      await client.query('ROLLBACK');
+      return held;
+    }
     await client.query(`ALTER TABLE "Event" DETACH PARTITION ${table}`);
     await drop.reached('DETACHED');
     await client.query(`DROP TABLE ${table}`);
@@ -191,11 +221,12 @@ async function dropPartition(client: Client, drop: Drop, attempt = 1): Promise<v
       [first, last, last - first + 1n, drop.file, drop.sha256, drop.head],
     );
     await client.query('COMMIT');
+    return undefined;
   } catch (error) {
     await client.query('ROLLBACK');
     // PostgreSQL error codes: lock_not_available.
     if ((error as { code?: unknown }).code !== '55P03' || attempt >= 30) throw error;
     await delay(1_000 * Math.random());
-    await dropPartition(client, drop, attempt + 1);
+    return dropPartition(client, drop, attempt + 1);
   }
 }

@@ -4,6 +4,9 @@ import type { Actor, Audience, EventSubject, EventType, LogEvent } from './types
 /** The publisher's name among the readers of the log that keep a cursor. */
 export const PUBLISHER = 'eventbridge';
 
+/** The webhook sender's name among them: what it sums up, the place of each webhook, is kept with the webhooks. */
+export const WEBHOOKS = 'webhooks';
+
 /** Anything that runs a query: the pool, or one of its connections. */
 export type Queryable = Pool | PoolClient;
 

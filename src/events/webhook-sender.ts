@@ -2,14 +2,13 @@ import type { Pool, PoolClient } from 'pg';
 import { type CursorLock, takeCursor } from './cursor-lock.js';
 import type { Listener } from './listen.js';
 import { type Log, type Loop, startLoop } from './loop.js';
-import { within10Seconds } from './read.js';
+import { WEBHOOKS, within10Seconds } from './read.js';
 import { forgetDeliveries, makeDeliveries, readLeastPosition, type Tell } from './webhook-deliveries.js';
 import { type DisableReason, type LaneOptions, runLane, WEBHOOK_TIMES, type WebhookTimes } from './webhook-lane.js';
 import { type PostLimits, post } from './webhook-post.js';
 import type { WebhookSecrets } from './webhook-secret.js';
 import { createTurns } from './webhook-turns.js';
 
-const READER = 'webhooks';
 const POLL_MS = 250;
 const FORGET_EVERY_MS = 3_600_000;
 /** Webhooks that are served at once: those that fail have places of their own, so that they take none from the others. */
@@ -44,7 +43,7 @@ export function startWebhookSender(options: WebhookSenderOptions): Loop {
   let held: { cursor: CursorLock; lost: AbortController } | undefined;
 
   async function sendOn(signal: AbortSignal): Promise<boolean> {
-    const cursor = held?.cursor ?? (await takeCursor(pool, READER));
+    const cursor = held?.cursor ?? (await takeCursor(pool, WEBHOOKS));
     if (cursor === undefined) return false;
     if (held === undefined) {
       takeTurns(cursor.connection);

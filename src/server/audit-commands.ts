@@ -1,7 +1,8 @@
 import pg, { type Pool } from 'pg';
-import { archiveLog, type StoppedBecause } from '../events/archive.js';
+import { archiveLog, type SlowReader, type StoppedBecause } from '../events/archive.js';
 import { verifyWithArchive } from '../events/archive-verify.js';
 import { exportLog } from '../events/export.js';
+import { PUBLISHER } from '../events/read.js';
 import {
   type Anchor,
   anchorsCompared,
@@ -118,8 +119,21 @@ function whyNoMore(stopped: StoppedBecause): string {
     case 'TOO_YOUNG':
       return 'The rest stays: the next part has events that are not old enough.';
     case 'READER':
-      return `The rest stays: ${stopped.reader} has come to ${stopped.position} only.`;
+      return `The rest stays: ${whoHolds(stopped)}`;
   }
+}
+
+/** Which reader holds the log, since when, and what lets go of it. */
+function whoHolds({ reader, position, since }: SlowReader): string {
+  const webhook = reader.startsWith('webhook ');
+  const when =
+    since === null ? '' : `${webhook ? ', and fails' : ', and has stood there'} since ${since.toISOString()}`;
+  const cure = webhook
+    ? 'Once it is sent that, or disabled or removed (disableWebhook, removeWebhook), it holds nothing.'
+    : reader === PUBLISHER
+      ? 'A worker sends on; what keeps it from that, publisher { pauseReason failureCode failureMessage } says.'
+      : 'A worker moves it on, once the central bus is there.';
+  return `${reader} has come to ${position} only${when}. ${cure}`;
 }
 
 async function withPool<T>(work: (pool: Pool) => Promise<T>): Promise<T> {

@@ -114,10 +114,73 @@ test('nothing that is too young is archived', async () => {
   expect(readdirSync(folder)).toEqual([]);
 });
 
+const held = { why: 'READER' } as const;
+
+/** A cursor of the publisher that has come to the end of the log. */
+const publisherIsDone = () => log.owner.prisma.eventCursor.create({ data: { reader: 'eventbridge', seq: 250 } });
+const MOVE_BACK = `UPDATE "EventCursor" SET "seq" = 4 WHERE "reader" = 'eventbridge'`;
+
+test('a reader that goes back while the file is written keeps its events in the log', async () => {
+  await publisherIsDone();
+  const stopped = await archive(soon(), async (step) => {
+    if (step === 'STATED') await log.owner.pool.query(MOVE_BACK);
+  });
+  expect(stopped).toMatchObject({ ...held, reader: 'eventbridge', position: 4n });
+  expect(await stored()).toEqual({ first: '1', count: '250' });
+  expect(await verified()).toEqual({ ok: true, head: 250n });
+  await log.owner.prisma.eventCursor.updateMany({ data: { seq: 250 } });
+  expect(await archive()).toEqual({ why: 'NOT_FULL' });
+  expect(await stored()).toEqual({ first: '200', count: '51' });
+});
+
+test('a move back that is under way when the partition is to go is waited for, without a deadlock', async () => {
+  await publisherIsDone();
+  const mover = await log.pool.connect();
+  let moved: Promise<unknown> | undefined;
+  const stopped = await archive(soon(), async (step) => {
+    if (step !== 'STATED') return;
+    // As resumePublisher does: the cursor is locked, what is stored is read, and then it is moved.
+    await mover.query(`BEGIN; SELECT FROM "EventCursor" FOR NO KEY UPDATE; SELECT min("seq") FROM "Event"`);
+    moved = new Promise((resolve) => setTimeout(resolve, 700)).then(() => mover.query(`${MOVE_BACK}; COMMIT`));
+  });
+  await moved;
+  mover.release();
+  expect(stopped).toMatchObject({ ...held, reader: 'eventbridge', position: 4n });
+  expect(await stored()).toEqual({ first: '1', count: '250' });
+});
+
+test('a reader that is to go back while the partition goes waits, and finds what is left', async () => {
+  await publisherIsDone();
+  const mover = await log.pool.connect();
+  await mover.query(`BEGIN; SELECT FROM "EventCursor" FOR NO KEY UPDATE`);
+  let found: Promise<string | undefined> | undefined;
+  const look = async () => {
+    const { rows } = await mover.query<{ first: string }>('SELECT min("seq") AS "first" FROM "Event"');
+    await mover.query('ROLLBACK');
+    return rows[0]?.first;
+  };
+  const stopped = await archive(soon(), async (step) => {
+    if (step !== 'DETACHED' || found) return;
+    found = look();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  });
+  expect(await found).toBe('100');
+  mover.release();
+  expect(stopped).toEqual({ why: 'NOT_FULL' });
+});
+
+test("the webhook sender's own cursor holds nothing back, so that it may be left behind where webhooks are given up", async () => {
+  const cursor = await takeCursor(log.pool, 'webhooks');
+  await cursor?.advance(120n);
+  cursor?.release();
+  expect(await archive()).toEqual({ why: 'NOT_FULL' });
+  expect(await stored()).toEqual({ first: '200', count: '51' });
+});
+
 test('nothing is archived that a reader has not come to the end of', async () => {
   const cursor = await takeCursor(log.pool, 'eventbridge');
   await cursor?.advance(150n);
-  expect(await archive()).toEqual({ why: 'READER', reader: 'eventbridge', position: 150n });
+  expect(await archive()).toEqual({ ...held, reader: 'eventbridge', position: 150n, since: expect.any(Date) });
   expect(await stored()).toEqual({ first: '100', count: '151' });
   await cursor?.advance(199n);
   expect(await archive()).toEqual({ why: 'NOT_FULL' });
@@ -131,8 +194,10 @@ test('a webhook that is on holds back what it has not been sent; one that is off
   await log.owner.pool.query(`INSERT INTO "WebhookProgress" ("webhookId", "position") VALUES ('${id}', 250)`);
   await log.owner.pool.query(`INSERT INTO "WebhookDelivery" ("id", "webhookId", "messageId", "seq", "eventType", "subjectId")
     VALUES (gen_random_uuid(), '${id}', gen_random_uuid(), 120, 'DomainReady', gen_random_uuid())`);
-  expect(await archive()).toEqual({ why: 'READER', reader: 'webhook crm', position: 119n });
+  expect(await archive()).toEqual({ ...held, reader: 'webhook crm', position: 119n, since: null });
   expect(await stored()).toMatchObject({ first: '100' });
+  await log.owner.pool.query(`UPDATE "WebhookProgress" SET "failures" = 1, "failingSince" = '2026-01-31T10:00:00Z'`);
+  expect(await archive()).toMatchObject({ reader: 'webhook crm', since: new Date('2026-01-31T10:00:00Z') });
   await log.owner.pool.query(`UPDATE "Webhook" SET "status" = 'DISABLED', "disabledAt" = now()`);
   expect(await archive()).toEqual({ why: 'NOT_FULL' });
 });
