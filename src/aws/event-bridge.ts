@@ -1,9 +1,8 @@
 import { type EventBridgeClient, EventBridgeServiceException, PutEventsCommand } from '@aws-sdk/client-eventbridge';
-import type { PutEvents, PutEventsEntry, PutEventsOutcome } from '../events/put-events.js';
+import type { FailureKind, PutEvents, PutEventsEntry, PutEventsOutcome } from '../events/put-events.js';
 
 /** Error codes that sending again does not cure (AWS: API_PutEventsResultEntry, Non-retryable errors). */
 const REFUSALS = new Set([
-  'AccessDeniedException',
   'InvalidAccountIdException',
   'InvalidArgument',
   'MalformedDetail',
@@ -11,6 +10,12 @@ const REFUSALS = new Set([
   'NotAuthorizedForSourceException',
   'NotAuthorizedForDetailTypeException',
 ]);
+
+/** Of these too, but it may say of each entry what holds for whoever sends: that he may put no events at all. */
+const DENIED = 'AccessDeniedException';
+
+/** Error codes that sending again cures (AWS: API_PutEventsResultEntry, Retryable errors; Common Errors). */
+const PASSING = /^(Throttling|Internal|ServiceUnavailable)\w*$/;
 
 /** Why a whole request is refused for the sake of one of its entries (AWS: Common Errors). */
 const OF_AN_ENTRY = new Set(['ValidationException', 'SerializationException', 'RequestEntityTooLargeException']);
@@ -47,7 +52,7 @@ export function createPutEvents(client: EventBridgeClient): PutEvents {
           return results.map(({ ErrorCode, ErrorMessage }) => outcomeOf(ErrorCode, ErrorMessage));
         } catch (error) {
           if (!(error instanceof EventBridgeServiceException) || !OF_AN_ENTRY.has(error.name)) throw error;
-          if (entries.length === 1) return [{ ok: false, code: error.name, message: error.message, permanent: true }];
+          if (entries.length === 1) return [{ ok: false, code: error.name, message: error.message, kind: 'REFUSED' }];
         }
         const outcomes: PutEventsOutcome[] = [];
         for (const entry of entries) outcomes.push(...(await putEvents([entry]).send().catch(unanswered)));
@@ -70,7 +75,7 @@ function waitForTheirTurn({ middlewareStack }: EventBridgeClient): void {
 
 /** What arrived before it must not be sent again for its sake. */
 function unanswered(error: Error): PutEventsOutcome[] {
-  return [{ ok: false, code: error.name, message: error.message, permanent: false }];
+  return [{ ok: false, code: error.name, message: error.message, kind: 'PASSING' }];
 }
 
 function commandOf(entries: PutEventsEntry[]): PutEventsCommand {
@@ -87,5 +92,11 @@ function commandOf(entries: PutEventsEntry[]): PutEventsCommand {
 }
 
 function outcomeOf(code: string | undefined, message: string | undefined): PutEventsOutcome {
-  return code === undefined ? { ok: true } : { ok: false, code, message: message ?? '', permanent: REFUSALS.has(code) };
+  return code === undefined ? { ok: true } : { ok: false, code, message: message ?? '', kind: kindOf(code) };
+}
+
+function kindOf(code: string): FailureKind {
+  if (REFUSALS.has(code)) return 'REFUSED';
+  if (code === DENIED) return 'DENIED';
+  return PASSING.test(code) ? 'PASSING' : 'UNKNOWN';
 }

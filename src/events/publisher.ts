@@ -17,7 +17,7 @@ import type { Listener } from './listen.js';
 import { type Log, pause, startLoop } from './loop.js';
 import { forgetFailure, noteFailure } from './publisher-failure.js';
 import type { PutEvents } from './put-events.js';
-import { PUBLISHER, readEvents } from './read.js';
+import { PUBLISHER, readBounds, readEvents } from './read.js';
 import type { LogEvent } from './types.js';
 
 const PAGE = 250;
@@ -32,6 +32,17 @@ const NO_BUS = {
   message: 'The central bus is not there, or not yet: its resource EventBus is not READY. Nothing is sent until it is.',
   tries: 1,
 };
+
+/** What is to be sent next is no longer stored, so that nobody can send it. */
+class NotStored extends Error {
+  override readonly name = 'EventsNotStored';
+
+  constructor(next: bigint, first: bigint) {
+    super(
+      `Events ${next} to ${first - 1n} come next and are not in the log any more. If they are archived, pausePublisher and resumePublisher(input: { from: "${first}" }) go on without them; if not, verify the audit trail.`,
+    );
+  }
+}
 
 /** The EventBridge publisher of this process; one process of the installation publishes at a time. */
 export interface Publisher {
@@ -75,7 +86,7 @@ export function startPublisher(options: PublisherOptions): Publisher {
     for (let page = 1, after = seq; page <= PAGES; page += 1) {
       const events = await readEvents(pool, { after, limit: PAGE });
       for (const event of events) {
-        if (event.seq !== after + 1n) throw new Error(`The event log has a gap before ${event.seq}`);
+        if (event.seq !== after + 1n) throw new NotStored(after + 1n, event.seq);
         after = event.seq;
       }
       const domains = events.flatMap((event) => event.audience.domains);
@@ -89,6 +100,15 @@ export function startPublisher(options: PublisherOptions): Publisher {
     for (const event of events) {
       yield toEntries(event, { bus, names }).map((entry, part) => ({ event, part, entry }));
     }
+  }
+
+  /** Where the log was archived before anything was ever sent, what is left of it is sent. */
+  async function begin(held: CursorLock): Promise<void> {
+    const { first } = await readBounds(held.connection);
+    if (first === null || first === 1n) return;
+    const leftOut = { first: '1', last: String(first - 1n) };
+    log.error({ leftOut }, 'EventBridge is never told of events that were archived before the publisher began');
+    await held.advance(first - 1n);
   }
 
   let busSeenAt = 0;
@@ -105,7 +125,7 @@ export function startPublisher(options: PublisherOptions): Publisher {
   }
 
   const deliveryOf = (held: CursorLock, signal: AbortSignal): Delivery => ({
-    ...{ put, log, retry, signal },
+    ...{ put, log, retry, signal, waitsForPermission: true },
     fails: async (failure) => {
       failing = true;
       await noteFailure(held.connection, PUBLISHER, failure);
@@ -121,21 +141,22 @@ export function startPublisher(options: PublisherOptions): Publisher {
   });
 
   /** Sends a request to its end: what comes after it may be sent then. */
-  async function send<S extends Sending>(held: CursorLock, request: Sendable<S>, signal: AbortSignal) {
-    const refused = await deliver(request, deliveryOf(held, signal));
+  async function send<S extends Sending>(held: CursorLock, request: Sendable<S>, delivery: Delivery) {
+    const refused = await deliver(request, delivery);
     if (failing) await forgetFailure(held.connection, PUBLISHER);
     failing = false;
     return refused;
   }
 
-  /** Sends what somebody wants sent again, one after another; answers whether there may be more. */
+  /** Sends what somebody wants sent again, one after another; answers whether there may be more. What is denied anew stays a dead letter. */
   async function redrive(held: CursorLock, signal: AbortSignal): Promise<boolean> {
     const letters = await readRedriven(held.connection, { bus, limit: REDRIVEN_AT_ONCE });
     for (const letter of letters) {
       signal.throwIfAborted();
       await held.look();
       if (held.paused || !(await canArrive(held))) return false;
-      const [refused] = await send(held, makeReady(put, [letter]), signal);
+      const delivery = { ...deliveryOf(held, signal), waitsForPermission: false };
+      const [refused] = await send(held, makeReady(put, [letter]), delivery);
       await noteRedriven(held.connection, letter, refused);
     }
     return letters.length === REDRIVEN_AT_ONCE;
@@ -164,7 +185,7 @@ export function startPublisher(options: PublisherOptions): Publisher {
       await (noted ?? held.look());
       signal.throwIfAborted();
       if (held.paused || !(await canArrive(held))) return false;
-      const sending = send(held, ready, signal);
+      const sending = send(held, ready, deliveryOf(held, signal));
       next = beginNext(requests);
       noted = heardLater(note(held, request, await sending));
     }
@@ -182,14 +203,21 @@ export function startPublisher(options: PublisherOptions): Publisher {
     try {
       await cursor.look();
       if (cursor.paused) return false;
+      if (cursor.seq === 0n) await begin(cursor);
       const redrivesLeft = await redrive(cursor, signal);
       const eventsLeft = await sendLog(cursor, signal);
       return redrivesLeft || eventsLeft;
     } catch (error) {
-      cursor.release();
+      const lost = cursor;
       cursor = undefined;
+      await noteGap(lost, error).finally(lost.release);
       throw error;
     }
+  }
+
+  async function noteGap({ connection }: CursorLock, error: unknown): Promise<void> {
+    if (!(error instanceof NotStored)) return;
+    await noteFailure(connection, PUBLISHER, { code: error.name, message: error.message, tries: 1 });
   }
 
   const loop = startLoop({ name: 'EventBridge publisher', log, idleMs: POLL_MS, run: publish });

@@ -10,12 +10,18 @@ export interface PutEventsEntry {
   time: Date;
 }
 
-/** An entry that did not arrive. `permanent`: AWS will refuse it however often it is sent. */
+/**
+ * What sending an entry again may come to. REFUSED: never taken, however often. DENIED: taken once whoever sends has the permission.
+ * PASSING: taken later. UNKNOWN: AWS documents no such code, so nobody can say.
+ */
+export type FailureKind = 'REFUSED' | 'DENIED' | 'PASSING' | 'UNKNOWN';
+
+/** An entry that did not arrive. */
 export interface PutEventsFailure {
   ok: false;
   code: string;
   message: string;
-  permanent: boolean;
+  kind: FailureKind;
 }
 
 /** What became of one entry. */

@@ -22,7 +22,7 @@ export async function pausePublisher(ctx: Context, input: PausePublisherInput): 
   const { reason } = read(pausePublisherInput, input);
   return operate(ctx, { mutation: 'pausePublisher', input }, async (tx) => {
     const before = await lockPublisher(tx);
-    if (before?.pauseReason === reason) return;
+    if (before?.pauseReason === reason) return {};
     const pausedBy = ctx.viewer.subject;
     await tx.$executeRaw`UPDATE "EventCursor" SET "pausedAt" = coalesce("pausedAt", now()), "pausedBy" = ${pausedBy}, "pauseReason" = ${reason}
       WHERE "reader" = ${PUBLISHER}`;
@@ -30,6 +30,7 @@ export async function pausePublisher(ctx: Context, input: PausePublisherInput): 
       type: 'PublisherPaused',
       data: { before, after: { pausedBy, pauseReason: reason } },
     });
+    return {};
   });
 }
 
@@ -44,31 +45,48 @@ export type ResumePublisherInput = z.input<typeof resumePublisherInput>;
 
 /**
  * Lets the sending of events go on where it was held up: what came meanwhile is sent in order. With `from`, from that event of the log on:
- * what was sent already is sent again.
+ * what was sent already is sent again. Nothing is left out but what the log no longer holds; which that is, is answered and told.
  */
-export async function resumePublisher(ctx: Context, input: ResumePublisherInput): Promise<typeof IDS> {
+export async function resumePublisher(
+  ctx: Context,
+  input: ResumePublisherInput,
+): Promise<typeof IDS & Partial<LeftOut>> {
   const { from } = read(resumePublisherInput, input);
-  return operate(ctx, { mutation: 'resumePublisher', input }, async (tx) => {
+  return operate<Partial<LeftOut>>(ctx, { mutation: 'resumePublisher', input }, async (tx) => {
     const before = await lockPublisher(tx);
     if (before === null && from)
       throw wrongState('SENDING', 'It is not held up: pause it first, so that it stands still while you choose.');
-    if (before === null) return;
-    if (from) await setBack(tx, BigInt(from));
+    if (before === null) return {};
+    const leftOut = from ? await moveTo(tx, BigInt(from)) : null;
     await tx.$executeRaw`UPDATE "EventCursor" SET "pausedAt" = NULL, "pausedBy" = NULL, "pauseReason" = NULL WHERE "reader" = ${PUBLISHER}`;
-    const data = { before, after: null, ...(from ? { sentAgainFrom: from } : {}) };
+    const data = { before, after: null, ...(from ? { sentAgainFrom: from } : {}), ...(leftOut ? { leftOut } : {}) };
     await announcePublisher(tx, ctx, { type: 'PublisherResumed', data });
+    return leftOut ? { leftOutFirst: leftOut.first, leftOutLast: leftOut.last } : {};
   });
 }
 
-/** Moves the locked cursor back to before an event; whichever process publishes finds it moved, and goes on from there. */
-async function setBack(tx: Tx, from: bigint): Promise<void> {
-  const [row] = await tx.$queryRaw<{ next: bigint; first: bigint | null }[]>`
-    SELECT "seq" + 1 AS "next", (SELECT min("seq") FROM "Event") AS "first" FROM "EventCursor" WHERE "reader" = ${PUBLISHER}`;
-  const { next = 1n, first = null } = row ?? {};
-  if (from > next) throw invalid('from', `Nothing may be left out: ${next} comes next. Give it, or an earlier one.`);
+/** First and last number of what is never sent, as the log no longer holds it. */
+interface LeftOut extends Record<string, string> {
+  leftOutFirst: string;
+  leftOutLast: string;
+}
+
+/**
+ * Moves the locked cursor to before an event; whichever process publishes finds it moved, and goes on from there. What the log holds is
+ * read in the same transaction: until it ends, nothing is archived (events/archive.ts). Answers what is left out.
+ */
+async function moveTo(tx: Tx, from: bigint): Promise<{ first: string; last: string } | null> {
+  const [row] = await tx.$queryRaw<{ next: bigint; first: bigint | null; following: bigint | null }[]>`
+    SELECT "seq" + 1 AS "next", (SELECT min("seq") FROM "Event") AS "first",
+      (SELECT min(e."seq") FROM "Event" e WHERE e."seq" > c."seq") AS "following" FROM "EventCursor" c WHERE "reader" = ${PUBLISHER}`;
+  const { next = 1n, first = null, following = null } = row ?? {};
+  const latest = following ?? next;
+  if (from > latest)
+    throw invalid('from', `Nothing may be left out: ${latest} comes next. Give it, or an earlier one.`);
   if (first !== null && from < first)
     throw invalid('from', `Events before ${first} are archived. Give ${first}, or a later one.`);
   await tx.$executeRaw`UPDATE "EventCursor" SET "seq" = ${from - 1n}, "updatedAt" = now() WHERE "reader" = ${PUBLISHER}`;
+  return from > next ? { first: String(next), last: String(from - 1n) } : null;
 }
 
 const redriveEventsInput = z.object({
@@ -136,10 +154,14 @@ interface Operation {
   input: { idempotencyKey?: string | null | undefined };
 }
 
-function operate(ctx: Context, { mutation, input }: Operation, work: (tx: Tx) => Promise<void>): Promise<typeof IDS> {
+/** Answers the publisher's id, with what the work answers. */
+function operate<More extends object>(
+  ctx: Context,
+  { mutation, input }: Operation,
+  work: (tx: Tx) => Promise<More>,
+): Promise<typeof IDS & More> {
   assertCan(ctx.viewer, 'publisher:operate', MESH);
-  return mutate(ctx, { mutation, idempotencyKey: input.idempotencyKey, input }, async (tx) => {
-    await work(tx);
-    return { ids: IDS };
-  });
+  return mutate(ctx, { mutation, idempotencyKey: input.idempotencyKey, input }, async (tx) => ({
+    ids: { ...IDS, ...(await work(tx)) },
+  }));
 }

@@ -73,12 +73,18 @@ export class PublisherResolver {
     description:
       'Lets the sending of events go on: what came meanwhile follows in order; or sends again everything from an event on. Admins only.',
   })
-  resumePublisher(
+  async resumePublisher(
     @Arg('input', () => ResumePublisherInput, { description: 'From where.' }) input: ResumePublisherInput,
     @Ctx() rc: RequestContext,
     @Info() info: GraphQLResolveInfo,
   ) {
-    return answer(rc, info, async () => publisherOf(await resumePublisher(rc.ctx, input)));
+    let resumed: Awaited<ReturnType<typeof resumePublisher>> | undefined;
+    const answered = await answer(rc, info, async () => {
+      resumed = await resumePublisher(rc.ctx, input);
+      return publisherOf(resumed);
+    });
+    const { leftOutFirst: first, leftOutLast: last } = resumed ?? {};
+    return { ...answered, leftOut: first && last ? { first, last } : null };
   }
 
   @Mutation(() => RedriveEventsResult, {

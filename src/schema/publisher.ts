@@ -129,7 +129,7 @@ export class ResumePublisherInput extends MutationInput {
   @Field(() => String, {
     nullable: true,
     description:
-      'The number of an event: it and all after it are sent again, with the same ids. Without it what comes next goes on.',
+      'The number of an event: it and all after it are sent again, with the same ids. Without it what comes next goes on. Where what comes next is archived, the first number that is stored; what lies between is left out.',
   })
   from?: string;
 }
@@ -149,10 +149,25 @@ export class PausePublisherPayload {
   publisher!: Publisher | null;
 }
 
+@ObjectType({ description: 'Events of the log, one after another.' })
+export class EventNumbers {
+  @Field(() => String, { description: 'The number of the first.' })
+  first!: string;
+
+  @Field(() => String, { description: 'The number of the last.' })
+  last!: string;
+}
+
 @ObjectType({ description: 'The publisher, going on.' })
 export class ResumePublisherPayload {
   @Field(() => Publisher, { nullable: true, description: 'The publisher.' })
   publisher!: Publisher | null;
+
+  @Field(() => EventNumbers, {
+    nullable: true,
+    description: 'What is never sent, as the log no longer held it; null: nothing is left out.',
+  })
+  leftOut!: EventNumbers | null;
 }
 
 @ObjectType({ description: 'What is sent again. What becomes of each, its status tells.' })

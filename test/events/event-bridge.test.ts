@@ -1,7 +1,11 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { CreateEventBusCommand, EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createPutEvents, MADE_ONCE } from '../../src/aws/event-bridge.js';
 import type { NewEvent } from '../../src/events/append.js';
+import { RETRY } from '../../src/events/deliver.js';
 import { startPublisher } from '../../src/events/publisher.js';
 import { governanceCredentials } from '../../src/sandbox/sts.js';
 import { control, G, P, REGION, sandboxOfTest } from '../sandbox/testkit.js';
@@ -48,7 +52,7 @@ async function published(events: NewEvent[]): Promise<Arrival[]> {
     bus: BUS,
     busStands: async () => true,
     log: silent,
-    retry: { baseMs: 5, capMs: 50 },
+    retry: { ...RETRY, baseMs: 5, capMs: 50 },
   });
   await until(() => publisher.position === BigInt(head + events.length), 15_000);
   await publisher.stop();
@@ -116,11 +120,11 @@ test('a refusal is told apart from a failure that passes', async () => {
   };
   const put = createPutEvents(client);
   expect(await put([{ ...entry, detail: 'not JSON' }, entry]).send()).toEqual([
-    { ok: false, code: 'MalformedDetail', message: expect.any(String), permanent: true },
+    { ok: false, code: 'MalformedDetail', message: expect.any(String), kind: 'REFUSED' },
     { ok: true },
   ]);
   const foreign = await put([{ ...entry, bus: `arn:aws:events:us-east-1:${P}:event-bus/default` }]).send();
-  expect(foreign).toMatchObject([{ ok: false, permanent: true }]);
+  expect(foreign).toMatchObject([{ ok: false, kind: 'DENIED' }]);
 });
 
 test.each([
@@ -155,10 +159,42 @@ test('a request that is not valid as a whole is sent entry by entry, and what is
   const before = (await arrivalsOf('DomainReady')).length;
   expect(await createPutEvents(client)([sound, tooLarge, sound]).send()).toMatchObject([
     { ok: true },
-    { ok: false, code: 'ValidationException', permanent: true },
+    { ok: false, code: 'ValidationException', kind: 'REFUSED' },
     { ok: true },
   ]);
   expect((await arrivalsOf('DomainReady')).length).toBe(before + 2);
+});
+
+/** An EventBridge that answers for each entry with the code that its detail-type names. */
+async function answering(): Promise<{ endpoint: string; close: () => void }> {
+  const server = createServer(async (request, response) => {
+    let body = '';
+    for await (const chunk of request) body += chunk;
+    const Entries = (JSON.parse(body) as { Entries: { DetailType: string }[] }).Entries.map(({ DetailType }) => ({
+      ...{ ErrorCode: DetailType, ErrorMessage: 'As was asked for.' },
+    }));
+    response.setHeader('content-type', 'application/x-amz-json-1.1');
+    response.end(JSON.stringify({ FailedEntryCount: Entries.length, Entries }));
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = server.address() as AddressInfo;
+  return { endpoint: `http://127.0.0.1:${port}`, close: () => server.close() };
+}
+
+test('by its code an entry is refused, denied, to be sent again, or of no known kind', async () => {
+  const { endpoint, close } = await answering();
+  const codes = {
+    ...{ AccessDeniedException: 'DENIED', NotAuthorizedForSourceException: 'REFUSED', RedactionFailure: 'REFUSED' },
+    ...{ InvalidAccountIdException: 'REFUSED', InvalidArgument: 'REFUSED', MalformedDetail: 'REFUSED' },
+    ...{ ThrottlingException: 'PASSING', InternalFailure: 'PASSING', NobodyKnows: 'UNKNOWN' },
+  };
+  const entries = Object.keys(codes).map((detailType) => ({
+    ...{ bus: BUS, source: 'meshgate', detailType, detail: '{}', resources: [], time: new Date() },
+  }));
+  const stub = new EventBridgeClient({ ...settings, ...MADE_ONCE, endpoint });
+  const outcomes = await createPutEvents(stub)(entries).send();
+  close();
+  expect(outcomes.map((outcome) => (outcome.ok ? null : [outcome.code, outcome.kind]))).toEqual(Object.entries(codes));
 });
 
 const arrivalsOf = async (type: string): Promise<Arrival[]> =>

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { RETRY } from '../../src/events/deliver.js';
 import { readPublisherLag } from '../../src/events/lag.js';
 import { type Publisher, startPublisher } from '../../src/events/publisher.js';
 import type { PutEvents, PutEventsEntry, PutEventsOutcome } from '../../src/events/put-events.js';
@@ -16,9 +17,11 @@ import {
 } from './log.js';
 
 const ok: PutEventsOutcome = { ok: true };
-const throttled: PutEventsOutcome = { ok: false, code: 'ThrottlingException', message: 'slow down', permanent: false };
-const refused: PutEventsOutcome = { ok: false, code: 'MalformedDetail', message: 'not JSON', permanent: true };
-const retry = { baseMs: 1, capMs: 5 };
+const throttled: PutEventsOutcome = { ok: false, code: 'ThrottlingException', message: 'slow down', kind: 'PASSING' };
+const refused: PutEventsOutcome = { ok: false, code: 'MalformedDetail', message: 'not JSON', kind: 'REFUSED' };
+const denied: PutEventsOutcome = { ok: false, code: 'AccessDeniedException', message: 'may not', kind: 'DENIED' };
+const unheardOf: PutEventsOutcome = { ok: false, code: 'NobodyKnows', message: 'what', kind: 'UNKNOWN' };
+const retry = { baseMs: 1, capMs: 5, unknownTries: 5 };
 
 interface Sent {
   id: string;
@@ -203,17 +206,102 @@ test('while EventBridge takes nothing at all, nothing is given up, and the curso
   expect(await readPublisherLag(log.pool)).toMatchObject({ failure: null });
 });
 
+const failureCode = async () => (await readPublisherLag(log.pool)).failure?.code;
+
+test('entries that are denied one and all wait for the permission: none is given up', async () => {
+  await fill(25);
+  let may = false;
+  let calls = 0;
+  publish(
+    bus(({ sequence }) => {
+      calls += 1;
+      // Some are throttled, one is refused for itself: no other arrives, so nothing says that anybody may send.
+      if (sequence === 3) return refused;
+      if (sequence % 4 === 0 && !may) return throttled;
+      return may ? ok : denied;
+    }),
+  );
+  await until(() => calls >= 40);
+  expect(await failureCode()).toBe('AccessDeniedException');
+  expect(await cursor()).toBe(0);
+  may = true;
+  await until(async () => (await cursor()) === 25);
+  expect((await deadLetters()).map(({ seq, code }) => [seq, code])).toEqual([[3n, 'MalformedDetail']]);
+  expect(sequences(arrived).toSorted((a, b) => a - b)).toEqual(upTo(25).filter((n) => n !== 3));
+  expect(await failureCode()).toBeUndefined();
+});
+
+test('an entry that alone is denied, while others of its request arrive, is a dead letter, and so it is again when it is redriven in vain', async () => {
+  await fill(10);
+  publish(bus(({ sequence }) => (sequence === 4 ? denied : ok)));
+  await until(async () => (await cursor()) === 10);
+  const [letter] = await deadLetters();
+  expect(letter).toMatchObject({ seq: 4n, code: 'AccessDeniedException', status: 'DEAD', attempts: 1 });
+  await redrive([letter!.id]);
+  await until(async () => (await deadLetters())[0]!.attempts === 2);
+  expect((await deadLetters())[0]).toMatchObject({ status: 'DEAD' });
+  await write(log, someEvents(5));
+  await until(async () => (await cursor()) === 15);
+});
+
+test('an entry that fails with a code nobody knows is tried a number of times, and then the log goes on without it', async () => {
+  await fill(20);
+  const sound = bus(({ sequence }) => (sequence === 12 ? unheardOf : ok));
+  let breaks = 3;
+  const put = onceSent(async (entries) => {
+    const is = (n: number) => entries.some(({ detail }) => JSON.parse(detail).sequence === String(n));
+    // Calls that fail as a whole say nothing of it, and do not count.
+    if (is(12) && !is(13) && breaks-- > 0) throw new Error('socket hang up');
+    return sound(entries).send();
+  });
+  publish(put);
+  await until(async () => (await cursor()) === 20);
+  expect(sequences(requests.flat()).filter((n) => n === 12)).toHaveLength(retry.unknownTries);
+  expect(await deadLetters()).toMatchObject([{ seq: 12n, code: 'NobodyKnows', status: 'DEAD', attempts: 8 }]);
+  expect(sequences(arrived)).toEqual(upTo(20).filter((n) => n !== 12));
+});
+
+/** Part of the log is archived. */
+const forget = (upTo: number) =>
+  log.owner.pool.query(`ALTER TABLE "Event" DISABLE TRIGGER USER; DELETE FROM "Event" WHERE "seq" <= ${upTo};
+    ALTER TABLE "Event" ENABLE TRIGGER USER`);
+
+test('a publisher that begins after the log was archived begins at the first event that is stored, and says what is left out', async () => {
+  await fill(30);
+  await forget(12);
+  const said = vi.spyOn(silent, 'error');
+  publish(bus());
+  await until(async () => (await cursor()) === 30);
+  expect(sequences(arrived)).toEqual(upTo(30).slice(12));
+  expect(said).toHaveBeenCalledWith({ leftOut: { first: '1', last: '12' } }, expect.stringContaining('never told'));
+  said.mockRestore();
+});
+
+test('what comes next and is not stored is never passed over by itself: the cursor says what is missing and how to go on', async () => {
+  await fill(30);
+  await log.owner.prisma.eventCursor.create({ data: { reader: 'eventbridge', seq: 4 } });
+  await forget(12);
+  publish(bus());
+  await until(async () => (await failureCode()) === 'EventsNotStored');
+  const row = await log.owner.prisma.eventCursor.findUniqueOrThrow({ where: { reader: 'eventbridge' } });
+  expect(row).toMatchObject({ seq: 4n, failureMessage: expect.stringContaining('Events 5 to 12') });
+  expect(arrived).toEqual([]);
+  await log.owner.prisma.eventCursor.update({ where: { reader: 'eventbridge' }, data: { seq: 12 } });
+  await until(async () => (await cursor()) === 30);
+  expect(sequences(arrived)).toEqual(upTo(30).slice(12));
+  expect(await failureCode()).toBeUndefined();
+});
+
 test('while the bus is not there nothing is sent, and the cursor says so; once it is, all follows in order', async () => {
   busThere = false;
   await fill(12);
   publish(bus());
-  const failure = async () => (await readPublisherLag(log.pool)).failure?.code;
-  await until(async () => (await failure()) === 'NoEventBus');
+  await until(async () => (await failureCode()) === 'NoEventBus');
   expect(requests).toEqual([]);
   busThere = true;
   await until(async () => (await cursor()) === 12);
   expect(sequences(arrived)).toEqual(upTo(12));
-  expect(await failure()).toBeUndefined();
+  expect(await failureCode()).toBeUndefined();
 });
 
 test('a bus that goes away while events are sent is noticed, and those that fail meanwhile wait', async () => {
@@ -574,7 +662,7 @@ test('stopping does not wait for an entry that keeps failing', async () => {
     bus: 'central',
     busStands: async () => busThere,
     log: silent,
-    retry: { baseMs: 60_000, capMs: 60_000 },
+    retry: { ...RETRY, baseMs: 60_000, capMs: 60_000 },
   });
   await until(() => requests.length === 1);
   const began = performance.now();

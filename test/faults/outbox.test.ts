@@ -127,7 +127,7 @@ test('with 1 to 10 of the 10 entries of a request failing, every failed one is s
     ...{ endpoint: sink.url, region: REGION, credentials: governanceCredentials(GOVERNANCE), maxAttempts: 1 },
   });
   const { pool, listener } = log;
-  const retry = { baseMs: 1, capMs: 5 };
+  const retry = { baseMs: 1, capMs: 5, unknownTries: 50 };
   const publisher = startPublisher({
     ...{ pool, listener, put: createPutEvents(client), bus: BUS, busStands: async () => true, log: silent, retry },
   });

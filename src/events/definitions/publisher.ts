@@ -21,6 +21,12 @@ export const publisherEvents = {
       before: pause,
       after: nullable(pause),
       sentAgainFrom: optional(text('The number of the event from which on all is sent again.', '42')),
+      leftOut: optional(
+        record('What is never sent, as the log no longer held it.', {
+          first: text('The number of its first event.', '5'),
+          last: text('The number of its last event.', '41'),
+        }),
+      ),
     },
   },
   EventsRedriven: {

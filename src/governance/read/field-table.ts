@@ -219,6 +219,8 @@ export const TABLE: Record<string, Rules> = {
   CreatePersonalAccessTokenPayload: { ITSELF: 'personalAccessToken', WITH_OBJECT: 'replayed secret' },
   RegisterServiceAccountPayload: { ITSELF: 'serviceAccount', WITH_OBJECT: 'replayed secret' },
   RedriveEventsPayload: { ITSELF: 'deadLetters publisher', WITH_OBJECT: 'count redrive' },
+  ResumePublisherPayload: { ITSELF: 'publisher', WITH_OBJECT: 'leftOut' },
+  EventNumbers: { WITH_OBJECT: 'first last' },
   RegisterWebhookPayload: { ITSELF: 'webhook', WITH_OBJECT: 'replayed secret' },
   RotateWebhookSecretPayload: { ITSELF: 'webhook', WITH_OBJECT: 'replayed secret' },
   RotateServiceAccountSecretPayload: { ITSELF: 'serviceAccount', WITH_OBJECT: 'replayed secret' },
