@@ -33,6 +33,8 @@ const NEVER: Record<string, string> = {
   'AuditVerification.fault': 'the trail is intact',
   'AuditVerification.firstBad': 'the trail is intact',
   'AuditVerification.next': 'the trail is short',
+  'EventNumbers.first': 'the publisher leaves nothing out',
+  'EventNumbers.last': 'the publisher leaves nothing out',
   'EventPatternTest.endCursor': 'the log is short',
   'EventRoutePlan.refusals': 'nothing stands against what is planned here',
   'EventRoutePlan.warnings': 'nothing stands against what is planned here',
