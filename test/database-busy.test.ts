@@ -1,7 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createClient } from 'graphql-ws';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
-
+import { databaseBusy } from '../src/governance/database-busy.js';
 import { createTestDatabase } from './testkit/database.js';
 import { issuerOfTest } from './testkit/issuer.js';
 import { openPostgresProxy } from './testkit/postgres-proxy.js';
@@ -18,6 +20,8 @@ const { graphql } = await serverOfTest({ issuers, databaseUrl: serverUrl, enviro
 /** Another server over the same, behind a door that can be cut. */
 const door = await openPostgresProxy(Number(new URL(serverUrl).port));
 const behind = await serverOfTest({ issuers, databaseUrl: door.through(serverUrl) });
+/** And one whose statements end after a second and a half, in place of 20. */
+const hurried = await serverOfTest({ issuers, databaseUrl: `${serverUrl}?statement_timeout=1500` });
 const owner = new pg.Client({ connectionString: ownerUrl });
 
 async function post(body: object, { path = '', accept = 'application/json', as = 'ada', at = graphql } = {}) {
@@ -50,10 +54,10 @@ const SUBSCRIBE = { query: `subscription { dataProductChanged(id: "${PRODUCT}") 
 const busy = { status: 503, retryAfter: '1', code: 'SERVICE_UNAVAILABLE' };
 
 /** What comes first over a WebSocket: the answer to the subscription, or the code that the socket closes with. */
-async function overSocket(as: string): Promise<unknown> {
+async function overSocket(as: string, at = graphql): Promise<unknown> {
   const authorization = await bearer(as);
   return new Promise((done) => {
-    const socket = new WebSocket(graphql.replace('http', 'ws'), 'graphql-transport-ws');
+    const socket = new WebSocket(at.replace('http', 'ws'), 'graphql-transport-ws');
     const send = (message: object) => socket.send(JSON.stringify(message));
     socket.on('open', () => send({ type: 'connection_init', payload: { authorization } }));
     socket.on('message', (data) => {
@@ -128,6 +132,94 @@ describe('whose connection to the database is lost', () => {
     expect(await post(READ, at)).toMatchObject({ status: 200 });
     expect(await countOf('shut')).toBe(0);
   }, 60_000);
+});
+
+describe('a subscriber', () => {
+  const at = hurried.graphql;
+  async function whileLocked<Answer>(table: string, ask: () => Promise<Answer>): Promise<Answer> {
+    await owner.query(`BEGIN; LOCK TABLE "${table}" IN ACCESS EXCLUSIVE MODE`);
+    try {
+      return await ask();
+    } finally {
+      await owner.query('ROLLBACK');
+    }
+  }
+  const stream = (as: string, at = graphql) =>
+    post(SUBSCRIBE, { path: '/stream', accept: 'text/event-stream', as, at });
+
+  test('whose sign-in takes the database too long is told to come again', async () => {
+    expect(await whileLocked('DomainMember', () => overSocket('dora', at))).toBe(1013);
+    expect(await whileLocked('DomainMember', () => stream('emil', at))).toMatchObject(busy);
+  }, 60_000);
+
+  test('whose subscription takes the database too long to begin is told to come again', async () => {
+    expect(await whileLocked('DataProduct', () => overSocket('ada', at))).toBe(1013);
+    expect(await whileLocked('DataProduct', () => stream('ada', at))).toMatchObject(busy);
+    // What he asks for in vain ends it, on both.
+    expect(await overSocket('ada', at)).toBe('NOT_FOUND');
+    expect(await stream('ada', at)).toMatchObject({ status: 400, code: 'NOT_FOUND' });
+  }, 60_000);
+
+  test('who resumes while the database is away is closed with 1013, and a client that tries again hears what he missed', async () => {
+    const answer = await post(register('missed', '777788889999'));
+    expect(answer.status).toBe(200);
+    const numbered = async () => (await owner.query('SELECT FROM "Event"')).rowCount;
+    await expect.poll(numbered, { timeout: 5_000 }).toBeGreaterThan(0);
+    const closes: unknown[] = [];
+    const client = createClient({
+      url: behind.graphql.replace('http', 'ws'),
+      webSocketImpl: WebSocket,
+      connectionParams: { authorization: await bearer('ada') },
+      retryAttempts: 50,
+      retryWait: () => sleep(100),
+      on: {
+        // He is let in, and what he resumes from cannot be read.
+        connected: () => void (closes.length === 0 && door.shut()),
+        closed: (event) => {
+          closes.push(event);
+          door.open();
+        },
+      },
+    });
+    const query = 'subscription ($after: EventCursor) { meshEvents(after: $after) { sequence } }';
+    const variables = { after: Buffer.from('event:0').toString('base64url') };
+    const { value: first } = await client.iterate({ query, variables }).next();
+    expect(first).toEqual({ data: { meshEvents: { sequence: '1' } } });
+    expect(closes[0]).toMatchObject({ code: 1013, reason: expect.stringMatching(/^SERVICE_UNAVAILABLE: /) });
+    await client.dispose();
+  }, 60_000);
+
+  test.each([
+    ['nonsense', 'INVALID_CURSOR'],
+    [Buffer.from('event:999999').toString('base64url'), 'INVALID_CURSOR'],
+  ])(
+    'whose cursor is %s hears by an error that he cannot go on, and not that there is no more',
+    async (after, code) => {
+      const client = createClient({
+        url: graphql.replace('http', 'ws'),
+        webSocketImpl: WebSocket,
+        connectionParams: { authorization: await bearer('ada') },
+      });
+      const told: unknown[] = [];
+      await new Promise<void>((done) => {
+        client.subscribe(
+          { query: 'subscription ($after: EventCursor) { meshEvents(after: $after) { type } }', variables: { after } },
+          {
+            next: (result) => told.push(['next', result]),
+            error: (errors) => done(void told.push(['error', errors])),
+            complete: () => done(void told.push(['complete'])),
+          },
+        );
+      });
+      expect(told).toMatchObject([['error', [{ path: ['meshEvents'], extensions: { code } }]]]);
+      await client.dispose();
+    },
+  );
+});
+
+test('a database whose name nobody can resolve just now may be there at the next try', async () => {
+  const failure = await new pg.Client({ host: 'database.invalid' }).connect().catch((error: unknown) => error);
+  expect(databaseBusy(failure)).toContain('try again');
 });
 
 test('a mutation whose transaction takes too long changed nothing, and is told to come again', async () => {

@@ -14,13 +14,17 @@ const REFUSED: ReadonlySet<unknown> = new Set(['53300', '57P03', 'P2037']);
  * server not reached, timed out on the socket, connection closed (P1001, P1008, P1017).
  */
 const ENDED = /^(25P03|57P01|57P02|57P05|08...|P1001|P1008|P1017)$/;
-/** Of Node's sockets, where node-postgres hands them on. */
+/** Of Node's sockets and its resolver, where node-postgres hands them on: the way to the database is gone. */
 const SOCKET: ReadonlySet<unknown> = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
   'EPIPE',
   'ETIMEDOUT',
   'ERR_STREAM_DESTROYED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
 ]);
 /** query_canceled: of a transaction's statement, whose code the driver adapter keeps; a read's own is the reader's affair. */
 const CANCELED = '57014';

@@ -23,16 +23,21 @@ export function unauthenticated(message: string): GraphQLError {
 }
 
 const UNAVAILABLE = 'SERVICE_UNAVAILABLE';
+const TOO_SLOW = 'The database is too slow at the moment: try again.';
 
-/** The refusal of a request for which the database had no connection or not the time; undefined for any other failure. */
+/**
+ * The refusal of whom the database had no connection or not the time for before anything of his was read; undefined for any other
+ * failure. A statement that takes too long is the database's affair there: nobody could ask for less.
+ */
 export function unavailable(error: unknown): GraphQLError | undefined {
-  const expected = expectedError(error);
-  return expected?.extensions.code === UNAVAILABLE
-    ? refusal(UNAVAILABLE, expected.message, { status: 503 })
-    : undefined;
+  const expected = expectedError(error) ?? error;
+  if (!(expected instanceof GraphQLError)) return undefined;
+  const { code } = expected.extensions;
+  if (code === UNAVAILABLE) return refusal(UNAVAILABLE, expected.message, { status: 503 });
+  return code === 'QUERY_TOO_COSTLY' ? refusal(UNAVAILABLE, TOO_SLOW, { status: 503 }) : undefined;
 }
 
-/** Who cannot be known for want of a connection is told to come again, on each transport in its own way. */
+/** Who cannot be known for want of a connection or of time is told to come again, on each transport in its own way. */
 export function unlessBusy<Asked, Found>(find: (asked: Asked) => Promise<Found>): (asked: Asked) => Promise<Found> {
   return async (asked) => {
     try {

@@ -20,6 +20,7 @@ import {
   type StreamSession,
   type SubscriptionRequest,
   type SubscriptionRules,
+  whyNotBegun,
 } from './subscription.js';
 
 /** What the streams are built from. */
@@ -120,7 +121,7 @@ async function startStream(starting: Starting): Promise<FastifyReply> {
     return refuse(reply, args, log);
   }
   const source = await createSourceEventStream(args);
-  if (!(Symbol.asyncIterator in source)) throw source.errors?.[0] ?? new Error('A subscription without a source.');
+  if (!(Symbol.asyncIterator in source)) throw whyNotBegun(source);
   if (ended.signal.aborted) return leave(starting, source);
   open.add(stream);
   reply.raw.once('close', () => {

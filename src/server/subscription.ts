@@ -9,7 +9,7 @@ import {
 import { ReadFailed } from '../events/errors.js';
 import type { Outlet, Subscription } from '../events/subscription.js';
 import { coercionErrors, type DocumentRules } from './document.js';
-import { formatError, refusal } from './error.js';
+import { formatError, refusal, unavailable } from './error.js';
 import type { IncomingRequest } from './incoming.js';
 import { variablesError } from './input-limits.js';
 import { costOf } from './limits.js';
@@ -139,6 +139,12 @@ function ofMany(context: object): object {
 /** What another try may mend: a failure of ours (a lost connection), no free connection, a database that is too slow at the moment. */
 const MAY_PASS: readonly unknown[] = ['INTERNAL_SERVER_ERROR', 'SERVICE_UNAVAILABLE', 'QUERY_TOO_COSTLY'];
 const mayPass = ({ extensions }: GraphQLFormattedError): boolean => MAY_PASS.includes(extensions?.code);
+
+/** Why a subscription did not begin: SERVICE_UNAVAILABLE (HTTP 503) where another try may mend it. */
+export function whyNotBegun({ errors }: { errors?: readonly GraphQLError[] | undefined }): GraphQLError {
+  const [error = new GraphQLError('A subscription without a source.')] = errors ?? [];
+  return unavailable(error) ?? error;
+}
 
 /** A result as clients get it. */
 export function formatResult({ data, errors }: ExecutionResult, log: Log): FormattedExecutionResult {

@@ -125,9 +125,7 @@ export function createViewers(pool: pg.Pool, { ownTokens, freshFor = 1_000 }: Vi
         before = refreshes;
         update(entry, await standingOf(subject));
       }
-      // Once it is watched: a revoke that came before is found here, one that comes later by the refresh.
-      watchedTokens.watch(watcher, identity);
-      await watchedTokens.refresh();
+      await watchedTokens.watch(watcher, identity);
     } catch (error) {
       stop();
       throw error;
@@ -159,20 +157,27 @@ export function createViewers(pool: pg.Pool, { ownTokens, freshFor = 1_000 }: Vi
   };
 }
 
+const REVOKED = 'Token revoked';
+
 /** Follows the tokens of Meshgate's that subscribers signed in with. */
 function watchTokens(ownTokens: Pick<OwnTokens, 'live'>) {
   const open = new Map<AbortController, string>();
   return {
-    watch: (watcher: AbortController, { signIn: { kind, tokenId } }: Identity): void => {
+    /** Asks for this one alone: to ask for all at each opening would cost the square of their number. */
+    watch: async (watcher: AbortController, { signIn: { kind, tokenId } }: Identity): Promise<void> => {
       const own = kind === 'PERSONAL_ACCESS_TOKEN' || kind === 'SERVICE_ACCOUNT_SECRET';
-      if (own && tokenId !== null) open.set(watcher, tokenId);
+      if (!own || tokenId === null) return;
+      open.set(watcher, tokenId);
+      // Once it is watched: a revoke that came before is found here, one that comes later by the refresh.
+      const live = await ownTokens.live([tokenId]);
+      if (!live.has(tokenId)) watcher.abort(REVOKED);
     },
     forget: (watcher: AbortController): void => void open.delete(watcher),
     refresh: async (): Promise<void> => {
       if (open.size === 0) return;
       const asked = new Map(open);
       const live = await ownTokens.live([...new Set(asked.values())]);
-      for (const [watcher, id] of asked) if (!live.has(id)) watcher.abort('Token revoked');
+      for (const [watcher, id] of asked) if (!live.has(id)) watcher.abort(REVOKED);
     },
   };
 }

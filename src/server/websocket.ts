@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type ExecutionArgs, GraphQLError } from 'graphql';
+import { type ExecutionArgs, GraphQLError, type GraphQLFormattedError } from 'graphql';
 import { CloseCode, type Context, handleProtocols, makeServer, type SubscribePayload } from 'graphql-ws';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import { formatError, refusal } from './error.js';
@@ -9,7 +9,13 @@ import { graphqlPath } from './http.js';
 import { correlationIdOf, type IncomingRequest } from './incoming.js';
 import type { Log } from './log.js';
 import { isAllowedHost, isAllowedOrigin, type OriginConfig } from './origin.js';
-import { type OpenSession, prepareSubscription, type StreamSession, type SubscriptionRules } from './subscription.js';
+import {
+  type OpenSession,
+  prepareSubscription,
+  type StreamSession,
+  type SubscriptionRules,
+  whyNotBegun,
+} from './subscription.js';
 import { type Connection, openConnection, webSocketOutlet } from './websocket-outlet.js';
 
 /** What the sockets are built from. */
@@ -37,7 +43,10 @@ export const closeCodes = {
   /** The token expired or was revoked, or the viewer was removed from a domain. */
   signInAgain: CloseCode.Forbidden,
   unauthorized: CloseCode.Unauthorized,
-  /** Nobody can say now whether the token holds, or who its holder is (RFC 6455 registry: Try Again Later). */
+  /**
+   * Not now (RFC 6455 registry: Try Again Later): nobody can say whether the token holds or who its holder is, what a subscription
+   * begins with cannot be read, or the viewer or his address has too much already. The reason begins with the error's code.
+   */
   tryAgain: 1013,
 } as const;
 
@@ -78,9 +87,14 @@ export function serveWebSockets(options: WebSocketOptions): WebSockets {
     onNext: (_context, _id, _payload, _args, { errors, data }) => {
       return errors ? { data: data ?? null, errors: errors.map((error) => formatError(error, log)) } : undefined;
     },
+    onOperation: async (_context, _id, _payload, _args, result) => {
+      const opened = await result;
+      return Symbol.asyncIterator in opened ? undefined : endingWith(whyNotBegun(opened));
+    },
     onError: (context, _id, _payload, errors) => {
-      closeToResume(context.extra.socket, errors);
-      return errors.map((error) => formatError(error, log));
+      const told = errors.map((error) => formatError(unwrapped(error), log));
+      closeToResume(context.extra.socket, told);
+      return told;
     },
   });
   const heartbeat = startHeartbeat(pingEvery);
@@ -196,18 +210,27 @@ async function authenticateSocket(
     return true;
   } catch (error) {
     if (!(error instanceof GraphQLError)) throw error;
-    socket.close(refusals[String(error.extensions.code)] ?? closeCodes.unauthorized, error.message.slice(0, 120));
+    if (mayPassLater.has(error.extensions.code)) closeForNow(socket, error);
+    else socket.close(closeCodes.unauthorized, error.message.slice(0, 120));
     return false;
   }
 }
 
-/** What closes a socket that is refused for another reason than its token. */
-const refusals: Record<string, number> = {
-  RATE_LIMITED: CloseCode.Forbidden,
-  TOO_MANY_CONNECTIONS: CloseCode.Forbidden,
-  ISSUER_UNAVAILABLE: closeCodes.tryAgain,
-  SERVICE_UNAVAILABLE: closeCodes.tryAgain,
-};
+const UNAVAILABLE = 'SERVICE_UNAVAILABLE';
+/** Why a socket is refused though its token may be good. */
+const mayPassLater: ReadonlySet<unknown> = new Set([
+  'RATE_LIMITED',
+  'TOO_MANY_CONNECTIONS',
+  'ISSUER_UNAVAILABLE',
+  UNAVAILABLE,
+]);
+
+function closeForNow(
+  socket: WebSocket,
+  { message, extensions }: Pick<GraphQLFormattedError, 'message' | 'extensions'>,
+): void {
+  socket.close(closeCodes.tryAgain, `${extensions?.code}: ${message}`.slice(0, 120));
+}
 
 function endWithSession(extra: Extra, { expiresAt, ended }: StreamSession): void {
   const end = (reason: string): void => endSocket(extra.socket, reason);
@@ -248,13 +271,29 @@ async function subscribe(
   return prepareSubscription({ rules, session, request, signal: ended.signal, outlet, log });
 }
 
-/** An `error` would end the subscription for good: where it can go on, the socket closes with the place to go on from. */
-function closeToResume(socket: WebSocket, errors: readonly GraphQLError[]): void {
-  const resumable = errors.find(
-    ({ extensions: { code } }) => code === 'SLOW_SUBSCRIBER' || code === 'STREAM_INTERRUPTED',
-  );
-  if (resumable) {
-    const { code, cursor } = resumable.extensions;
-    socket.close(closeCodes.resume, `${code} ${cursor ?? ''}`);
+/**
+ * What keeps a subscription from beginning ends it as what breaks it off: by `error`. graphql-ws would send it as a result and
+ * `complete`, which says that there is no more.
+ */
+function endingWith(error: GraphQLError): AsyncIterable<never> {
+  return { [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(error) }) };
+}
+
+/** The error as it was thrown, with its place: graphql-ws puts another around it. */
+function unwrapped(error: GraphQLError): GraphQLError {
+  return error.originalError instanceof GraphQLError ? error.originalError : error;
+}
+
+/**
+ * An `error` would end the subscription for good: where it can go on, the socket closes, with the place to go on from where that is
+ * known, and nothing more is sent.
+ */
+function closeToResume(socket: WebSocket, errors: readonly GraphQLFormattedError[]): void {
+  for (const error of errors) {
+    const { code, cursor } = error.extensions ?? {};
+    if (code === UNAVAILABLE) closeForNow(socket, error);
+    if (code === 'SLOW_SUBSCRIBER' || code === 'STREAM_INTERRUPTED') {
+      socket.close(closeCodes.resume, `${code} ${cursor ?? ''}`);
+    }
   }
 }

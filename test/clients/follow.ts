@@ -21,6 +21,8 @@ export interface Follower {
   heard: Followed[];
   /** How often it connected again. */
   reconnects: number;
+  /** Why connections ended, where it was by an error. */
+  failures: unknown[];
   stop(): Promise<void>;
 }
 
@@ -34,7 +36,7 @@ export type Connect = (connection: {
 /** Follows the log from a cursor on by connection after connection, each behind the last event heard, as docs/events.md says. */
 export function follow(after: string, connect: Connect): Follower {
   const stopping = new AbortController();
-  const follower: Follower = { heard: [], reconnects: -1, stop: () => Promise.resolve() };
+  const follower: Follower = { heard: [], reconnects: -1, failures: [], stop: () => Promise.resolve() };
   const run = async (): Promise<void> => {
     for (let tries = 0; !stopping.signal.aborted; tries += 1) {
       follower.reconnects += 1;
@@ -43,7 +45,9 @@ export function follow(after: string, connect: Connect): Follower {
         follower.heard.push(event);
         tries = 0;
       };
-      await connect({ after: cursor, take, stopping: stopping.signal }).catch(() => undefined);
+      await connect({ after: cursor, take, stopping: stopping.signal }).catch((reason: unknown) => {
+        follower.failures.push(reason);
+      });
       await sleep(Math.random() * Math.min(1_000, 50 * 2 ** tries), undefined, { signal: stopping.signal }).catch(
         () => undefined,
       );

@@ -7,6 +7,7 @@ import { type MeshProcess, processMeshOfTest } from '../testkit/process-mesh.js'
 import { followByApollo } from './apollo.js';
 import { followByCurl } from './curl.js';
 import type { Follower, Target } from './follow.js';
+import { followByGraphqlSse } from './graphql-sse.js';
 import { followByGraphqlWs } from './graphql-ws.js';
 import { followByUrql } from './urql.js';
 
@@ -91,10 +92,31 @@ const CLIENTS: Record<string, (target: Target, from: string) => Follower> = {
   'Apollo Client': followByApollo,
   urql: followByUrql,
   'graphql-ws': followByGraphqlWs,
+  'graphql-sse': followByGraphqlSse,
   'curl -N': followByCurl,
 };
 
-test('Apollo Client, urql, graphql-ws and curl hear every event once, in order, over a kill, a restart and a move to another process', async () => {
+/** The code of the error that a client was told, as each of them hands it on. */
+function codeOf(failure: unknown): unknown {
+  const { errors, graphQLErrors } = failure as Record<'errors' | 'graphQLErrors', unknown>;
+  const told = (Array.isArray(failure) ? failure : (errors ?? graphQLErrors)) as { extensions?: { code?: unknown } }[];
+  return told?.[0]?.extensions?.code;
+}
+
+test.each(Object.entries(CLIENTS).filter(([name]) => name !== 'curl -N'))(
+  '%s is told that a cursor is none to go on from',
+  async (_, open) => {
+    const nowhere = Buffer.from('event:999999').toString('base64url');
+    const follower = open({ url: () => `${other.url()}/graphql`, token }, nowhere);
+    followers.push(follower);
+    await expect.poll(() => follower.failures.length, { timeout: 10_000 }).toBeGreaterThan(0);
+    await follower.stop();
+    followers.pop();
+    expect(codeOf(follower.failures[0])).toBe('INVALID_CURSOR');
+  },
+);
+
+test('Apollo Client, urql, graphql-ws, graphql-sse and curl hear every event once, in order, over a kill, a restart and a move to another process', async () => {
   const target: Target = { url: () => `${balanced()}/graphql`, token };
   for (const open of Object.values(CLIENTS)) followers.push(open(target, BEGINNING));
   const allHear = async (last: string | undefined) => {
