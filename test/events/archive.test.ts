@@ -6,13 +6,14 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import pg from 'pg';
-import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type ArchiveStep, archiveLog, type StoppedBecause } from '../../src/events/archive.js';
 import { verifyWithArchive } from '../../src/events/archive-verify.js';
 import { takeCursor } from '../../src/events/cursor-lock.js';
 import { exportLog } from '../../src/events/export.js';
 import { startTail } from '../../src/events/tail.js';
 import { verifyChain } from '../../src/events/verify.js';
+import { archiveAuditTrail } from '../../src/server/audit-commands.js';
 import { headReaches, openTestLog, silent, someEvents, type TestLog, write } from './log.js';
 import { readFrom } from './reader.js';
 
@@ -200,6 +201,26 @@ test('a webhook that is on holds back what it has not been sent; one that is off
   expect(await archive()).toMatchObject({ reader: 'webhook crm', since: new Date('2026-01-31T10:00:00Z') });
   await log.owner.pool.query(`UPDATE "Webhook" SET "status" = 'DISABLED', "disabledAt" = now()`);
   expect(await archive()).toEqual({ why: 'NOT_FULL' });
+});
+
+test('the command says which reader holds the log, since when, and what lets go of it', async () => {
+  vi.stubEnv('DATABASE_OWNER_URL', log.urls.ownerUrl);
+  const said: string[] = [];
+  const run = () => archiveAuditTrail({ to: folder, before: soon() }, (line) => said.push(line));
+  await log.owner.prisma.eventCursor.create({ data: { reader: 'eventbridge', seq: 7, updatedAt: new Date(0) } });
+  await run();
+  const id = '0198c2f0-7a10-7b3e-8d3c-2f6f0f5d1c11';
+  await log.owner.pool.query(`
+    INSERT INTO "Webhook" ("id", "name", "url", "filter", "createdBy") VALUES ('${id}', 'crm', 'https://crm.example/', '{}', 'ada');
+    INSERT INTO "WebhookProgress" ("webhookId", "position") VALUES ('${id}', 3)`);
+  await run();
+  vi.unstubAllEnvs();
+  expect(said).toEqual([
+    expect.stringMatching(
+      /eventbridge has come to 7 only, and has stood there since 1970-01-01T00:00:00.000Z. .*publisher {/,
+    ),
+    expect.stringMatching(/webhook crm has come to 3 only\. .*disableWebhook/),
+  ]);
 });
 
 describe('a process that is killed', () => {
