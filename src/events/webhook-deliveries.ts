@@ -3,67 +3,91 @@ import { type MeshEventFilter, matches } from './filter.js';
 import { type Queryable, readEvents, within10Seconds } from './read.js';
 import type { LogEvent } from './types.js';
 import { uuidv7 } from './uuid.js';
+import type { WebhookRoom } from './webhook-room.js';
 
 /** What of an event a domain's webhook may be sent, or (null) one of the whole mesh; undefined: nothing. */
 export type Tell = (domainId: string | null, event: LogEvent) => LogEvent | undefined;
 
-/** Webhooks that came to the same place in the log. */
-interface Group {
+/** A webhook that is on, and its place in the log. */
+interface Behind {
+  id: string;
+  domainId: string | null;
+  filter: MeshEventFilter;
   position: string;
-  webhooks: { id: string; domainId: string | null; filter: MeshEventFilter }[];
 }
 
 const PAGE = 500;
 
+export interface MakingOptions {
+  tell: Tell;
+  room: WebhookRoom;
+}
+
 /**
- * Reads on in the log for every webhook that is on, a page for each place that some have come to, and makes a delivery of each event that
- * one wants and may get. Deliveries and place are written at once, so that none is lost or made twice. Answers whether there is more, and
- * those whose next event is no longer stored.
+ * Reads on in the log for every webhook that is on and has room, a page for each place that some have come to, and makes a delivery of each
+ * event that one wants and may get. Deliveries and place are written at once, so that none is lost or made twice. Answers whether there is
+ * more, and those whose next event is no longer stored.
  */
-export async function makeDeliveries(connection: PoolClient, tell: Tell): Promise<{ more: boolean; missed: string[] }> {
-  const { rows: groups } = await connection.query<Group>(
+export async function makeDeliveries(
+  connection: PoolClient,
+  { tell, room }: MakingOptions,
+): Promise<{ more: boolean; missed: string[] }> {
+  const { rows } = await connection.query<Behind>(
     within10Seconds({
       name: 'webhooks_behind',
-      text: `SELECT p."position", json_agg(json_build_object('id', w."id", 'domainId', w."domainId", 'filter', w."filter")) AS "webhooks"
-        FROM "Webhook" w JOIN "WebhookProgress" p ON p."webhookId" = w."id"
-        WHERE w."removedAt" IS NULL AND w."status" = 'ENABLED' AND p."position" < (SELECT "seq" FROM "EventHead") GROUP BY p."position"`,
+      text: `SELECT w."id", w."domainId", w."filter", p."position" FROM "Webhook" w JOIN "WebhookProgress" p ON p."webhookId" = w."id"
+        WHERE w."removedAt" IS NULL AND w."status" = 'ENABLED' AND p."position" < (SELECT "seq" FROM "EventHead")`,
     }),
   );
   let more = false;
   const missed: string[] = [];
-  for (const group of groups) {
-    const after = BigInt(group.position);
+  for (const [position, webhooks] of byPlace(await room.filter(connection, rows))) {
+    const after = BigInt(position);
     const events = await readEvents(connection, { after, limit: PAGE });
-    if (events[0]?.seq !== after + 1n) missed.push(...group.webhooks.map(({ id }) => id));
-    else await insert(connection, { group, events, tell });
+    if (events[0]?.seq !== after + 1n) missed.push(...webhooks.map(({ id }) => id));
+    else await insert(connection, { webhooks, events, tell, room });
     more ||= events.length === PAGE;
   }
   return { more, missed };
 }
 
+function byPlace(behind: readonly Behind[]): Map<string, Behind[]> {
+  const places = new Map<string, Behind[]>();
+  for (const webhook of behind) {
+    const there = places.get(webhook.position);
+    if (there) there.push(webhook);
+    else places.set(webhook.position, [webhook]);
+  }
+  return places;
+}
+
+/** All of these webhooks came to the same place, which the events follow. */
 async function insert(
   connection: PoolClient,
-  { group, events, tell }: { group: Group; events: LogEvent[]; tell: Tell },
+  { webhooks, events, tell, room }: MakingOptions & { webhooks: readonly Behind[]; events: readonly LogEvent[] },
 ): Promise<void> {
-  const rows = group.webhooks.flatMap(({ id, domainId, filter }) => {
+  const rows = webhooks.flatMap(({ id, domainId, filter }) => {
     const wanted = matches(filter, `webhook:${id}`);
-    return events
-      .filter((event) => wanted(event) && tell(domainId, event) !== undefined)
-      .map(({ seq, id: messageId, type, subjectId }) => ({
-        ...{ id: uuidv7(), webhookId: id, messageId, seq: String(seq) },
-        ...{ eventType: type, subjectId },
-      }));
+    const made = events.filter((event) => wanted(event) && tell(domainId, event) !== undefined);
+    room.take(id, made.length);
+    return made.map(({ seq, id: messageId, type, subjectId }) => ({
+      ...{ id: uuidv7(), webhookId: id, messageId, seq: String(seq) },
+      ...{ eventType: type, subjectId },
+    }));
   });
   await connection.query(
     within10Seconds({
       name: 'make_webhook_deliveries',
-      text: `WITH made AS (
-          INSERT INTO "WebhookDelivery" ("id", "webhookId", "messageId", "seq", "eventType", "subjectId")
-          SELECT * FROM jsonb_to_recordset($1) AS r ("id" uuid, "webhookId" uuid, "messageId" uuid, "seq" bigint, "eventType" text,
-            "subjectId" uuid)
-          ON CONFLICT ("webhookId", "messageId") DO NOTHING)
-        UPDATE "WebhookProgress" SET "position" = $2 WHERE "webhookId" = ANY ($3::uuid[]) AND "position" = $4`,
-      values: [JSON.stringify(rows), events.at(-1)?.seq, group.webhooks.map(({ id }) => id), group.position],
+      // Whose place was moved meanwhile gets none. Of each subject the earliest alone has a time; the next gets one as that is over.
+      text: `WITH moved AS (
+          UPDATE "WebhookProgress" SET "position" = $2 WHERE "webhookId" = ANY ($3::uuid[]) AND "position" = $4 RETURNING "webhookId")
+        INSERT INTO "WebhookDelivery" ("id", "webhookId", "messageId", "seq", "eventType", "subjectId", "nextAttemptAt")
+        SELECT r.*, CASE WHEN row_number() OVER (PARTITION BY r."webhookId", r."subjectId" ORDER BY r."seq") = 1 AND NOT EXISTS (
+          SELECT FROM "WebhookDelivery" d WHERE d."webhookId" = r."webhookId" AND d."subjectId" = r."subjectId" AND d."status" = 'PENDING'
+            AND d."seq" < r."seq") THEN now() END
+        FROM jsonb_to_recordset($1) AS r ("id" uuid, "webhookId" uuid, "messageId" uuid, "seq" bigint, "eventType" text, "subjectId" uuid)
+        WHERE r."webhookId" IN (SELECT "webhookId" FROM moved)`,
+      values: [JSON.stringify(rows), events.at(-1)?.seq, webhooks.map(({ id }) => id), webhooks[0]?.position],
     }),
   );
 }

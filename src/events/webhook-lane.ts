@@ -15,6 +15,8 @@ export interface WebhookTimes {
   pauseMs: number;
   /** A webhook of which every attempt failed for so long is disabled. */
   disableAfterMs: number;
+  /** After so long a webhook begins no more before others had their turn. */
+  turnMs: number;
 }
 
 const SECOND = 1_000;
@@ -24,6 +26,7 @@ export const WEBHOOK_TIMES: WebhookTimes = {
   retriesMs: [5 * SECOND, 30 * SECOND, 120 * SECOND, 600 * SECOND, HOUR, 3 * HOUR, 8 * HOUR],
   pauseMs: SECOND,
   disableAfterMs: 24 * HOUR,
+  turnMs: 5 * SECOND,
 };
 
 /** Why the sender disables a webhook: its receiver said 410, or has failed for too long, or the log no longer has what comes next. */
@@ -56,49 +59,74 @@ interface DueRow {
 
 const AT_ONCE = 4;
 /** Then a lane ends although more is due: its place is for whichever webhook waits. */
-const ROUNDS = 8;
+const IN_A_TURN = 32;
 
 /**
  * Delivers what is due for one webhook, four at once, of each subject the earliest first and the next only when that is done with. Ends when
- * nothing is due, after a few rounds, or at the signal; answers whether there may be more.
+ * nothing is due, when its turn is over, or at the signal, and then when what it began is done; answers whether there may be more.
  */
 export async function runLane(options: LaneOptions, webhookId: string, signal: AbortSignal): Promise<boolean> {
+  const { connection, times } = options;
   const namesOf = createDomainNames();
-  for (let round = 0; round < ROUNDS; round += 1) {
-    const due = await readDue(options.connection, webhookId);
-    if (due.length === 0 || signal.aborted) return false;
-    const events = await readNamed(options.connection, due);
-    await Promise.all(
-      due.map((row) => deliver(options, { webhookId, row, event: events.get(row.seq ?? ''), namesOf })),
-    );
+  const underWay = new Map<string, Promise<void>>();
+  const over = performance.now() + times.turnMs;
+  try {
+    for (let begun = 0; begun < IN_A_TURN && performance.now() < over; ) {
+      const due = await readDue(connection, { webhookId, underWay: [...underWay.keys()] });
+      if (signal.aborted || (due.length === 0 && underWay.size === 0)) return false;
+      const events = await readNamed(connection, due);
+      for (const row of due) {
+        const delivery = deliver(options, { webhookId, row, event: events.get(row.seq ?? ''), namesOf });
+        underWay.set(
+          row.id,
+          delivery.finally(() => underWay.delete(row.id)),
+        );
+      }
+      begun += due.length;
+      await Promise.race(underWay.values());
+    }
+    return true;
+  } finally {
+    await Promise.allSettled(underWay.values());
   }
-  return true;
 }
 
-async function readDue(connection: PoolClient, webhookId: string): Promise<DueRow[]> {
+/**
+ * What may begin beside what is under way, pings first, then whatever waited longest. It reads a few rows, however many wait: what is behind
+ * another of its subject has no time, and is in no index that is read here.
+ */
+async function readDue(
+  connection: PoolClient,
+  { webhookId, underWay }: { webhookId: string; underWay: readonly string[] },
+): Promise<DueRow[]> {
   const { rows } = await connection.query<DueRow>(
     within10Seconds({
       name: 'webhook_due',
       text: `SELECT d."id", d."kind", d."messageId", d."seq", d."attempts", d."createdAt", w."url", w."name", w."domainId", w."secretVersion",
           coalesce(w."previousSecretEndsAt" > now(), false) AS "previousHolds"
-        FROM "WebhookDelivery" d JOIN "Webhook" w ON w."id" = d."webhookId" JOIN "WebhookProgress" p ON p."webhookId" = w."id"
-        WHERE d."webhookId" = $1 AND d."status" = 'PENDING' AND d."nextAttemptAt" <= now() AND w."removedAt" IS NULL
-          AND (d."kind" = 'PING' OR (w."status" = 'ENABLED' AND coalesce(p."pausedUntil" <= now(), true) AND NOT EXISTS (
-            SELECT FROM "WebhookDelivery" e WHERE e."webhookId" = $1 AND e."subjectId" = d."subjectId" AND e."status" = 'PENDING'
-              AND e."seq" < d."seq")))
-        ORDER BY d."seq" NULLS FIRST LIMIT $2`,
-      values: [webhookId, AT_ONCE],
+        FROM "Webhook" w JOIN "WebhookProgress" p ON p."webhookId" = w."id" CROSS JOIN LATERAL (
+          (SELECT * FROM "WebhookDelivery" WHERE "webhookId" = $1 AND "status" = 'PENDING' AND "kind" = 'PING' AND "nextAttemptAt" <= now()
+              AND "id" <> ALL ($2::uuid[]) ORDER BY "nextAttemptAt", "seq" LIMIT ${AT_ONCE})
+          UNION ALL
+          (SELECT * FROM "WebhookDelivery" e WHERE "webhookId" = $1 AND "status" = 'PENDING' AND "kind" = 'EVENT' AND "nextAttemptAt" <= now()
+              AND w."status" = 'ENABLED' AND coalesce(p."pausedUntil" <= now(), true) AND "id" <> ALL ($2::uuid[])
+              AND "seq" = (SELECT min("seq") FROM "WebhookDelivery" WHERE "webhookId" = $1 AND "subjectId" = e."subjectId" AND "status" = 'PENDING')
+            ORDER BY "nextAttemptAt", "seq" LIMIT ${AT_ONCE})) d
+        WHERE w."id" = $1 AND w."removedAt" IS NULL`,
+      values: [webhookId, underWay],
     }),
   );
-  return rows;
+  return rows.slice(0, AT_ONCE - underWay.length);
 }
 
 async function readNamed(connection: PoolClient, due: readonly DueRow[]): Promise<Map<string, LogEvent>> {
+  const seqs = due.flatMap(({ seq }) => seq ?? []);
+  if (seqs.length === 0) return new Map();
   const { rows } = await connection.query<EventRow>(
     within10Seconds({
       name: 'webhook_events',
       text: `SELECT ${EVENT_COLUMNS} FROM "Event" WHERE "seq" = ANY ($1::bigint[])`,
-      values: [due.flatMap(({ seq }) => seq ?? [])],
+      values: [seqs],
     }),
   );
   return new Map(rows.map((row) => [row.seq, toLogEvent(row)]));
@@ -169,7 +197,7 @@ interface Attempt {
   over: boolean;
 }
 
-/** Writes down one attempt and what follows from it; answers whether every attempt has failed for too long. */
+/** Writes down one attempt and what follows from it, for the next of its subject too; answers whether every attempt has failed for too long. */
 async function note({ connection, times }: LaneOptions, attempt: Attempt): Promise<boolean> {
   const { webhookId, row, startedAt, outcome, over } = attempt;
   const ok = outcome.error === null;
@@ -181,7 +209,12 @@ async function note({ connection, times }: LaneOptions, attempt: Attempt): Promi
       text: `WITH tried AS (
           UPDATE "WebhookDelivery" SET "attempts" = "attempts" + 1, "nextAttemptAt" = now() + $3::float8 * interval '1 ms',
             "status" = (CASE WHEN $2::boolean THEN 'SUCCEEDED' WHEN $3::float8 IS NULL THEN 'FAILED' ELSE 'PENDING' END)::"WebhookDeliveryStatus"
-          WHERE "id" = $1 AND "status" = 'PENDING' RETURNING "id", "attempts"),
+          WHERE "id" = $1 AND "status" = 'PENDING' RETURNING *),
+        next AS (
+          UPDATE "WebhookDelivery" SET "nextAttemptAt" = now() WHERE "status" = 'PENDING' AND "nextAttemptAt" IS NULL AND "id" = (
+            SELECT n."id" FROM tried t CROSS JOIN LATERAL (
+              SELECT "id" FROM "WebhookDelivery" WHERE "webhookId" = t."webhookId" AND "subjectId" = t."subjectId" AND "status" = 'PENDING'
+                AND "kind" = 'EVENT' AND "id" <> t."id" ORDER BY "seq" LIMIT 1) n WHERE t."status" <> 'PENDING')),
         noted AS (
           INSERT INTO "WebhookAttempt" ("id", "deliveryId", "number", "startedAt", "milliseconds", "statusCode", "error")
           SELECT $4::uuid, "id", "attempts", $5::timestamptz, $6::int, $7::int, $8::text FROM tried)

@@ -6,6 +6,7 @@ import { WEBHOOKS, within10Seconds } from './read.js';
 import { forgetDeliveries, makeDeliveries, readLeastPosition, type Tell } from './webhook-deliveries.js';
 import { type DisableReason, type LaneOptions, runLane, WEBHOOK_TIMES, type WebhookTimes } from './webhook-lane.js';
 import { type PostLimits, post } from './webhook-post.js';
+import { createWebhookRoom, type WebhookRoom } from './webhook-room.js';
 import type { WebhookSecrets } from './webhook-secret.js';
 import { createTurns } from './webhook-turns.js';
 
@@ -40,18 +41,18 @@ export function startWebhookSender(options: WebhookSenderOptions): Loop {
   const places = options.lanes ?? LANES;
   const lanes = new Map<string, { failing: boolean; ended: Promise<void> }>();
   const turns = createTurns();
-  let held: { cursor: CursorLock; lost: AbortController } | undefined;
+  let held: { cursor: CursorLock; lost: AbortController; room: WebhookRoom } | undefined;
 
   async function sendOn(signal: AbortSignal): Promise<boolean> {
     const cursor = held?.cursor ?? (await takeCursor(pool, WEBHOOKS));
     if (cursor === undefined) return false;
     if (held === undefined) {
       takeTurns(cursor.connection);
-      held = { cursor, lost: new AbortController() };
+      held = { cursor, lost: new AbortController(), room: createWebhookRoom() };
     }
     try {
       const { connection } = cursor;
-      const { more, missed } = await makeDeliveries(connection, tell);
+      const { more, missed } = await makeDeliveries(connection, { tell, room: held.room });
       for (const id of missed) await disable(id, 'MISSED_EVENTS');
       await openLanes(held, signal);
       const least = await readLeastPosition(connection);
@@ -121,14 +122,16 @@ function takeTurns(connection: PoolClient): void {
   Object.assign(connection, { query: inTurn });
 }
 
-/** Webhooks for which something is due. */
+/** Webhooks for which something is due: of each the earliest alone is looked at, however many wait. */
 async function readWaiting({ connection }: CursorLock): Promise<{ id: string; failing: boolean }[]> {
   const { rows } = await connection.query<{ id: string; failing: boolean }>(
     within10Seconds({
       name: 'webhooks_waiting',
       text: `SELECT w."id", p."failures" > 0 AS "failing" FROM "Webhook" w JOIN "WebhookProgress" p ON p."webhookId" = w."id"
-        WHERE w."removedAt" IS NULL AND EXISTS (SELECT FROM "WebhookDelivery" d WHERE d."webhookId" = w."id" AND d."status" = 'PENDING'
-          AND d."nextAttemptAt" <= now() AND (d."kind" = 'PING' OR (w."status" = 'ENABLED' AND coalesce(p."pausedUntil" <= now(), true))))
+        WHERE w."removedAt" IS NULL AND (
+          now() >= (SELECT min("nextAttemptAt") FROM "WebhookDelivery" WHERE "webhookId" = w."id" AND "status" = 'PENDING' AND "kind" = 'PING')
+          OR w."status" = 'ENABLED' AND coalesce(p."pausedUntil" <= now(), true) AND now() >= (
+            SELECT min("nextAttemptAt") FROM "WebhookDelivery" WHERE "webhookId" = w."id" AND "status" = 'PENDING' AND "kind" = 'EVENT'))
         ORDER BY random()`,
     }),
   );

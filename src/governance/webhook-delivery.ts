@@ -69,6 +69,8 @@ export async function enableWebhook(ctx: Context, input: EnableWebhookInput): Pr
 async function skipToHead(tx: Tx, webhookId: string): Promise<void> {
   await dropWaiting(tx, webhookId);
   await tx.$executeRaw`UPDATE "WebhookProgress" SET "position" = (SELECT "seq" FROM "EventHead") WHERE "webhookId" = ${webhookId}::uuid`;
+  // What the sender made until then: from now on it makes none of what is skipped.
+  await dropWaiting(tx, webhookId);
 }
 
 async function resume(tx: Tx, webhookId: string): Promise<void> {
@@ -80,7 +82,9 @@ async function resume(tx: Tx, webhookId: string): Promise<void> {
       'MISSED_EVENTS',
       'What it missed is in the archive by now: read the present state, then enable it with `skipMissed: true`.',
     );
-  await tx.$executeRaw`UPDATE "WebhookDelivery" SET "nextAttemptAt" = now() WHERE "webhookId" = ${webhookId}::uuid AND "status" = 'PENDING'`;
+  // Those behind another of their subject have no time, and keep their place.
+  await tx.$executeRaw`UPDATE "WebhookDelivery" SET "nextAttemptAt" = now()
+    WHERE "webhookId" = ${webhookId}::uuid AND "status" = 'PENDING' AND "nextAttemptAt" IS NOT NULL`;
 }
 
 /** Turns a webhook off on Meshgate's own account. One that is off already, or removed, stays as it is. */

@@ -46,7 +46,10 @@ export class WebhookDelivery {
   @Field(() => DateTime, { description: 'When it was made.' })
   createdAt!: string;
 
-  @Field(() => DateTime, { nullable: true, description: 'When it is tried next; null at its end.' })
+  @Field(() => DateTime, {
+    nullable: true,
+    description: 'When it is tried next; null at its end, and while an earlier one of its subject is not over.',
+  })
   nextAttemptAt!: string | null;
 
   @Field(() => [WebhookAttempt], { description: 'What was tried, latest first, 50 at most.' })

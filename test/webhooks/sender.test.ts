@@ -1,19 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Loop } from '../../src/events/loop.js';
-import { parseNetworks } from '../../src/events/webhook-address.js';
 import type { Tell } from '../../src/events/webhook-deliveries.js';
 import type { WebhookTimes } from '../../src/events/webhook-lane.js';
 import { createWebhookSecrets } from '../../src/events/webhook-secret.js';
-import { startWebhookSender, type WebhookLanes } from '../../src/events/webhook-sender.js';
-import { turnOffWebhook } from '../../src/governance/webhook-delivery.js';
-import { tellWebhook } from '../../src/server/webhooks.js';
+import type { WebhookLanes } from '../../src/events/webhook-sender.js';
 import {
   createDomain,
   cutConnections,
   headReaches,
   openTestLog,
-  silent,
   someEvent,
   someEvents,
   type TestLog,
@@ -21,11 +17,8 @@ import {
   write,
 } from '../events/log.js';
 import { changeAsSystem } from '../testkit/database.js';
-import { TEST_MESH } from '../testkit/execute.js';
 import { isSigned, type Received, receiverOfTest } from '../testkit/receiver.js';
-
-const secrets = createWebhookSecrets([Buffer.alloc(32, 1)]);
-const QUICK: WebhookTimes = { retriesMs: [20, 20, 20, 20], pauseMs: 1, disableAfterMs: 60_000 };
+import { addWebhook, secrets, startSender } from './sending.js';
 
 const logs: TestLog[] = [];
 let log: TestLog;
@@ -42,38 +35,13 @@ afterAll(async () => {
   for (const opened of logs) await opened.close();
 });
 
-function send(
-  times: Partial<WebhookTimes> = {},
-  { tell = tellWebhook, lanes }: { tell?: Tell; lanes?: WebhookLanes } = {},
-): Loop {
-  const system = { db: log.prisma, mesh: TEST_MESH, committed: () => log.sequencer.poke() };
-  const sender = startWebhookSender({
-    ...{ pool: log.pool, listener: log.listener, log: silent, secrets, tell },
-    limits: { allowed: parseNetworks(['127.0.0.1']), timeoutMs: 1_000 },
-    disable: (id, reason) => turnOffWebhook(system, { id, reason }),
-    times: { ...QUICK, ...times },
-    ...(lanes ? { lanes } : {}),
-  });
+function send(times: Partial<WebhookTimes> = {}, { tell, lanes }: { tell?: Tell; lanes?: WebhookLanes } = {}): Loop {
+  const sender = startSender(log, { times, ...(tell ? { tell } : {}), ...(lanes ? { lanes } : {}) });
   senders.push(sender);
   return sender;
 }
 
-/** Registers one as an admin would; answers its id. */
-async function webhook(
-  url: string,
-  { domainId = null, filter = {} }: { domainId?: string | null; filter?: object } = {},
-) {
-  const id = randomUUID();
-  await log.owner.pool.query(
-    `INSERT INTO "Webhook" ("id", "domainId", "name", "url", "filter", "createdBy") VALUES ($1, $2, 'hook-' || $1::uuid, $3, $4, 'ada')`,
-    [id, domainId, url, filter],
-  );
-  await log.owner.pool.query(
-    'INSERT INTO "WebhookProgress" ("webhookId", "position") SELECT $1, "seq" FROM "EventHead"',
-    [id],
-  );
-  return id;
-}
+const webhook = (url: string, more: { domainId?: string; filter?: object } = {}) => addWebhook(log, url, more);
 
 const seqs = (received: readonly Received[]) => received.map(({ message }) => Number(message.data.sequence));
 const rowOf = async (id: string) => {

@@ -1,7 +1,8 @@
 import { createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createPlainServer } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseNetworks } from '../../src/events/webhook-address.js';
+import type { LookUp } from '../../src/events/webhook-lookup.js';
 import { type PostLimits, post } from '../../src/events/webhook-post.js';
 
 /** Of receiver.test, for a hundred years, good for nothing else; made by openssl req -x509 -newkey ec. */
@@ -60,4 +61,29 @@ test('nor does TLS make an address good that is not public', async () => {
   const outcome = await send('receiver.test', { ca: CERTIFICATE, allowed: [] });
   expect(outcome.error).toBe('The name leads to an address that is not public (loopback).');
   expect(received).toBe(1);
+});
+
+test('what was judged is what is connected to: a name that leads into the network when asked again leads nowhere', async () => {
+  const { port } = server.address() as AddressInfo;
+  let entered = 0;
+  const inside = createPlainServer((socket) => {
+    entered += 1;
+    socket.destroy();
+  });
+  await new Promise<void>((done) => inside.listen(port, '127.0.0.2', done));
+  const before = received;
+  let asked = 0;
+  // 127.0.0.1 alone may be reached.
+  const rebinding: LookUp = async () => {
+    asked += 1;
+    return [{ address: asked === 1 ? '127.0.0.1' : '127.0.0.2', family: 4 }];
+  };
+  const outcomes = [];
+  for (const _ of [1, 2]) outcomes.push(await send('receiver.test', { ca: CERTIFICATE, lookUp: rebinding }));
+  inside.close();
+  expect(outcomes.map(({ statusCode, error }) => statusCode ?? error)).toEqual([
+    204,
+    'The name leads to an address that is not public (loopback).',
+  ]);
+  expect([received - before, entered, asked]).toEqual([1, 0, 2]);
 });
