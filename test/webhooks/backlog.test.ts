@@ -86,7 +86,7 @@ test('100,000 deliveries that wait for one webhook: few rows are read, another w
   const sent = busy.received.length + other.received.length;
   await new Promise((resolve) => setTimeout(resolve, 200));
   const rows = (await rowsRead()) - before;
-  expect(waits.toSorted((a, b) => a - b)[5]).toBeLessThan(300);
+  expect(waits.toSorted((a, b) => a - b)[5]).toBeLessThan(1_000);
   // Once a second what waits is counted, as far as it matters.
   expect(rows - MOST_WAITING * Math.ceil(seconds)).toBeLessThan(30 * sent);
 }, 60_000);
