@@ -43,6 +43,9 @@ export interface Http {
   close(): Promise<void>;
 }
 
+/** Connections that wait to be accepted, as when all clients come back at once; the system may allow fewer (Linux: net.core.somaxconn). */
+const knocking = 8_192;
+
 /** Path of the GraphQL API, over HTTP and WebSocket. */
 export const graphqlPath = '/graphql';
 
@@ -84,7 +87,7 @@ export async function createHttp<C extends BaseContext>(options: HttpOptions<C>)
   return {
     app,
     listen: async () => {
-      await app.listen({ host: config.host, port: config.port });
+      await app.listen({ host: config.host, port: config.port, backlog: knocking });
       const address = app.server.address();
       return typeof address === 'object' && address ? address.port : config.port;
     },

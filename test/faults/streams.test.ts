@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createClient, payload, until } from '../../src/demo/client.js';
@@ -133,6 +135,18 @@ test('clients that come back at once with their cursors, while one writes and a 
   expect(new Set(await reading)).toEqual(new Set([last]));
   expect(interrupted).toBeGreaterThan(0);
   await apis[0].start();
+});
+
+test('a thousand may knock at once on a server that is busy for the moment', async () => {
+  const { hostname, port } = new URL(url(apis[0]));
+  apis[0].signal('SIGSTOP');
+  const sockets = range(1_000).map(() => connect(Number(port), hostname));
+  try {
+    await Promise.all(sockets.map((socket) => once(socket, 'connect', { signal: AbortSignal.timeout(10_000) })));
+  } finally {
+    apis[0].signal('SIGCONT');
+    for (const socket of sockets) socket.destroy();
+  }
 });
 
 const Remove = graphql(`
