@@ -214,6 +214,34 @@ test('turned off, changed, turned on: it goes on where it was, or from now on wh
   expect([receiver.received.length, other.received.length]).toEqual([3, 1]);
 });
 
+test('what the sender makes while a webhook skips what it missed is skipped too', async () => {
+  const { webhook } = await register('commerce.owner', { url: 'https://crm.example/' });
+  const off = { webhook: webhook.id, reason: 'for a while' };
+  await act('commerce.owner', mutation('disableWebhook'), off);
+  const id = Buffer.from(webhook.id, 'base64url').toString().split(':')[1];
+  const sender = new pg.Client({ connectionString: product.ownerUrl });
+  await sender.connect();
+  await sender.query('BEGIN');
+  await sender.query('UPDATE "WebhookProgress" SET "position" = "position" WHERE "webhookId" = $1', [id]);
+  await sender.query(
+    `INSERT INTO "WebhookDelivery" ("id", "webhookId", "messageId", "seq", "eventType", "subjectId", "nextAttemptAt")
+     VALUES (gen_random_uuid(), $1, gen_random_uuid(), 1, 'DomainUpdated', $1, NULL)`,
+    [id],
+  );
+  const enabled = act('commerce.owner', mutation('enableWebhook'), { webhook: webhook.id, skipMissed: true });
+  const { rows: own } = await sender.query('SELECT pg_current_xact_id()::xid::text AS "xid"');
+  await until('It waits for the sender', async () => {
+    const held = 'SELECT FROM pg_locks WHERE NOT granted AND "transactionid" = $1::xid';
+    return (await database.query(held, [own[0].xid])).rows.length > 0 || undefined;
+  });
+  await sender.query('COMMIT');
+  await sender.end();
+  expect(await enabled).toMatchObject({ webhook: { status: 'ENABLED' } });
+  const { rows } = await database.query('SELECT DISTINCT "status" FROM "WebhookDelivery" WHERE "webhookId" = $1', [id]);
+  expect(rows).toEqual([{ status: 'FAILED' }]);
+  await act('commerce.owner', mutation('removeWebhook', WEBHOOK, 'webhook'), { webhook: webhook.id });
+});
+
 test('a removed webhook is sent nothing, cannot be changed, and is not listed', async () => {
   const receiver = await receiverOfTest();
   const { webhook } = await register('commerce.owner', { url: receiver.url, filter: { types: ['DOMAIN_UPDATED'] } });
