@@ -115,7 +115,10 @@ export async function writeManifest(folder: string, manifest: Manifest): Promise
 
 /** The archives of a folder, by their manifests, in the log's order. Throws BadManifest. */
 export async function readManifests(folder: string): Promise<Manifest[]> {
-  const names = (await readdir(folder)).filter((name) => /^events-\d{19}-\d{19}\.json$/.test(name)).sort();
+  const found = await readdir(folder).catch((error: Error) => {
+    throw new BadManifest(`${folder} is no folder of archives: ${error.message}`);
+  });
+  const names = found.filter((name) => /^events-\d{19}-\d{19}\.json$/.test(name)).sort();
   return Promise.all(names.map((name) => readManifest(join(folder, name))));
 }
 

@@ -228,6 +228,8 @@ function localConfig({ host, port, dataDir, databaseUrl, sandbox }: Local): Conf
     typ: 'at+jwt',
     adminGroups: DEMO_USERS.filter((user) => user.role === 'admin').flatMap(({ groups }) => groups),
   };
+  const given = givenToStart();
+  const { MESHGATE_WEBHOOK_NETWORKS: networks } = given;
   const config = readConfig({
     DATABASE_URL: databaseUrl,
     DATABASE_POOL_SIZE: '20',
@@ -242,9 +244,9 @@ function localConfig({ host, port, dataDir, databaseUrl, sandbox }: Local): Conf
     MESHGATE_MANAGE_SETTINGS: 'true',
     MESHGATE_AWS_ENDPOINT: sandbox.url,
     MESHGATE_WEBHOOK_KEYS: webhookKey(dataDir),
-    MESHGATE_WEBHOOK_NETWORKS: '127.0.0.0/8,::1',
     MESHGATE_PRODUCTION: 'false',
-    ...givenToStart(),
+    ...given,
+    MESHGATE_WEBHOOK_NETWORKS: ['127.0.0.0/8,::1', ...(networks ? [networks] : [])].join(),
   });
   return { ...config, aws: { ...config.aws, credentials: governanceCredentials(GOVERNANCE_ACCOUNT) } };
 }

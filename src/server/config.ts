@@ -324,7 +324,7 @@ export function defaultDataDir(source: Environment = process.env): string {
   return source.MESHGATE_DATA_DIR || '.meshgate';
 }
 
-/** The variables that `start` takes from outside too: how much may be asked, how often things are looked at and told, and which documents are trusted; not where things are. */
+/** The variables that `start` takes from outside too: how much may be asked, how often things are looked at and told, which documents are trusted and where webhooks may go; not where things are. */
 export function givenToStart(source: Environment = process.env): Record<string, string> {
   const names = [
     'MESHGATE_ADDRESS_RATE',
@@ -332,6 +332,7 @@ export function givenToStart(source: Environment = process.env): Record<string, 
     'MESHGATE_REMINDER_DAYS',
     'MESHGATE_TRUSTED_DOCUMENTS',
     'MESHGATE_TRUSTED_DOCUMENTS_ONLY',
+    'MESHGATE_WEBHOOK_NETWORKS',
   ];
   return Object.fromEntries(names.flatMap((name) => (source[name] ? [[name, source[name]]] : [])));
 }
