@@ -83,7 +83,8 @@ export async function runLane(options: LaneOptions, webhookId: string, signal: A
         );
       }
       begun += due.length;
-      await Promise.race(underWay.values());
+      // Of nothing a race is never won.
+      if (underWay.size > 0) await Promise.race(underWay.values());
     }
     return true;
   } finally {

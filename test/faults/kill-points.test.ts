@@ -9,7 +9,7 @@ import { CONSUMER, type Market, openMarket, PRODUCER, range, reader, together } 
 import { atScale, isSoak } from './scale.js';
 
 /** Two APIs and two workers, one after another killed by the kernel at each step of the work, while grants come and go. */
-const GRANTS = atScale({ quick: 60, soak: 200 });
+const GRANTS = atScale({ quick: 40, soak: 200 });
 
 const mesh = await processMeshOfTest({ accounts: [PRODUCER, CONSUMER] });
 let apis: MeshProcess[];

@@ -45,7 +45,7 @@ export async function productOfTest({
   const closing: (() => unknown)[] = [];
   afterAll(async () => {
     for (const close of closing.reverse()) await close();
-  });
+  }, 120_000);
   const dataDir = mkdtempSync(join(tmpdir(), 'meshgate-product-'));
   closing.push(() => rmSync(dataDir, { recursive: true, force: true }));
   const database = await createTestDatabase();
