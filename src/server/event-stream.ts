@@ -63,6 +63,7 @@ interface Stream {
  */
 export function serveEventStreams(app: FastifyInstance, options: EventStreamOptions): EventStreams {
   const open = new Set<Stream>();
+  const opening = new Set<Promise<void>>();
   let draining = false;
   app.route({
     method: ['GET', 'POST'],
@@ -72,20 +73,10 @@ export function serveEventStreams(app: FastifyInstance, options: EventStreamOpti
       if (!(request.headers.accept ?? '').includes('text/event-stream')) {
         return reply.code(406).send(failure('BAD_REQUEST', 'Send "Accept: text/event-stream".'));
       }
-      // From here on: one who leaves while he is signed in must not leave a session behind.
-      const ended = new AbortController();
-      reply.raw.once('close', () => ended.abort());
-      if (reply.raw.destroyed) return reply.hijack();
-      let session: StreamSession | undefined;
-      try {
-        session = await options.open(incoming(request, options.log));
-        await session.admit();
-        return await startStream({ request, reply, session, ended, options, open });
-      } catch (error) {
-        session?.close();
-        if (error instanceof GraphQLError) return refuse(reply, [error], options.log);
-        throw error;
-      }
+      const opened = openStream({ request, reply, options, open });
+      opening.add(opened);
+      await opened.finally(() => opening.delete(opened));
+      return reply;
     },
   });
   return {
@@ -94,21 +85,43 @@ export function serveEventStreams(app: FastifyInstance, options: EventStreamOpti
     },
     drain: async () => {
       draining = true;
+      await Promise.allSettled(opening);
       await Promise.all([...open].map((stream) => endStream(stream)));
     },
   };
 }
 
-interface Starting {
+interface Asked {
   request: FastifyRequest;
   reply: FastifyReply;
-  session: StreamSession;
-  ended: AbortController;
   options: EventStreamOptions;
   open: Set<Stream>;
 }
 
-async function startStream(starting: Starting): Promise<FastifyReply> {
+interface Starting extends Asked {
+  session: StreamSession;
+  ended: AbortController;
+}
+
+/** Signs the client in and starts his stream; one who leaves meanwhile must not leave a session behind. */
+async function openStream(asked: Asked): Promise<void> {
+  const { request, reply, options } = asked;
+  const ended = new AbortController();
+  reply.raw.once('close', () => ended.abort());
+  if (reply.raw.destroyed) return void reply.hijack();
+  let session: StreamSession | undefined;
+  try {
+    session = await options.open(incoming(request, options.log));
+    await session.admit();
+    await startStream({ ...asked, session, ended });
+  } catch (error) {
+    session?.close();
+    if (!(error instanceof GraphQLError)) throw error;
+    refuse(reply, [error], options.log);
+  }
+}
+
+async function startStream(starting: Starting): Promise<void> {
   const { request, reply, session, ended, options, open } = starting;
   const { rules, log } = options;
   if (ended.signal.aborted) return leave(starting);
@@ -118,7 +131,7 @@ async function startStream(starting: Starting): Promise<FastifyReply> {
   const args = await prepareSubscription({ ...asked, outlet: streamOutlet(stream), log });
   if (!isArguments(args)) {
     session.close();
-    return refuse(reply, args, log);
+    return void refuse(reply, args, log);
   }
   const source = await createSourceEventStream(args);
   if (!(Symbol.asyncIterator in source)) throw whyNotBegun(source);
@@ -132,16 +145,16 @@ async function startStream(starting: Starting): Promise<FastifyReply> {
     log.error({ err: error, correlationId: request.id }, 'event stream');
     stream.out.destroy();
   });
-  return reply
+  void reply
     .headers({ 'content-type': 'text/event-stream; charset=utf-8', 'x-accel-buffering': 'no' })
     .send(stream.out);
 }
 
 /** He went before his stream began: nothing more will say so, and nobody is to be answered. */
-async function leave({ reply, session }: Starting, source?: AsyncIterable<unknown>): Promise<FastifyReply> {
+async function leave({ reply, session }: Starting, source?: AsyncIterable<unknown>): Promise<void> {
   session.close();
   await source?.[Symbol.asyncIterator]().return?.();
-  return reply.hijack();
+  reply.hijack();
 }
 
 function isArguments(args: ExecutionArgs | readonly GraphQLError[]): args is ExecutionArgs {

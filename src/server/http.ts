@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
 import type { BaseContext } from '@apollo/server';
 import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
@@ -32,6 +34,8 @@ export interface HttpOptions<C extends BaseContext> {
   /** Of a worker, whose port is not for the world. */
   metrics?: Metrics;
   api?: Api<C>;
+  /** A client who takes longer to send what he asks, or to read what he is answered, is cut off when the server closes. */
+  closingMs?: number;
 }
 
 /** The HTTP front; `app.server` takes the WebSocket upgrades. */
@@ -53,7 +57,7 @@ const largestBody = 1_048_576;
 
 /** Builds the front: GraphQL, GraphiQL, /healthz, /readyz and /metrics. */
 export async function createHttp<C extends BaseContext>(options: HttpOptions<C>): Promise<Http> {
-  const { config, log, health, metrics, api } = options;
+  const { config, log, health, metrics, api, closingMs = 15_000 } = options;
   const app = fastify({
     bodyLimit: largestBody,
     requestTimeout: 30_000,
@@ -63,6 +67,7 @@ export async function createHttp<C extends BaseContext>(options: HttpOptions<C>)
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
   }) as unknown as FastifyInstance;
+  const finish = finishAnswers(app);
   readJson(app);
   app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) =>
     sendFailure(log, { error, request, reply }),
@@ -92,9 +97,34 @@ export async function createHttp<C extends BaseContext>(options: HttpOptions<C>)
       return typeof address === 'object' && address ? address.port : config.port;
     },
     close: async () => {
+      const late = setTimeout(() => app.server.closeAllConnections(), closingMs);
+      await finish();
       await app.close();
+      clearTimeout(late);
       await apollo?.stop();
     },
+  };
+}
+
+/**
+ * The end of a server, told to answer nothing new: resolves once what was under way is answered and read to its end, which Node's own
+ * close cuts off. A connection ends with its answer, as its next request would be waited for.
+ */
+function finishAnswers(app: FastifyInstance): () => Promise<void> {
+  const answering = new Set<ServerResponse>();
+  let closing = false;
+  app.addHook('onRequest', async (_, reply) => {
+    if (closing) return reply.code(503).send(failure('UNAVAILABLE', 'This server is stopping: connect again.'));
+    answering.add(reply.raw);
+    reply.raw.once('close', () => answering.delete(reply.raw));
+    return undefined;
+  });
+  app.addHook('onSend', async (_, reply) => {
+    if (closing) reply.header('connection', 'close');
+  });
+  return async () => {
+    closing = true;
+    await Promise.all([...answering].map((answer) => once(answer, 'close')));
   };
 }
 

@@ -37,6 +37,8 @@ export interface Front {
   remove(subject: string): void;
   /** Sessions that were opened and not closed. */
   readonly sessions: number;
+  /** Ends it as the product is ended; once for all. */
+  stop(): Promise<void>;
 }
 
 /** Who is asked for, and how the front differs from a server on loopback in development. */
@@ -50,6 +52,8 @@ export interface FrontOptions {
   schema?: GraphQLSchema;
   /** How long a subscriber's session takes to open, in ms. */
   signInMs?: number;
+  /** How long its end waits for a client, in ms. */
+  closingMs?: number;
 }
 
 /** Starts it; it goes away after the file's tests. `Bearer <name>` is who asks, `Bearer <name> <milliseconds>` expires. */
@@ -60,6 +64,7 @@ export async function startFront({
   trusted = noTrustedDocuments,
   schema: givenSchema,
   signInMs = 0,
+  closingMs = 10_000,
 }: FrontOptions = {}): Promise<Front> {
   const ran = { resolvers: 0 };
   const database = { up: true, asked: 0 };
@@ -88,7 +93,7 @@ export async function startFront({
     if (!database.up) throw new Error('no connection to postgres://secret');
   };
   const health = createHealth({ database: check }, { log });
-  const http = await createHttp({ config, log, health, api: { schema, trusted, contextOf, charge } });
+  const http = await createHttp({ config, log, health, closingMs, api: { schema, trusted, contextOf, charge } });
   const open = async (request: IncomingRequest): Promise<StreamSession> => {
     const { subject, expiresAt } = signIn(request);
     const leave = connections.open(subject);
@@ -111,16 +116,19 @@ export async function startFront({
   const cursorOf = (event: unknown) => `c${(event as { count: number }).count}`;
   const streams = serveEventStreams(http.app, { rules, log, open, cursorOf });
   const url = `http://127.0.0.1:${await http.listen()}/graphql`;
-  afterAll(async () => {
+  let stopped: Promise<void> | undefined;
+  const drained = async (): Promise<void> => {
     await sockets.drain(500);
     await streams.drain();
     await http.close();
-  });
+  };
+  const stop = (): Promise<void> => (stopped ??= drained());
+  afterAll(stop);
   const remove = (gone: string): void => {
     for (const [ended, subject] of watching) if (subject === gone) ended.abort('Removed from a domain');
   };
   return {
-    ...{ url, sockets, streams, ran, database, remove },
+    ...{ url, sockets, streams, ran, database, remove, stop },
     get sessions() {
       return watching.size;
     },
