@@ -10,14 +10,12 @@ export interface Rounds {
 }
 
 /** Milliseconds of work between two looks at what else there is to do. */
-export const SLICE_MS = 5;
+const SLICE_MS = 5;
 
 /** Opens them without work. */
 export function openRounds(): Rounds {
   const waiting = new Set<Work>();
   let running = false;
-  let sliceEnds: number | undefined;
-  let resting: Promise<void> | undefined;
 
   function run(): void {
     const until = performance.now() + SLICE_MS;
@@ -37,22 +35,29 @@ export function openRounds(): Rounds {
       running = true;
       setImmediate(run);
     },
-    rest: () => {
-      if (resting) return resting;
-      if (sliceEnds === undefined) {
-        sliceEnds = performance.now() + SLICE_MS;
-        setImmediate(() => {
-          sliceEnds = undefined;
-        });
-      }
-      if (performance.now() < sliceEnds) return undefined;
-      resting = new Promise((resume) =>
-        setImmediate(() => {
-          resting = undefined;
-          resume();
-        }),
-      );
-      return resting;
-    },
+    rest: openRest(),
+  };
+}
+
+/** Work of many small steps: answers what to wait for before the next step, as often as others are to have their turn; undefined: nothing. */
+export function openRest(): () => Promise<void> | undefined {
+  let sliceEnds: number | undefined;
+  let resting: Promise<void> | undefined;
+  return () => {
+    if (resting) return resting;
+    if (sliceEnds === undefined) {
+      sliceEnds = performance.now() + SLICE_MS;
+      setImmediate(() => {
+        sliceEnds = undefined;
+      });
+    }
+    if (performance.now() < sliceEnds) return undefined;
+    resting = new Promise((resume) =>
+      setImmediate(() => {
+        resting = undefined;
+        resume();
+      }),
+    );
+    return resting;
   };
 }

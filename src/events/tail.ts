@@ -1,4 +1,3 @@
-import { setImmediate as turn } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import { InvalidCursor, ResyncRequired } from './errors.js';
 import { openFanOut } from './fan-out.js';
@@ -6,7 +5,7 @@ import { openHistory } from './history.js';
 import type { Listener } from './listen.js';
 import { type Log, startLoop } from './loop.js';
 import { readBounds, readEvents } from './read.js';
-import { SLICE_MS } from './rounds.js';
+import { openRest } from './rounds.js';
 import type { Subscription } from './subscription.js';
 import type { LogEvent } from './types.js';
 
@@ -48,6 +47,7 @@ export async function startTail({ pool, listener, log, beforeDelivery }: TailOpt
     read: (page) => readEvents(pool, page),
   });
   const fanOut = openFanOut(history, { log });
+  const rest = openRest();
 
   async function readOn(): Promise<boolean> {
     const events = await readEvents(pool, { after: history.position, limit: PAGE });
@@ -56,13 +56,11 @@ export async function startTail({ pool, listener, log, beforeDelivery }: TailOpt
       await changing;
       fanOut.reclassify();
     }
-    let until = performance.now() + SLICE_MS;
     for (const event of events) {
+      const resting = rest();
+      if (resting) await resting;
       if (event.seq !== history.position + 1n) reportGap(event.seq);
       fanOut.offer(event);
-      if (performance.now() < until) continue;
-      await turn();
-      until = performance.now() + SLICE_MS;
     }
     return events.length === PAGE;
   }

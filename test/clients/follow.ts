@@ -26,12 +26,15 @@ export interface Follower {
   stop(): Promise<void>;
 }
 
-/** One connection: subscribes behind the cursor and resolves or rejects once it has ended, whatever the reason. */
-export type Connect = (connection: {
+/** What one connection is to do. */
+export interface Connection {
   after: string;
   take: (event: Followed) => void;
   stopping: AbortSignal;
-}) => Promise<unknown>;
+}
+
+/** One connection: subscribes behind the cursor and resolves or rejects once it has ended, whatever the reason. */
+export type Connect = (connection: Connection) => Promise<unknown>;
 
 /** Follows the log from a cursor on by connection after connection, each behind the last event heard, as docs/events.md says. */
 export function follow(after: string, connect: Connect): Follower {
@@ -59,6 +62,30 @@ export function follow(after: string, connect: Connect): Follower {
     return ended;
   };
   return follower;
+}
+
+/** A client whose results are iterated; `stop` ends the iteration. */
+interface Iterated {
+  client: { iterate<D>(request: { query: string; variables: { after: string } }): AsyncIterable<Result<D>> };
+  stop: () => void;
+}
+interface Result<D> {
+  data?: D | null | undefined;
+  errors?: readonly unknown[] | undefined;
+}
+
+/** Takes each event until the client comes to its end or is stopped; throws what it is told instead of an event. */
+export async function takeEach({ after, take, stopping }: Connection, { client, stop }: Iterated): Promise<void> {
+  stopping.addEventListener('abort', stop, { once: true });
+  try {
+    const results = client.iterate<{ meshEvents: Followed }>({ query: FOLLOW, variables: { after } });
+    for await (const { data, errors } of results) {
+      if (!data) throw errors;
+      take(data.meshEvents);
+    }
+  } finally {
+    stopping.removeEventListener('abort', stop);
+  }
 }
 
 /** The same address for sockets. */

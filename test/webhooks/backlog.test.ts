@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
-import type { Loop } from '../../src/events/loop.js';
+import { beforeEach, expect, test } from 'vitest';
 import { makeDeliveries } from '../../src/events/webhook-deliveries.js';
 import { createWebhookRoom, MOST_WAITING } from '../../src/events/webhook-room.js';
 import type { WebhookLanes } from '../../src/events/webhook-sender.js';
@@ -11,26 +10,14 @@ import { type Receiver, receiverOfTest } from '../testkit/receiver.js';
 import { addWebhook, startSender } from './sending.js';
 
 /** What waits for one webhook is no affair of the others, nor of the time that its own next delivery takes. */
-const logs: TestLog[] = [];
 let log: TestLog;
-let senders: Loop[] = [];
-beforeEach(async () => {
+beforeEach(async ({ onTestFinished }) => {
   log = await openTestLog();
-  logs.push(log);
-});
-afterEach(async () => {
-  await Promise.all(senders.map((sender) => sender.stop()));
-  senders = [];
-});
-afterAll(async () => {
-  for (const opened of logs) await opened.close();
+  onTestFinished(() => log.close());
 });
 
-function send(times: { turnMs?: number; retriesMs?: number[] } = {}, lanes?: WebhookLanes): Loop {
-  const sender = startSender(log, { times, ...(lanes ? { lanes } : {}) });
-  senders.push(sender);
-  return sender;
-}
+const send = (times: { turnMs?: number; retriesMs?: number[] } = {}, more: { lanes?: WebhookLanes } = {}) =>
+  startSender(log, { times, ...more });
 
 const SUBJECT = randomUUID();
 /** As many deliveries of a webhook: a third of one subject, the others each of its own, half of them not due for a day. */
@@ -234,7 +221,7 @@ test('a slow receiver for which there is much to do takes the place of no other 
   await addWebhook(log, other.url, { filter: { types: ['DomainReady'] } });
   await write(log, someEvents(30, { subjectId: randomUUID() }));
   await headReaches(log, 30);
-  send({ turnMs: 300 }, { well: 1, failing: 1 });
+  send({ turnMs: 300 }, { lanes: { well: 1, failing: 1 } });
   await until(() => slow.received.length > 0);
   await write(log, [someEvent({ type: 'DomainReady' })]);
   await until(() => other.received.length === 1);

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Loop } from '../../src/events/loop.js';
+import { beforeEach, describe, expect, test } from 'vitest';
 import type { Tell } from '../../src/events/webhook-deliveries.js';
 import type { WebhookTimes } from '../../src/events/webhook-lane.js';
 import { createWebhookSecrets } from '../../src/events/webhook-secret.js';
@@ -20,26 +19,14 @@ import { changeAsSystem } from '../testkit/database.js';
 import { isSigned, type Received, receiverOfTest } from '../testkit/receiver.js';
 import { addWebhook, secrets, startSender } from './sending.js';
 
-const logs: TestLog[] = [];
 let log: TestLog;
-let senders: Loop[] = [];
-beforeEach(async () => {
+beforeEach(async ({ onTestFinished }) => {
   log = await openTestLog();
-  logs.push(log);
-});
-afterEach(async () => {
-  await Promise.all(senders.map((sender) => sender.stop()));
-  senders = [];
-});
-afterAll(async () => {
-  for (const opened of logs) await opened.close();
+  onTestFinished(() => log.close());
 });
 
-function send(times: Partial<WebhookTimes> = {}, { tell, lanes }: { tell?: Tell; lanes?: WebhookLanes } = {}): Loop {
-  const sender = startSender(log, { times, ...(tell ? { tell } : {}), ...(lanes ? { lanes } : {}) });
-  senders.push(sender);
-  return sender;
-}
+const send = (times: Partial<WebhookTimes> = {}, more: { tell?: Tell; lanes?: WebhookLanes } = {}) =>
+  startSender(log, { times, ...more });
 
 const webhook = (url: string, more: { domainId?: string; filter?: object } = {}) => addWebhook(log, url, more);
 

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { onTestFinished } from 'vitest';
 import type { Loop } from '../../src/events/loop.js';
 import { parseNetworks } from '../../src/events/webhook-address.js';
 import type { Tell } from '../../src/events/webhook-deliveries.js';
@@ -13,19 +14,21 @@ import { TEST_MESH } from '../testkit/execute.js';
 export const secrets = createWebhookSecrets([Buffer.alloc(32, 1)]);
 const QUICK: WebhookTimes = { retriesMs: [20, 20, 20, 20], pauseMs: 1, disableAfterMs: 60_000, turnMs: 5_000 };
 
-/** Starts a sender that reaches loopback and tries again soon. */
+/** Starts a sender that reaches loopback and tries again soon; it stops when the test ends. */
 export function startSender(
   log: TestLog,
   { times, tell = tellWebhook, lanes }: { times?: Partial<WebhookTimes>; tell?: Tell; lanes?: WebhookLanes } = {},
 ): Loop {
   const system = { db: log.prisma, mesh: TEST_MESH, committed: () => log.sequencer.poke() };
-  return startWebhookSender({
+  const sender = startWebhookSender({
     ...{ pool: log.pool, listener: log.listener, log: silent, secrets, tell },
     limits: { allowed: parseNetworks(['127.0.0.1']), timeoutMs: 1_000 },
     disable: (id, reason) => turnOffWebhook(system, { id, reason }),
     times: { ...QUICK, ...times },
     ...(lanes ? { lanes } : {}),
   });
+  onTestFinished(() => sender.stop());
+  return sender;
 }
 
 /** Registers a webhook as an admin would; answers its id. */
