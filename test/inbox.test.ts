@@ -39,7 +39,7 @@ const Publish = graphql(`
     publishDomainEvent(input: $input) {
       __typename
       ... on PublishDomainEventPayload { eventId domain { name } }
-      ... on ValidationError { path }
+      ... on ValidationError { path violations { path reason } }
       ... on UserError { code message }
     }
   }
@@ -240,7 +240,8 @@ describe('a domain event', () => {
     expect(await publish({})).toMatchObject({
       code: 'VALIDATION',
       path: 'detail',
-      message: "SaleRecorded, version 2: detail must have required property 'shop'.",
+      message: 'SaleRecorded, version 2: detail.shop is missing.',
+      violations: [{ path: 'detail.shop', reason: 'is missing' }],
     });
     expect(typeOf(await register({ detailType: 'SaleRecorded' })).version).toBe(3);
   });
@@ -259,6 +260,10 @@ describe('a domain event', () => {
       id: 'eventId' in first ? first.eventId : '',
       actor: { subject: 'alpha-owner' },
       data: { account: flows.alpha.account, source: 'till-7' },
+    });
+    expect(await publish({ detail: { sale: 7, amount: -1, till: 'a' } })).toMatchObject({
+      path: 'detail',
+      violations: [{ path: 'detail.till' }, { path: 'detail.sale' }, { path: 'detail.amount' }],
     });
     expect(await publish({}, beta)).toMatchObject({ code: 'FORBIDDEN' });
     expect(await publish({ detailType: 'Unheard' })).toMatchObject({ code: 'VALIDATION', path: 'detailType' });
@@ -313,7 +318,7 @@ describe('what cannot be taken', () => {
       ['UNKNOWN_TYPE', envelope({ source: 'aws.ec2', 'detail-type': 'SaleRecorded' })],
       // The other domain's account did not register what this one did.
       ['UNKNOWN_TYPE', envelope({ account: flows.beta.account })],
-      ['INVALID_DETAIL', envelope({ detail: { sale: 'S-1', amount: -1 } })],
+      ['INVALID_DETAIL', envelope({ detail: { sale: 1, amount: -1 } })],
       ['INVALID_DETAIL', envelope({ source: 'aws.glue', 'detail-type': 'Glue Crawler State Change', detail: {} })],
     ];
     const texts = cases.map(([, given]) => (typeof given === 'string' ? given : JSON.stringify(given)));
@@ -322,6 +327,10 @@ describe('what cannot be taken', () => {
     const found = await held();
     expect(found.map(({ reason, body }) => [reason, body]).sort()).toEqual(
       cases.map(([reason], index) => [reason, texts[index]]).sort(),
+    );
+    const broken = found.find(({ body, reason }) => reason === 'INVALID_DETAIL' && body.includes('SaleRecorded'));
+    expect(broken?.explanation).toBe(
+      'SaleRecorded, version 3: detail.sale must be string; detail.amount must be >= 0.',
     );
     expect(await told('DOMAIN_EVENT_RECEIVED')).toHaveLength(before + 1);
   });

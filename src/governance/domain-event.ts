@@ -4,8 +4,8 @@ import type { Domain, DomainEventType } from '../generated/prisma/client.js';
 import type { LaneKey } from '../provisioning/lane.js';
 import { assertCan } from './authorization.js';
 import type { ActingContext, Context } from './context.js';
-import { invalid } from './error.js';
-import { schemaProblem } from './event-schema.js';
+import { GovernanceError, invalid } from './error.js';
+import { inWords, schemaFaults } from './event-fault.js';
 import { globalId } from './global-id.js';
 import { jsonProblem } from './json-value.js';
 import { domainSubject, readDomain } from './rows.js';
@@ -35,9 +35,9 @@ interface Told {
 
 async function tell(ctx: ActingContext, tx: Tx, { domain, told }: { domain: Domain; told: Told }): Promise<string> {
   const { type, version, schema } = await registered(tx, domain, told.detailType);
-  const problem = schemaProblem(schema, told.detail);
-  if (problem !== null) {
-    throw new Untaken('INVALID_DETAIL', `${told.detailType}, version ${version}: ${problem}.`);
+  const faults = schemaFaults(schema, told.detail);
+  if (faults.length > 0) {
+    throw new Untaken('INVALID_DETAIL', `${told.detailType}, version ${version}: ${inWords(faults)}.`, faults);
   }
   return append(tx, {
     type: 'DomainEventReceived',
@@ -93,11 +93,10 @@ export async function publishDomainEvent(
     if (problem !== null) throw invalid('detail', `detail: ${problem}`);
     const eventId = await tell(ctx, tx, { domain, told }).catch((error: unknown) => {
       if (!(error instanceof Untaken)) throw error;
-      const unknown = error.reason === 'UNKNOWN_TYPE';
-      throw invalid(
-        unknown ? 'detailType' : 'detail',
-        unknown ? `${error.message} Register it first: registerDomainEventType.` : error.message,
-      );
+      if (error.reason === 'UNKNOWN_TYPE') {
+        throw invalid('detailType', `${error.message} Register it first: registerDomainEventType.`);
+      }
+      throw new GovernanceError('VALIDATION', error.message, { path: 'detail', violations: error.faults });
     });
     return { ids: { domainId: id, eventId } };
   });

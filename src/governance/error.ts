@@ -4,7 +4,7 @@ export type GovernanceErrorCode = 'NOT_FOUND' | 'FORBIDDEN' | 'CONFLICT' | 'VALI
 interface Details {
   /** VALIDATION: the input field(s), dotted, for example `tables.0.columns`. */
   path?: string;
-  /** VALIDATION of a document: every violation. */
+  /** VALIDATION: every place that is wrong, dotted like `path`; of a document, as a JSON pointer (RFC 6901) into it. */
   violations?: { path: string; reason: string }[];
   /** STATE: the state that the object is in. */
   state?: string;
@@ -27,5 +27,9 @@ export const notFound = (what: string) =>
   new GovernanceError('NOT_FOUND', `${what} was not found, or you may not see it.`);
 export const forbidden = (message: string) => new GovernanceError('FORBIDDEN', message);
 export const conflict = (message: string) => new GovernanceError('CONFLICT', message);
-export const invalid = (path: string, message: string) => new GovernanceError('VALIDATION', message, { path });
+/** One input field that is wrong; `message` may begin with its path. */
+export const invalid = (path: string, message: string) => {
+  const reason = message.startsWith(`${path}: `) ? message.slice(path.length + 2) : message;
+  return new GovernanceError('VALIDATION', message, { path, violations: [{ path, reason }] });
+};
 export const wrongState = (state: string, message: string) => new GovernanceError('STATE', message, { state });

@@ -1,9 +1,7 @@
-import { createHash } from 'node:crypto';
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
-import canonicalize from 'canonicalize';
-import { invalid } from './error.js';
+import { GovernanceError, invalid } from './error.js';
 import { jsonProblem } from './json-value.js';
 
 /**
@@ -47,29 +45,59 @@ const REFUSED: Record<string, string> = {
   dependencies: 'give dependentRequired or dependentSchemas.',
 };
 
+const TAKEN = `Taken is JSON Schema 2020-12, or draft 7 where $schema says so, with the formats ${FORMATS.join(', ')}, with references to its own definitions alone and without regular expressions.`;
+/** A schema may break the rules of schemas in very many places: nobody reads more than the first. */
+const MOST_TOLD = 10;
+
 type Node = Record<string, unknown>;
 const isObject = (value: unknown): value is Node =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Reads a schema that somebody gave. Throws VALIDATION with what is wrong where. */
+/** A place in a schema that is refused, as a JSON pointer (RFC 6901) into it, and why. */
+interface Refusal {
+  path: string;
+  reason: string;
+}
+
+function refused(refusals: Refusal[]): GovernanceError {
+  const told = refusals.map(({ path, reason }) => (path === '' ? reason : `at ${path}: ${reason}`));
+  return new GovernanceError('VALIDATION', `schema: ${told.join('; ')} ${TAKEN}`, {
+    path: 'schema',
+    violations: refusals,
+  });
+}
+
+const refusedAt = (path: string, reason: string) => refused([{ path, reason }]);
+
+/** Reads a schema that somebody gave. Throws VALIDATION with what is wrong, where it is, and what is taken. */
 export function readEventSchema(given: unknown): Node {
   const problem = jsonProblem(given, MOST_BYTES);
   if (problem !== null) throw invalid('schema', `schema: ${problem}`);
   if (!isObject(given)) throw invalid('schema', 'schema: give a JSON Schema of the event, an object.');
   const { $schema } = given;
   if ($schema !== undefined && !(typeof $schema === 'string' && (DRAFT_7.test($schema) || DRAFT_2020.test($schema)))) {
-    throw invalid(
-      'schema',
-      'schema.$schema: JSON Schema 2020-12 is taken, and draft 7; without $schema it is 2020-12.',
-    );
+    throw refusedAt('/$schema', 'this dialect is not taken.');
   }
-  createMeasure(given)(given, 'schema', []);
+  const ajv = ajvFor(given, { allErrors: true });
+  createMeasure(given, ajv)(given, '', []);
+  if (ajv.validateSchema(given) !== true) throw refused(refusalsOf(ajv.errors ?? []));
   try {
-    compile(given);
+    ajv.compile(given);
   } catch (error) {
-    throw invalid('schema', `schema: ${error instanceof Error ? error.message : String(error)}`);
+    const why = error instanceof Error ? error.message : String(error);
+    throw refusedAt('', `${why.replace(/^strict mode: /, '')}.`);
   }
   return given;
+}
+
+/** What breaks the schema of schemas; the same keyword is looked at by several of its parts. */
+function refusalsOf(errors: ErrorObject[]): Refusal[] {
+  const told = errors.map(({ instancePath, keyword, params, message = 'is wrong' }): [string, string] => {
+    const values = keyword === 'enum' ? `: ${(params.allowedValues as unknown[]).join(', ')}` : '';
+    return [instancePath, `${message}${values}`];
+  });
+  const each = new Map(told.map(([path, why]) => [`${path} ${why}`, { path, reason: `${why}.` }]));
+  return [...each.values()].slice(0, MOST_TOLD);
 }
 
 /** How many schemas stand below one in all, and the most that one value is held against, by the levels that values stand below its own. */
@@ -78,15 +106,20 @@ interface Weight {
   levels: number[];
 }
 
+/** The most schemas that any one value is held against by a schema that was taken. */
+export function heaviest(schema: Node): number {
+  return Math.max(...createMeasure(schema, ajvFor(schema))(schema, '', []).levels);
+}
+
 /** Counts the schemas below one, every reference as what it names, and refuses what is not taken. */
-function createMeasure(root: Node) {
+function createMeasure(root: Node, ajv: Ajv) {
   const known = new Map<Node, Weight>();
   return function measure(schema: unknown, path: string, within: Node[]): Weight {
     if (!isObject(schema)) return { all: 1, levels: [1] };
     const before = known.get(schema);
     if (before !== undefined) return before;
-    if (within.includes(schema)) throw invalid('schema', `${path}: a schema must not refer to itself.`);
-    refuseKeywords(schema, path);
+    if (within.includes(schema)) throw refusedAt(path, 'a schema must not refer to itself.');
+    refuseKeywords(schema, path, ajv);
     const weight: Weight = { all: 1, levels: [1 + valuesIn(schema) / VALUES_A_SCHEMA] };
     const onePart: number[] = [];
     for (const { child, at, of } of childrenOf(schema, path, root)) {
@@ -110,12 +143,12 @@ function createMeasure(root: Node) {
 
 function refuseWeight({ all, levels }: Weight): void {
   if (all > MOST_SCHEMAS) {
-    throw invalid('schema', `schema: an event would be held against more than ${MOST_SCHEMAS} schemas.`);
+    throw refusedAt('', `an event would be held against more than ${MOST_SCHEMAS} schemas.`);
   }
   if (levels.some((count) => count > MOST_AT_ONE_VALUE)) {
-    throw invalid(
-      'schema',
-      `schema: one value of an event would be held against more than ${MOST_AT_ONE_VALUE} schemas, where ${VALUES_A_SCHEMA} values of enum or required count as one.`,
+    throw refusedAt(
+      '',
+      `one value of an event would be held against more than ${MOST_AT_ONE_VALUE} schemas, where ${VALUES_A_SCHEMA} values of enum or required count as one.`,
     );
   }
 }
@@ -126,17 +159,26 @@ function valuesIn({ enum: values, required, dependentRequired }: Node): number {
   return lists.reduce<number>((sum, list) => sum + (Array.isArray(list) ? list.length : 0), 0);
 }
 
-function refuseKeywords(schema: Node, path: string): void {
-  for (const [keyword, why] of Object.entries(REFUSED)) {
-    if (Object.hasOwn(schema, keyword)) throw invalid('schema', `${path}.${keyword}: ${why}`);
+function refuseKeywords(schema: Node, path: string, ajv: Ajv): void {
+  for (const keyword of Object.keys(schema)) {
+    const why = Object.hasOwn(REFUSED, keyword) ? REFUSED[keyword] : undefined;
+    if (why !== undefined) throw refusedAt(below(path, keyword), why);
+    if (!ajv.RULES.keywords[keyword]) throw refusedAt(below(path, keyword), 'unknown keyword.');
+  }
+  const { format } = schema;
+  if (typeof format === 'string' && !FORMATS.some((taken) => taken === format)) {
+    throw refusedAt(below(path, 'format'), 'this format is not taken.');
   }
   if (schema.uniqueItems === true && !typesOf(schema.items).some((type) => SCALARS.includes(type))) {
-    throw invalid(
-      'schema',
-      `${path}.uniqueItems: needs items with a type beside it, of ${SCALARS.join(', ')}: others are compared each with each.`,
+    throw refusedAt(
+      below(path, 'uniqueItems'),
+      `needs items with a type beside it, of ${SCALARS.join(', ')}: others are compared each with each.`,
     );
   }
 }
+
+/** The pointer to a member (RFC 6901, section 3). */
+const below = (path: string, name: string) => `${path}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
 
 /** None where one of them is no scalar. */
 function typesOf(items: unknown): string[] {
@@ -153,62 +195,42 @@ interface Child {
 }
 
 function childrenOf(schema: Node, path: string, root: Node): Child[] {
-  const below = (keywords: string[], of: Child['of']): Child[] =>
+  const under = (keywords: string[], of: Child['of']): Child[] =>
     keywords.flatMap((keyword) => {
       const value = schema[keyword];
-      if (Array.isArray(value)) return value.map((child, index) => ({ child, at: `${path}.${keyword}.${index}`, of }));
+      const at = below(path, keyword);
+      if (Array.isArray(value)) return value.map((child, index) => ({ child, at: `${at}/${index}`, of }));
       if (!isObject(value)) return [];
-      if (![...MAPS, ...DEFINITIONS].includes(keyword)) return [{ child: value, at: `${path}.${keyword}`, of }];
-      return Object.entries(value).map(([name, child]) => ({ child, at: `${path}.${keyword}.${name}`, of }));
+      if (![...MAPS, ...DEFINITIONS].includes(keyword)) return [{ child: value, at, of }];
+      return Object.entries(value).map(([name, child]) => ({ child, at: below(at, name), of }));
     });
   return [
-    ...below(OF_THE_VALUE, 'VALUE'),
-    ...below(OF_EACH_PART, 'EACH_PART'),
-    ...below(OF_ONE_PART, 'ONE_PART'),
-    ...below(DEFINITIONS, 'NOTHING'),
-    ...(Object.hasOwn(schema, '$ref')
-      ? [{ child: referred(schema.$ref, path, root), at: `${path}.$ref`, of: 'VALUE' as const }]
-      : []),
+    ...under(OF_THE_VALUE, 'VALUE'),
+    ...under(OF_EACH_PART, 'EACH_PART'),
+    ...under(OF_ONE_PART, 'ONE_PART'),
+    ...under(DEFINITIONS, 'NOTHING'),
+    ...(Object.hasOwn(schema, '$ref') ? [{ ...referred(schema.$ref, path, root), of: 'VALUE' as const }] : []),
   ];
 }
 
 /** What a reference names: a definition of the same schema. */
-function referred(reference: unknown, path: string, root: Node): unknown {
+function referred(reference: unknown, path: string, root: Node): Pick<Child, 'child' | 'at'> {
   const [, keyword = '', name = ''] = /^#\/(\$defs|definitions)\/([\w.-]{1,128})$/.exec(String(reference)) ?? [];
   const definitions = root[keyword];
-  if (isObject(definitions) && Object.hasOwn(definitions, name)) return definitions[name];
-  throw invalid('schema', `${path}.$ref: refer to a definition of this schema, #/$defs/name; others are not fetched.`);
+  if (isObject(definitions) && Object.hasOwn(definitions, name)) {
+    return { child: definitions[name], at: `/${keyword}/${name}` };
+  }
+  throw refusedAt(below(path, '$ref'), 'refer to a definition of this schema, #/$defs/name; others are not fetched.');
 }
 
-function compile(schema: Node): ValidateFunction {
-  const options = { ownProperties: true, strictTypes: false, strictRequired: false, strictTuples: false };
+function ajvFor(schema: Node, { allErrors = false } = {}): Ajv {
+  const options = { allErrors, ownProperties: true, strictTypes: false, strictRequired: false, strictTuples: false };
   const ajv = DRAFT_7.test(String(schema.$schema)) ? new Ajv(options) : new Ajv2020(options);
   addFormats.default(ajv, [...FORMATS]);
-  return ajv.compile(schema);
+  return ajv;
 }
 
-/** Compiling takes milliseconds, an event a fraction of one. */
-const MOST_COMPILED = 500;
-const compiled = new Map<string, ValidateFunction>();
-
-/** How the detail of an event breaks the schema of its type, the first point of it; null where it does not. */
-export function schemaProblem(schema: Node, detail: unknown): string | null {
-  const digest = createHash('sha256')
-    .update(canonicalize(schema) as string)
-    .digest('hex');
-  const check = compiled.get(digest) ?? compile(schema);
-  // The ones used last stay.
-  compiled.delete(digest);
-  compiled.set(digest, check);
-  for (const [oldest] of compiled) {
-    if (compiled.size <= MOST_COMPILED) break;
-    compiled.delete(oldest);
-  }
-  return check(detail) ? null : problemOf(check.errors?.[0]);
-}
-
-function problemOf(error: ErrorObject | undefined): string {
-  const { instancePath = '', message = 'is not as registered', params = {} } = error ?? {};
-  const extra = params.additionalProperty ?? params.unevaluatedProperty;
-  return `detail${instancePath.replaceAll('/', '.')} ${message}${extra === undefined ? '' : `: ${String(extra)}`}`;
+/** A schema that was taken, as a function that ends with the first fault of a value, or names all of them. */
+export function compileSchema(schema: Node, { allErrors }: { allErrors: boolean }): ValidateFunction {
+  return ajvFor(schema, { allErrors }).compile(schema);
 }

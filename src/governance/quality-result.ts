@@ -4,6 +4,7 @@ import type { LaneKey } from '../provisioning/lane.js';
 import { announceProduct } from './announce.js';
 import type { ActingContext } from './context.js';
 import { inCatalogue } from './contract-store.js';
+import { inWords, readFaults } from './event-fault.js';
 import { type NamedTable, tableOf } from './named-table.js';
 import { centralDatabase, MODE_NAME } from './names.js';
 import { lockProduct } from './rows.js';
@@ -36,8 +37,7 @@ const evaluation = z.object({
 export async function takeQualityResult(ctx: ActingContext, tx: Tx, event: ReceivedEvent): Promise<LaneKey[]> {
   const { success, data: told, error } = evaluation.safeParse(event.detail);
   if (!success) {
-    const [issue] = error.issues;
-    throw new Untaken('INVALID_DETAIL', `detail.${issue?.path.join('.')}: ${issue?.message}`);
+    throw new Untaken('INVALID_DETAIL', inWords(readFaults(error, 'detail')));
   }
   const found = await tableNamed(ctx, tx, { event, context: told.context });
   const product = await lockProduct(tx, found.productId);

@@ -4,6 +4,7 @@ import type { LaneKey } from '../provisioning/lane.js';
 import { type ActingContext, bySystem, type SystemContext } from './context.js';
 import { takeCrawlerState } from './crawler-state.js';
 import { takeDomainEvent } from './domain-event.js';
+import { inWords, readFaults } from './event-fault.js';
 import { jsonProblem } from './json-value.js';
 import { takeQualityResult } from './quality-result.js';
 import { hold, QuarantineFull, withoutRoom } from './quarantine.js';
@@ -112,8 +113,7 @@ function readEvent(text: string): ReceivedEvent {
   if (shallow !== null) throw new Untaken('NOT_STORABLE', `The event ${shallow}`);
   const { success, data, error } = envelope.safeParse(given);
   if (!success) {
-    const [issue] = error.issues;
-    throw new Untaken('NOT_AN_EVENT', `The message is no event: ${issue?.path.join('.')}: ${issue?.message}`);
+    throw new Untaken('NOT_AN_EVENT', `The message is no event: ${inWords(readFaults(error, ''))}`);
   }
   const problem = jsonProblem(data.detail, MOST_DETAIL_BYTES);
   if (problem !== null) throw new Untaken('TOO_LARGE', `detail ${problem}`);

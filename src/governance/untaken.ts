@@ -1,4 +1,5 @@
 import type { QuarantineReason } from '../generated/prisma/client.js';
+import type { Fault } from './event-fault.js';
 
 /** What these sources tell is for Meshgate itself to say. */
 export const RESERVED_SOURCES: ReadonlySet<string> = new Set(['meshgate', 'com.central.stepfunction']);
@@ -23,6 +24,8 @@ export class Untaken extends Error {
   constructor(
     readonly reason: QuarantineReason,
     explanation: string,
+    /** The places of the detail that are wrong, where it breaks a schema. */
+    readonly faults: Fault[] = [],
   ) {
     super(explanation.length > 2_000 ? `${explanation.slice(0, 2_000)}...` : explanation);
   }

@@ -4,6 +4,7 @@ import type { LaneKey } from '../provisioning/lane.js';
 import { announceProduct } from './announce.js';
 import { productOwner } from './claims.js';
 import type { ActingContext } from './context.js';
+import { inWords, readFaults } from './event-fault.js';
 import { tableInMode } from './named-table.js';
 import { centralDatabase, MODE_NAME, workflowDatabase, workflowLinkName } from './names.js';
 import { lockProduct, type ProductRow } from './rows.js';
@@ -30,8 +31,7 @@ const answer = z.object({
 export async function takeWorkflowAnswer(ctx: ActingContext, tx: Tx, event: ReceivedEvent): Promise<LaneKey[]> {
   const { success, data: told, error } = answer.safeParse(event.detail);
   if (!success) {
-    const [issue] = error.issues;
-    throw new Untaken('INVALID_DETAIL', `detail.${issue?.path.join('.')}: ${issue?.message}`);
+    throw new Untaken('INVALID_DETAIL', inWords(readFaults(error, 'detail')));
   }
   const found = await tableAnswered(ctx, tx, { event, told });
   const outcome = outcomeOf(told);

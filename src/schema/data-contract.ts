@@ -4,9 +4,11 @@ import { MutationInput, PlannedInput } from './mutation.input.js';
 import { Node } from './node.js';
 import { DateTime, JSONScalar } from './scalars.js';
 
-@ObjectType({ description: 'A place in a contract document that breaks the standard.' })
+@ObjectType({ description: 'A place that is wrong.' })
 export class ContractViolation {
-  @Field(() => String, { description: 'Where, as a JSON pointer (RFC 6901).' })
+  @Field(() => String, {
+    description: 'Where: in a document, as a JSON pointer (RFC 6901) into it; in an input, dotted: tables.0.columns.',
+  })
   path!: string;
 
   @Field(() => String, { description: 'What is wrong.' })

@@ -65,7 +65,7 @@ export class RegisterDomainEventTypeInput extends MutationInput {
 
   @Field(() => JSONScalar, {
     description:
-      'JSON Schema of `detail`, 2020-12 or draft 7, at most 32 KB. References stay within it (`#/$defs/name`) and form no circle; `pattern` is not taken.',
+      'JSON Schema of `detail`, 2020-12, or draft 7 where its `$schema` says so, at most 32 KB. References stay within it (`#/$defs/name`) and form no circle; `pattern` and `patternProperties` are not taken, and of the formats date, date-time, email, time, uri, uuid, ipv4 and ipv6.',
   })
   schema!: unknown;
 

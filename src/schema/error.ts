@@ -27,7 +27,7 @@ export class ValidationError extends UserError {
   @Field(() => String, { nullable: true, description: 'The input field, dotted: tables.0.columns.' })
   path!: string | null;
 
-  @Field(() => [ContractViolation], { description: 'For a document: every place that is wrong.' })
+  @Field(() => [ContractViolation], { description: 'Every place that is wrong, as far as one can be named.' })
   violations!: ContractViolation[];
 }
 

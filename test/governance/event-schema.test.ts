@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { readEventSchema, schemaProblem } from '../../src/governance/event-schema.js';
+import type { GovernanceError } from '../../src/governance/error.js';
+import { inWords, schemaFaults } from '../../src/governance/event-fault.js';
+import { readEventSchema } from '../../src/governance/event-schema.js';
+
+/** In words; null where there are none. */
+const schemaProblem = (schema: Record<string, unknown>, detail: unknown): string | null =>
+  inWords(schemaFaults(schema, detail)) || null;
 
 const refusalOf = (schema: unknown): string => {
   try {
@@ -24,9 +30,7 @@ describe('a schema of events', () => {
     const money = { type: 'object', required: ['amount'], properties: { amount: { type: 'number' } } };
     const schema = { type: 'object', properties: { total: { $ref: '#/$defs/money' } }, $defs: { money } };
     expect(schemaProblem(readEventSchema(schema), { total: { amount: 1 } })).toBeNull();
-    expect(schemaProblem(readEventSchema(schema), { total: {} })).toBe(
-      "detail.total must have required property 'amount'",
-    );
+    expect(schemaProblem(readEventSchema(schema), { total: {} })).toBe('detail.total.amount is missing');
     const tuple = { properties: { pair: { prefixItems: [{ type: 'string' }], items: false } } };
     expect(schemaProblem(readEventSchema(tuple), { pair: ['a', 'b'] })).toContain('detail.pair');
     const draft7 = {
@@ -41,10 +45,34 @@ describe('a schema of events', () => {
 
   test.each<[string, unknown, string]>([
     ['a text', 'schema', 'an object'],
-    ['an unknown keyword', { typo: true }, 'unknown keyword'],
-    ['a wrong keyword', { type: 'strin' }, 'must be'],
-    ['another draft', { $schema: 'http://json-schema.org/draft-04/schema#' }, '2020-12'],
-    ['a pattern', { properties: { a: { pattern: '^(a+)+$' } } }, 'schema.properties.a.pattern'],
+    ['an unknown keyword', { properties: { a: { typo: true } } }, 'at /properties/a/typo: unknown keyword'],
+    [
+      'a wrong keyword',
+      { properties: { a: { type: 'strin' } } },
+      'at /properties/a/type: must be equal to one of the allowed values: array, boolean',
+    ],
+    [
+      'two wrong keywords',
+      { type: 'object', properties: { a: { maxLength: -1 } }, required: 'a' },
+      'at /properties/a/maxLength: must be >= 0.; at /required: must be array. Taken is JSON Schema 2020-12, or draft 7',
+    ],
+    [
+      'an unknown format',
+      { properties: { a: { format: 'phone' } } },
+      'at /properties/a/format: this format is not taken',
+    ],
+    ['a condition without what follows', { if: { required: ['a'] } }, 'if'],
+    ['another draft', { $schema: 'http://json-schema.org/draft-04/schema#' }, 'at /$schema: this dialect is not taken'],
+    [
+      'a pattern',
+      { properties: { 'a/b': { pattern: '^(a+)+$' } } },
+      'at /properties/a~1b/pattern: regular expressions',
+    ],
+    [
+      'a pattern behind a reference',
+      { properties: { a: { $ref: '#/$defs/b' } }, $defs: { b: { pattern: 'x' } } },
+      'at /$defs/b/pattern',
+    ],
     ['patternProperties', { patternProperties: { '^a': {} } }, 'regular expressions'],
     ['a remote reference', { $ref: 'https://example.com/schema.json' }, 'others are not fetched'],
     ['a file', { $ref: 'file:///etc/passwd' }, 'others are not fetched'],
@@ -100,6 +128,61 @@ describe('a schema of events', () => {
       Array.from({ length: 400 }, (_, n) => [`p${n}`, { enum: [`a${n}`, `b${n}`], type: 'string' }]),
     );
     expect(refusalOf({ properties, required: Object.keys(properties) })).toBe('taken');
+  });
+
+  test('that refuses a place says it by a pointer, and every place where it is no schema', () => {
+    let thrown: unknown;
+    try {
+      readEventSchema({ type: 'object', properties: { a: { maxLength: -1 } }, required: 'a' });
+    } catch (error) {
+      thrown = error;
+    }
+    expect((thrown as GovernanceError).details).toEqual({
+      path: 'schema',
+      violations: [
+        { path: '/properties/a/maxLength', reason: 'must be >= 0.' },
+        { path: '/required', reason: 'must be array.' },
+      ],
+    });
+  });
+
+  test('names every fault of an event with its place, ten at most', () => {
+    const schema = readEventSchema({
+      type: 'object',
+      required: ['sale', 'shop'],
+      properties: {
+        sale: {
+          type: 'object',
+          required: ['at'],
+          properties: { at: { format: 'date-time' }, 'in/out': { const: 'in' } },
+        },
+        kind: { enum: ['CASH', 'CARD'] },
+        lines: { items: { type: 'number', minimum: 0 } },
+      },
+      additionalProperties: false,
+    });
+    expect(schemaFaults(schema, { sale: { 'in/out': 'out' }, kind: 'GOLD', lines: [1, -1, 'x'], extra: 1 })).toEqual([
+      { path: 'detail.shop', reason: 'is missing' },
+      { path: 'detail.extra', reason: 'is not in the schema' },
+      { path: 'detail.sale.at', reason: 'is missing' },
+      { path: 'detail.sale.in/out', reason: 'must be "in"' },
+      { path: 'detail.kind', reason: 'must be one of "CASH", "CARD"' },
+      { path: 'detail.lines.1', reason: 'must be >= 0' },
+      { path: 'detail.lines.2', reason: 'must be number' },
+    ]);
+    const lines = schemaFaults(schema, { sale: { at: '2026-03-01T10:00:00Z' }, shop: 1, lines: Array(50).fill(-1) });
+    expect(lines).toHaveLength(11);
+    expect(lines.at(-1)).toEqual({ path: 'detail', reason: 'and 41 more' });
+  });
+
+  test('names the first fault alone of an event so large that all would take much memory', () => {
+    const names = Array.from({ length: 2_000 }, (_, n) => `n${n}`);
+    const schema = readEventSchema({ properties: { a: { items: { required: names } } } });
+    const began = process.memoryUsage().heapUsed;
+    expect(schemaFaults(schema, { a: Array(20_000).fill({}) })).toEqual([
+      { path: 'detail.a.0.n0', reason: 'is missing' },
+    ]);
+    expect(process.memoryUsage().heapUsed - began).toBeLessThan(100 * 1024 * 1024);
   });
 
   const many = 120;
