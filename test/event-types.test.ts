@@ -62,6 +62,8 @@ async function subscribe<Data>(subject: string, query: string, variables: Record
 
 /** Before the first event of all. */
 const BEGINNING = Buffer.from('event:0').toString('base64url');
+/** The id of a domain that is not there. */
+const nobody = Buffer.from('Domain:00000000-0000-4000-8000-000000000000').toString('base64url');
 
 async function idOf(path: string): Promise<string> {
   const found = await ask<{ dataProduct: { id: string } }>(
@@ -229,13 +231,12 @@ describe('a filter of events', () => {
     );
     return registerDataProduct.dataProduct.id;
   };
-  const nobody = Buffer.from('Domain:00000000-0000-4000-8000-000000000000').toString('base64url');
-
   test.each<[string, () => Promise<object>, string, RegExp]>([
     ['without any type', async () => ({ types: [] }), 'BAD_USER_INPUT', /`types` is empty/],
     ['without any domain', async () => ({ domains: [] }), 'BAD_USER_INPUT', /`domains` is empty/],
     ['without any product', async () => ({ dataProducts: [] }), 'BAD_USER_INPUT', /`dataProducts` is empty/],
     ['without any tag', async () => ({ tags: [] }), 'BAD_USER_INPUT', /`tags` is empty/],
+    ['by an empty tag', async () => ({ tags: ['sales', ''] }), 'BAD_USER_INPUT', /No product has an empty tag/],
     [
       'by what is no id',
       async () => ({ domains: ['commerce'] }),
@@ -345,6 +346,17 @@ describe('streams about one object', () => {
     expect(rest.heard.map(({ accessRequestChanged }) => accessRequestChanged)).toEqual(changes.slice(3));
   });
 
+  test.each([
+    ['accessRequestChanged', 'an access request', () => idOf('logistics/shipments')],
+    ['accessRequestChanged', 'an access request', async () => 'logistics'],
+    ['dataProductChanged', 'a data product', () => domainId('logistics')],
+  ])('of %s are refused to who names something else than %s', async (field, called, idOfAnother) => {
+    const query = `subscription ($id: ID!) { ${field}(id: $id) { type } }`;
+    const stream = await subscribe('ada.admin', query, { id: await idOfAnother() });
+    await stream.ended;
+    expect(stream.errors).toEqual([{ code: 'BAD_USER_INPUT', message: `\`id\` is not the id of ${called}.` }]);
+  });
+
   test('replay what happened to a product from a cursor on', async () => {
     const id = await idOf('logistics/shipments');
     const query = `subscription ($id: ID!, $after: EventCursor) { dataProductChanged(id: $id, after: $after) { sequence type cursor } }`;
@@ -376,8 +388,19 @@ describe('events of a domain', () => {
     await database.close();
   }
 
+  let saleRecorded: string;
+
   test('reach its members as they come in, one detail-type or all, and nobody else', async () => {
     const domain = await domainId('logistics');
+    const { registerDomainEventType } = await ask<{
+      registerDomainEventType: { domainEventType: { id: string } };
+    }>(
+      'ada.admin',
+      `mutation ($input: RegisterDomainEventTypeInput!) { registerDomainEventType(input: $input) {
+        ... on RegisterDomainEventTypePayload { domainEventType { id } } ... on UserError { code message } } }`,
+      { input: { domain, detailType: 'SaleRecorded', schema: { type: 'object' } } },
+    );
+    saleRecorded = registerDomainEventType.domainEventType.id;
     const all = await subscribe<Received>('tomasz.nowak', QUERY, { domain, after: BEGINNING });
     const sales = await subscribe<Received>('tomasz.nowak', QUERY, {
       domain,
@@ -408,10 +431,60 @@ describe('events of a domain', () => {
     expect(stranger.errors).toEqual([]);
   });
 
-  test('of a domain that is not there are refused', async () => {
-    const stream = await subscribe<Received>('tomasz.nowak', QUERY, { domain: await idOf('logistics/shipments') });
+  test.each<[string, string, () => Promise<Record<string, unknown>>, string, RegExp]>([
+    ['of nothing', 'ada.admin', async () => ({ domain: '' }), 'BAD_USER_INPUT', /`domain` is not the id of a domain/],
+    [
+      'of what is no domain',
+      'tomasz.nowak',
+      async () => ({ domain: await idOf('logistics/shipments') }),
+      'BAD_USER_INPUT',
+      /`domain` is not the id of a domain/,
+    ],
+    [
+      'of a domain that is not there',
+      'tomasz.nowak',
+      async () => ({ domain: nobody }),
+      'NOT_FOUND',
+      /What `domain` names was not found, or you may not see it/,
+    ],
+    [
+      'of an empty type',
+      'tomasz.nowak',
+      async () => ({ domain: await domainId('logistics'), detailType: '' }),
+      'BAD_USER_INPUT',
+      /`detailType` is empty/,
+    ],
+    [
+      'of a type that nobody registered',
+      'tomasz.nowak',
+      async () => ({ domain: await domainId('logistics'), detailType: 'Salerecorded' }),
+      'NOT_FOUND',
+      /registered no events of this `detailType`/,
+    ],
+    [
+      'of a type that one may not see',
+      'otto.outsider',
+      async () => ({ domain: await domainId('logistics'), detailType: 'SaleRecorded' }),
+      'NOT_FOUND',
+      /registered no events of this `detailType`/,
+    ],
+  ])('%s are refused, with what is wrong', async (_, subject, variables, code, message) => {
+    const stream = await subscribe<Received>(subject, QUERY, await variables());
     await stream.ended;
-    expect(stream.errors).toEqual([{ code: 'NOT_FOUND', message: 'The domain was not found, or you may not see it.' }]);
+    expect(stream.errors).toEqual([{ code, message: expect.stringMatching(message) }]);
+  });
+
+  test('of a type that was removed can be read still', async () => {
+    const domain = await domainId('logistics');
+    const variables = { domain, detailType: 'SaleRecorded', after: BEGINNING };
+    await ask(
+      'ada.admin',
+      `mutation ($type: ID!) { removeDomainEventType(input: { domainEventType: $type }) { __typename } }`,
+      { type: saleRecorded },
+    );
+    const stream = await subscribe<Received>('tomasz.nowak', QUERY, variables);
+    await stream.hears((heard) => heard.length >= 2);
+    expect(stream.errors).toEqual([]);
   });
 });
 

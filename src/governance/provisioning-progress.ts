@@ -8,6 +8,7 @@ import { domainShape } from './read/domain.js';
 import { resourceShape } from './read/resource.js';
 import {
   byId,
+  NOTHING,
   type ReadContext,
   type ReadObject,
   type RunStatement,
@@ -65,8 +66,6 @@ export async function watchedOwner(ctx: ReadContext, id: string): Promise<Watche
   assertMayWatch(ctx.viewer, watched);
   return watched;
 }
-
-const NOTHING: Selection = { field: 'node', args: {}, on: () => [] };
 
 /** Asked at every step: the viewer may have lost the right meanwhile. */
 export function assertMayWatch(viewer: Viewer, { domainIds }: WatchedOwner): void {

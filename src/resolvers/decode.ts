@@ -1,7 +1,7 @@
-import { invalid, notFound } from '../governance/error.js';
+import { GovernanceError, invalid, notFound } from '../governance/error.js';
 import { type NodeType, parseGlobalId } from '../governance/global-id.js';
 
-const NAMES: Record<string, string> = {
+const NAMES: Record<NodeType, string> = {
   Domain: 'The domain',
   DataProduct: 'The data product',
   DataContract: 'The data contract',
@@ -20,12 +20,28 @@ const NAMES: Record<string, string> = {
   WebhookDelivery: 'The delivery',
   DomainEventType: 'The event type',
   QuarantinedEvent: 'The event',
+  MeshEvent: 'The event',
+  Publisher: 'The publisher',
 };
+
+/** What clients call an object of the type: `an access request`. */
+export function called(type: NodeType): string {
+  const name = NAMES[type].replace('The ', '');
+  return `${/^[aeiou]/.test(name) ? 'an' : 'a'} ${name}`;
+}
 
 /** The row id that a global id of this type names; NOT_FOUND for anything else, like for what is not there. */
 export function decodeId(type: NodeType, id: string): string {
   const parsed = parseGlobalId(id);
-  if (parsed?.type !== type) throw notFound(NAMES[type] ?? 'The object');
+  if (parsed === null) throw notFound(NAMES[type]);
+  if (parsed.type === type) return parsed.id;
+  throw new GovernanceError('NOT_FOUND', `${NAMES[type]} was not found: this is the id of ${called(parsed.type)}.`);
+}
+
+/** The row id that an argument of a subscription names; VALIDATION for anything else: what it names could never be told of. */
+export function decodeNamed(argument: string, { type, id }: { type: NodeType; id: string }): string {
+  const parsed = parseGlobalId(id);
+  if (parsed?.type !== type) throw invalid(argument, `\`${argument}\` is not the id of ${called(type)}.`);
   return parsed.id;
 }
 

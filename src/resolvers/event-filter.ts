@@ -1,13 +1,14 @@
 import { neverMet } from '../events/filter.js';
-import { invalid, notFound } from '../governance/error.js';
+import { GovernanceError, invalid, notFound } from '../governance/error.js';
 import { type NodeType, parseGlobalId } from '../governance/global-id.js';
 import { dataProductShape } from '../governance/read/data-product.js';
 import { domainShape } from '../governance/read/domain.js';
+import { domainEventTypeShape } from '../governance/read/domain-event-type.js';
 import type { EventFilter } from '../governance/read/event.js';
-import { type ReadObject, readList, type Shape } from '../governance/read/select.js';
+import { NOTHING, type ReadObject, readList, readOne, type Shape, type Sql, sql } from '../governance/read/select.js';
 import type { MeshEventFilter } from '../schema/event.js';
 import type { RequestContext } from './context.js';
-import { decodeFilter } from './decode.js';
+import { called, decodeFilter } from './decode.js';
 
 /**
  * A client's filter with row ids, for streams, pages and webhooks alike. A filter that can let nothing through is a mistake of his, and he
@@ -27,6 +28,8 @@ export async function readEventFilter(
       );
     }
   }
+  if (tags?.some((tag) => tag.trim() === ''))
+    throw invalid('filter.tags', 'No product has an empty tag: leave it out.');
   const decoded = decodeFilter({ ...filter }) as EventFilter;
   assertCanBeMet(decoded);
   await assertSeen(rc, { name: 'domains', ids: domains, type: 'Domain', shape: domainShape });
@@ -59,20 +62,32 @@ interface Named {
   shape: Shape;
 }
 
-const CALLED: Partial<Record<NodeType, string>> = { Domain: 'domain', DataProduct: 'data product' };
-
 /** Throws VALIDATION for an id of another type, NOT_FOUND for what is not there or what he may not see. One statement. */
 export async function assertSeen(rc: RequestContext, { name, ids, type, shape }: Named): Promise<ReadObject[]> {
   if (!ids) return [];
   const rows = ids.map((id) => {
     const parsed = parseGlobalId(id);
     if (parsed?.type !== type)
-      throw invalid(`filter.${name}`, `"${id.slice(0, 100)}" is not the id of a ${CALLED[type]}.`);
+      throw invalid(`filter.${name}`, `"${id.slice(0, 100)}" is not the id of ${called(type)}.`);
     return parsed.id;
   });
   const seen = await readList(rc.read, shape, rows, []);
   const known = new Set(seen.map(({ id }) => id));
   const missing = ids.find((_, index) => !known.has(rows[index]));
-  if (missing !== undefined) throw notFound(`The ${CALLED[type]} ${missing} of \`${name}\``);
+  if (missing !== undefined) throw notFound(`${called(type).replace(/^an? /, 'The ')} ${missing} of \`${name}\``);
   return seen;
+}
+
+/** Throws where the domain never registered such a type, or the subscriber may not see it: he would wait in vain. One statement. */
+export async function assertDetailType(rc: RequestContext, domainId: string, detailType: unknown): Promise<void> {
+  if (typeof detailType !== 'string') return;
+  if (detailType.trim() === '') {
+    throw invalid('detailType', '`detailType` is empty, so no event would pass: name one, or leave it out.');
+  }
+  const named = (r: Sql) => sql`${r}."domainId" = ${domainId}::uuid AND ${r}."detailType" = ${detailType}`;
+  if (await readOne(rc.read, domainEventTypeShape, named, NOTHING)) return;
+  throw new GovernanceError(
+    'NOT_FOUND',
+    'The domain registered no events of this `detailType`, or you may not see it: `Domain.eventTypes` shows those that there are.',
+  );
 }

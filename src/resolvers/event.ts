@@ -24,7 +24,7 @@ import { dataProductShape } from '../governance/read/data-product.js';
 import { domainShape } from '../governance/read/domain.js';
 import { EVENT_REFERENCES, eventList, eventShape } from '../governance/read/event.js';
 import { eventDataFor } from '../governance/read/event-data.js';
-import { byId, readOne, type Selection, type Shape, sql } from '../governance/read/select.js';
+import { byId, NOTHING, readOne, type Selection, type Shape, sql } from '../governance/read/select.js';
 import { readsEventsOf } from '../governance/token-scope.js';
 import { Domain } from '../schema/domain.js';
 import { DomainEventReceived, MeshEvent, MeshEventConnection, MeshEventFilter } from '../schema/event.js';
@@ -32,8 +32,8 @@ import { Node } from '../schema/node.js';
 import { EventCursor } from '../schema/scalars.js';
 import { rootPage } from './connection.js';
 import type { RequestContext } from './context.js';
-import { decodeId } from './decode.js';
-import { readEventFilter } from './event-filter.js';
+import { decodeNamed } from './decode.js';
+import { assertDetailType, readEventFilter } from './event-filter.js';
 import { expectedError } from './result.js';
 import { selectionOf } from './select.js';
 
@@ -85,7 +85,10 @@ class DomainEventsArgs {
   @Field(() => ID, { description: 'The domain.' })
   domain!: string;
 
-  @Field(() => String, { nullable: true, description: "Of this `detail-type` alone, as the domain's systems send it." })
+  @Field(() => String, {
+    nullable: true,
+    description: 'Of this `detail-type` alone, one that the domain registered: `Domain.eventTypes`.',
+  })
   detailType?: string;
 
   @Field(() => EventCursor, {
@@ -146,17 +149,26 @@ function told(events: AsyncIterableIterator<never>): AsyncIterableIterator<never
   };
 }
 
+/** One object that a stream is about. */
+interface About {
+  /** The argument that names it. */
+  argument: string;
+  type: NodeType;
+  shape: Shape;
+  id: string;
+  after: string | null | undefined;
+  info: GraphQLResolveInfo;
+  /** Throws where nothing could come though the subscriber sees the object. */
+  assert?(rowId: string): Promise<void>;
+}
+
 /** A stream about one object, which the subscriber must be able to see now. */
-async function streamAbout(
-  rc: RequestContext,
-  about: { type: NodeType; shape: Shape; id: string; after: string | null | undefined; info: GraphQLResolveInfo },
-  accepts: (event: LogEvent, rowId: string) => boolean,
-) {
+async function streamAbout(rc: RequestContext, about: About, accepts: (event: LogEvent, rowId: string) => boolean) {
   try {
-    const rowId = decodeId(about.type, about.id);
-    const nothing: Selection = { field: 'node', args: {}, on: () => [] };
-    if (!(await readOne(rc.read, about.shape, (r) => byId(about.shape, r, rowId), nothing)))
-      throw notFound('The object');
+    const rowId = decodeNamed(about.argument, about);
+    if (!(await readOne(rc.read, about.shape, (r) => byId(about.shape, r, rowId), NOTHING)))
+      throw notFound(`What \`${about.argument}\` names`);
+    await about.assert?.(rowId);
     const { after, id } = about;
     const wanted = { after, accepts: (event: LogEvent) => accepts(event, rowId), about: [rowId, id] };
     return stream(rc, { ...wanted, personal: refersToOthers(about.info) });
@@ -229,7 +241,7 @@ export class EventResolver {
     description: 'What happens to one product: itself, its contracts, requests and grants.',
     subscribe: ({ args, context, info }) => {
       const { id, after } = args as ChangesArgs;
-      const about = { type: 'DataProduct' as const, shape: dataProductShape, id, after, info };
+      const about = { argument: 'id', type: 'DataProduct' as const, shape: dataProductShape, id, after, info };
       return streamAbout(context as RequestContext, about, (event, id) => event.productId === id) as never;
     },
   })
@@ -246,7 +258,7 @@ export class EventResolver {
     description: 'What becomes of one request, and of the grant that comes of it.',
     subscribe: ({ args, context, info }) => {
       const { id, after } = args as ChangesArgs;
-      const about = { type: 'AccessRequest' as const, shape: accessRequestShape, id, after, info };
+      const about = { argument: 'id', type: 'AccessRequest' as const, shape: accessRequestShape, id, after, info };
       const accepts = (event: LogEvent, rowId: string) => event.subjectId === rowId || event.data.accessRequest === id;
       return streamAbout(context as RequestContext, about, accepts) as never;
     },
@@ -265,12 +277,22 @@ export class EventResolver {
       "What a domain's own systems tell: events of its business, which it sends over EventBridge or publishes here.",
     subscribe: ({ args, context, info }) => {
       const { domain, detailType, after } = args as DomainEventsArgs;
-      const about = { type: 'Domain' as const, shape: domainShape, id: domain, after, info };
+      const rc = context as RequestContext;
+      const assert = (rowId: string) => assertDetailType(rc, rowId, detailType);
+      const about = {
+        argument: 'domain',
+        type: 'Domain' as const,
+        shape: domainShape,
+        id: domain,
+        after,
+        info,
+        assert,
+      };
       const accepts = (event: LogEvent, rowId: string) =>
         event.type === 'DomainEventReceived' &&
         event.domainId === rowId &&
         (typeof detailType !== 'string' || event.data.detailType === detailType);
-      return streamAbout(context as RequestContext, about, accepts) as never;
+      return streamAbout(rc, about, accepts) as never;
     },
   })
   domainEvents(

@@ -322,6 +322,9 @@ export async function readMany(
   return (await answer(ctx, scope, jsonObject(parts))) as Record<string, ReadObject | null>;
 }
 
+/** For asking whether an object is there and may be seen. */
+export const NOTHING: Selection = { field: 'node', args: {}, on: () => [] };
+
 /** The condition that names one row; resources are named by their identity hash, all else by uuid. */
 export function byId(shape: Shape, r: Sql, id: string): Sql {
   return shape.type === 'Resource' ? sql`${r}."id" = ${id}` : sql`${r}."id" = ${id}::uuid`;
