@@ -1,8 +1,7 @@
-import type { LookupAddress } from 'node:dns';
 import { type IncomingMessage, request as plainRequest } from 'node:http';
 import { request as tlsRequest } from 'node:https';
 import type { LookupFunction } from 'node:net';
-import { type AllowedNetworks, addressProblem, urlProblem } from './webhook-address.js';
+import { type AllowedNetworks, problemAmong, urlProblem } from './webhook-address.js';
 import { createLookUp, type LookUp } from './webhook-lookup.js';
 
 /** A message to a receiver. */
@@ -131,14 +130,4 @@ function guardedLookup({ allowed, lookUp = lookUpAnywhere }: PostLimits, plain: 
       (error: NodeJS.ErrnoException) => callback(error, []),
     );
   };
-}
-
-/** One address that may not be reached is enough: which one of several is taken is not ours to say. */
-function problemAmong(
-  addresses: readonly LookupAddress[],
-  { allowed, plain }: { allowed: AllowedNetworks; plain: boolean },
-): string | null {
-  if (addresses.length === 0) return 'The name leads nowhere.';
-  const problems = addresses.flatMap(({ address }) => addressProblem(address, allowed, { plain }) ?? []);
-  return problems[0] === undefined ? null : `The name leads to an address that ${problems[0]}.`;
 }

@@ -67,6 +67,8 @@ export interface WebhookRules {
   secretOf(name: { webhookId: string; version: number }): string;
   /** Why events may not be sent to a URL, to be said after the field's name; null where they may. */
   urlProblem(url: string): string | null;
+  /** The same of where its name leads now, for one without TLS: it may wait for name servers, 5 seconds at most. */
+  nameProblem(url: string): Promise<string | null>;
 }
 
 /** What every action gets first. */

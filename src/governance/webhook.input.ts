@@ -48,6 +48,12 @@ function checked(rules: WebhookRules, { url: given }: { url: string }): { url: s
   return { url: new URL(given).href };
 }
 
+/** Throws where the name of a URL leads to where nothing may be sent. To be asked outside of a transaction, for those who may change webhooks. */
+export async function assertReachable({ webhooks }: Context, url: string): Promise<void> {
+  const problem = await rulesOf(webhooks).nameProblem(url);
+  if (problem) throw invalid('url', `url: ${problem}.`);
+}
+
 function kept(given: EventFilter | null | undefined): EventFilter {
   const said = Object.entries(given ?? {}).filter(([, value]) => value !== null && value !== undefined);
   if (given?.mine) throw invalid('filter.mine', '`mine` is for people: a webhook did nothing itself.');

@@ -11,6 +11,7 @@ import { newRowId } from './secret.js';
 import { lockName, mutate, type Tx } from './transaction.js';
 import { read } from './validation.js';
 import {
+  assertReachable,
   type DisableWebhookInput,
   disableInput,
   type RegisterWebhookInput,
@@ -36,6 +37,7 @@ const webhookSubject = (domainId: string | null): Subjects['Webhook'] => ({ type
 export async function registerWebhook(ctx: Context, input: RegisterWebhookInput): Promise<WithSecret<WebhookIds>> {
   assertTokenAllows(ctx.viewer, 'webhook:change');
   const given = readRegistration(ctx, input);
+  if (can(ctx.viewer, 'webhook:change', webhookSubject(given.domain))) await assertReachable(ctx, given.url);
   const mutation = { mutation: 'registerWebhook', idempotencyKey: input.idempotencyKey, input };
   let secret: string | null = null;
   const ids = await mutate(ctx, mutation, async (tx) => {
@@ -97,6 +99,7 @@ function refuseUnheard(domainId: string | null, filter: EventFilter | undefined)
 /** Changes name, URL or filter, from the next delivery on. */
 export async function updateWebhook(ctx: Context, input: UpdateWebhookInput): Promise<WebhookIds> {
   const { webhook: id, change } = readUpdate(ctx, input);
+  if (change.url) await assertMayReach(ctx, { id, url: change.url });
   return onWebhook(ctx, { mutation: 'updateWebhook', id, input }, async (tx, before) => {
     refuseUnheard(before.domainId, change.filter);
     const same = (key: string) =>
@@ -113,6 +116,12 @@ export async function updateWebhook(ctx: Context, input: UpdateWebhookInput): Pr
       data: { changed },
     });
   });
+}
+
+/** Nobody but who may change the webhook has names looked up; others are refused where it is changed. */
+async function assertMayReach(ctx: Context, { id, url }: { id: string; url: string }): Promise<void> {
+  const webhook = await ctx.db.webhook.findUnique({ where: { id }, select: { domainId: true } });
+  if (webhook && can(ctx.viewer, 'webhook:change', webhookSubject(webhook.domainId))) await assertReachable(ctx, url);
 }
 
 /** What failed before says nothing of what comes. */

@@ -1,6 +1,13 @@
 import { mayGet } from '../events/filter.js';
-import { type AllowedNetworks, parseNetworks, urlProblem } from '../events/webhook-address.js';
+import {
+  type AllowedNetworks,
+  isJudgedByName,
+  nameProblem,
+  parseNetworks,
+  urlProblem,
+} from '../events/webhook-address.js';
 import type { Tell } from '../events/webhook-deliveries.js';
+import { createLookUp } from '../events/webhook-lookup.js';
 import { createWebhookSecrets, type WebhookSecrets } from '../events/webhook-secret.js';
 import type { Viewer, WebhookRules } from '../governance/context.js';
 import type { Config } from './config.js';
@@ -16,7 +23,13 @@ export function webhookSettings({ webhookKeys, webhookNetworks }: Config): Webho
   if (webhookKeys.length === 0) return undefined;
   const secrets = createWebhookSecrets(webhookKeys);
   const allowed = parseNetworks(webhookNetworks);
-  return { secrets, allowed, rules: { secretOf: secrets.secretOf, urlProblem: (url) => urlProblem(url, allowed) } };
+  const reach = { allowed, lookUp: createLookUp() };
+  const rules: WebhookRules = {
+    secretOf: secrets.secretOf,
+    urlProblem: (url) => urlProblem(url, allowed),
+    nameProblem: async (url) => (isJudgedByName(url, allowed) ? nameProblem(url, reach) : null),
+  };
+  return { secrets, allowed, rules };
 }
 
 /** What a webhook is told: what a steward of its domain may hear, for those alone register one; of the whole mesh, what an admin may. */

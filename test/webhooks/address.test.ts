@@ -1,7 +1,13 @@
 import { type AddressInfo, createServer } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { addressProblem, parseNetworks, urlProblem } from '../../src/events/webhook-address.js';
+import {
+  addressProblem,
+  isJudgedByName,
+  nameProblem,
+  parseNetworks,
+  urlProblem,
+} from '../../src/events/webhook-address.js';
 import type { LookUp } from '../../src/events/webhook-lookup.js';
 import { type PostLimits, post } from '../../src/events/webhook-post.js';
 import { receiverOfTest } from '../testkit/receiver.js';
@@ -29,6 +35,18 @@ describe('an address that is not public is refused', () => {
     ...['no address', '', '1.2.3'],
   ])('%s', (address) => {
     expect(addressProblem(address, NONE)).toMatch(/^is not/);
+    // In the words of whoever runs a network, not of a library.
+    expect(addressProblem(address, NONE)).not.toMatch(/rfc\d|[a-z][A-Z]/);
+  });
+
+  test.each([
+    ['64:ff9b::a00:1', 'is not public (NAT64, 64:ff9b::/96: an IPv4 address inside an IPv6 one)'],
+    ['100.64.0.1', "is not public (a carrier's NAT, 100.64.0.0/10)"],
+    ['fd12:3456::1', 'is not public (a private network, fc00::/7)'],
+    ['169.254.169.254', 'is not public (link-local, where clouds keep their metadata)'],
+    ['203.0.113.1', 'is not public (reserved)'],
+  ])('%s: %s', (address, problem) => {
+    expect(addressProblem(address, NONE)).toBe(problem);
   });
 
   test('whatever private IPv4 it is, and however IPv6 says it', () => {
@@ -68,7 +86,7 @@ test('without TLS nothing but this machine is reached, and only where it is allo
 });
 
 test.each([
-  ['http://crm.example/', 'must be an https URL'],
+  ['http://crm.example/', 'must have the port 443'],
   ['http://127.0.0.1/', 'must have the port'],
   ['http://10.0.0.1:8080/', 'is not of this machine'],
   ['ftp://crm.example/', 'must be an https URL'],
@@ -85,6 +103,61 @@ test.each([
   [`https://crm.example/${'x'.repeat(2_048)}`, 'longer'],
 ])('the URL %s is refused', (url, why) => {
   expect(urlProblem(url, why === null ? NONE : LOOPBACK)).toMatch(why ?? 'is not public');
+});
+
+describe('a URL without TLS that names a host', () => {
+  const leadingTo =
+    (...addresses: string[]): LookUp =>
+    async () =>
+      addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 }));
+  const url = 'http://receiver.test:8080/';
+  const problemOf = (lookUp: LookUp, allowed = LOOPBACK) => nameProblem(url, { allowed, lookUp });
+
+  test('is taken where all that its name leads to is loopback that is allowed', async () => {
+    expect(urlProblem(url, LOOPBACK)).toBeNull();
+    expect(isJudgedByName(url, LOOPBACK)).toBe(true);
+    expect(await problemOf(leadingTo('127.0.0.1', '::1'))).toBeNull();
+  });
+
+  test('is refused with why where it leads anywhere else, even if allowed with TLS, or nowhere', async () => {
+    const why = expect.stringMatching(/^must be an https URL: without TLS nothing but this machine is reached/);
+    expect(await problemOf(leadingTo('127.0.0.1', '1.1.1.1'))).toEqual(why);
+    expect(await problemOf(leadingTo('10.2.3.4'), parseNetworks(['127.0.0.0/8', '10.0.0.0/8']))).toEqual(why);
+    expect(await problemOf(leadingTo('::1'), parseNetworks(['127.0.0.0/8']))).toEqual(why);
+    expect(await problemOf(leadingTo())).toEqual(why);
+    expect(await problemOf(() => Promise.reject(new Error('ENOTFOUND')))).toEqual(why);
+  });
+
+  test('is refused, and its name not even looked up, where no loopback is allowed', () => {
+    expect(urlProblem(url, NONE)).toMatch(/^must be an https URL: without TLS nothing but this machine/);
+    expect(isJudgedByName(url, NONE)).toBe(false);
+    expect(isJudgedByName('https://receiver.test:8080/', LOOPBACK)).toBe(false);
+    expect(isJudgedByName('http://127.0.0.1:8080/', LOOPBACK)).toBe(false);
+  });
+
+  test('is judged anew at each delivery: what the name leads to by then is refused, or connected to', async () => {
+    const { url: there, received } = await receiverOfTest();
+    const named = there.replace('127.0.0.1', 'receiver.test');
+    const send = (lookUp: LookUp) =>
+      post({ url: named, headers: {}, body: '{"type":"Ping"}' }, { allowed: LOOPBACK, timeoutMs: 2_000, lookUp });
+    expect(await send(leadingTo('127.0.0.1'))).toMatchObject({ statusCode: 204, error: null });
+    // As a rebinding name server does: good when it was asked first, and another address from then on.
+    for (const address of ['10.0.0.1', '169.254.169.254', '1.1.1.1']) {
+      expect(await send(leadingTo(address))).toEqual({
+        statusCode: null,
+        error: 'The name leads to an address that is not of this machine, and without TLS nothing else is reached.',
+        retryAfterMs: null,
+      });
+    }
+    let asked = 0;
+    const rebinding: LookUp = async () => {
+      asked += 1;
+      return [{ address: asked === 1 ? '127.0.0.1' : '10.0.0.1', family: 4 }];
+    };
+    expect(await send(rebinding)).toMatchObject({ statusCode: 204 });
+    expect(asked).toBe(1);
+    expect(received).toHaveLength(2);
+  });
 });
 
 test('an https URL by name is taken, with a path and a query', () => {
@@ -107,7 +180,7 @@ describe('a connection', () => {
     const outcome = await post({ ...message, url: 'https://crm.example/' }, limits(leading('1.1.1.1', '10.0.0.1')));
     expect(outcome).toEqual({
       statusCode: null,
-      error: 'The name leads to an address that is not public (private).',
+      error: 'The name leads to an address that is not public (a private network).',
       retryAfterMs: null,
     });
   });

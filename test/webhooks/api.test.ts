@@ -8,7 +8,7 @@ import { productOfTest } from '../testkit/product.js';
 import { isSigned, receiverOfTest } from '../testkit/receiver.js';
 import { askWith } from '../testkit/server.js';
 
-const product = await productOfTest({ demo: false });
+const product = await productOfTest({ demo: false, environment: { MESHGATE_WEBHOOK_NETWORKS: '127.0.0.0/8,::1' } });
 const database = new pg.Client({ connectionString: product.ownerUrl });
 const domains = new Map<string, string>();
 
@@ -368,9 +368,26 @@ describe('who may', () => {
   });
 });
 
+test('a receiver without TLS on this machine may be called by its name, when it is registered and when it is moved', async () => {
+  const receiver = await receiverOfTest();
+  const url = receiver.url.replace('127.0.0.1', 'localhost');
+  const { webhook } = await register('commerce.owner', { url, filter: { types: ['DOMAIN_UPDATED'] } });
+  await happen('commerce');
+  await until('the event arrives', async () => (receiver.received.length === 1 ? true : undefined));
+  const moved = { webhook: webhook.id, url: 'http://nowhere.invalid:8080/' };
+  const update = mutation('updateWebhook');
+  expect(await act('commerce.owner', update, moved)).toMatchObject({ code: 'VALIDATION', path: 'url' });
+  // Nobody else has names looked up.
+  expect(await act('finance.owner', update, moved)).toMatchObject({ code: 'NOT_FOUND' });
+  expect(await act('commerce.owner', update, { ...moved, url: `${url}?moved` })).toMatchObject({
+    webhook: { url: `${url}?moved` },
+  });
+});
+
 describe('what is given', () => {
   test.each([
-    [{ url: 'http://crm.example/' }, 'url', 'https'],
+    [{ url: 'http://crm.example/' }, 'url', 'port 443'],
+    [{ url: 'http://nowhere.invalid:8080/' }, 'url', 'https URL: without TLS nothing but this machine is reached'],
     [{ url: 'https://169.254.169.254/latest' }, 'url', 'not public'],
     [{ url: 'https://10.0.0.1/' }, 'url', 'not public'],
     [{ url: 'https://ada:secret@crm.example/' }, 'url', 'user name'],

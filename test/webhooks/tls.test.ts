@@ -59,7 +59,7 @@ test('a receiver is held to its certificate: of an issuer that is trusted, and o
 
 test('nor does TLS make an address good that is not public', async () => {
   const outcome = await send('receiver.test', { ca: CERTIFICATE, allowed: [] });
-  expect(outcome.error).toBe('The name leads to an address that is not public (loopback).');
+  expect(outcome.error).toBe('The name leads to an address that is not public (loopback, the machine itself).');
   expect(received).toBe(1);
 });
 
@@ -83,7 +83,7 @@ test('what was judged is what is connected to: a name that leads into the networ
   inside.close();
   expect(outcomes.map(({ statusCode, error }) => statusCode ?? error)).toEqual([
     204,
-    'The name leads to an address that is not public (loopback).',
+    'The name leads to an address that is not public (loopback, the machine itself).',
   ]);
   expect([received - before, entered, asked]).toEqual([1, 0, 2]);
 });
