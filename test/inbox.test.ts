@@ -1,8 +1,12 @@
+import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Execute, until } from '../src/demo/client.js';
-import { GOVERNANCE_ACCOUNT } from '../src/demo/mesh.js';
+import { DEMO_EVENTS, DEMO_REGION, GOVERNANCE_ACCOUNT } from '../src/demo/mesh.js';
 import { graphql } from '../src/generated/graphql/gql.js';
 import type {
   MeshEventType,
@@ -292,6 +296,24 @@ describe('a domain event', () => {
     await until('it is numbered', async () =>
       (await told('DOMAIN_EVENT_RECEIVED')).length > before ? true : undefined,
     );
+  });
+  test("comes from whoever calls the embedded AWS as the documentation shows, with the keys of the domain's account", async () => {
+    const page = readFileSync(join(import.meta.dirname, '../docs/sandbox.md'), 'utf8');
+    const [, code = ''] = /```js\n([\s\S]*?)```/.exec(page) ?? [];
+    const { detailType, schema } = DEMO_EVENTS;
+    const type = typeOf(await register({ domain: flows.beta.id, detailType, schema }, beta));
+    const environment = {
+      ...{ PATH: process.env.PATH, AWS_ENDPOINT_URL: product.sandbox, AWS_REGION: DEMO_REGION },
+      ...{ AWS_ACCESS_KEY_ID: `AKIA${flows.beta.account}MESH`, AWS_SECRET_ACCESS_KEY: 'anything' },
+    };
+    const argv = ['--input-type=module', '-e', code];
+    const { stdout } = await promisify(execFile)(process.execPath, argv, { env: environment });
+    expect(JSON.parse(stdout)).toMatchObject({ FailedEntryCount: 0 });
+    const event = await until('it is told', async () =>
+      (await told('DOMAIN_EVENT_RECEIVED', beta)).find(({ data }) => JSON.stringify(data).includes('"S-2"')),
+    );
+    expect(event.data).toMatchObject({ account: flows.beta.account, source: 'com.example.shop', schemaVersion: 1 });
+    await beta(Remove, { type: type.id });
   });
 });
 

@@ -237,6 +237,19 @@ describe('events that EventBridge refuses', () => {
     expect(events.nodes[0]?.subject?.id).toBe((await state()).id);
   });
 
+  test('for good by a fault of the sandbox are dead letters too', async () => {
+    await sandbox.addFaults({
+      ...{ service: 'events', operation: 'PutEvents', kind: 'partial', rate: 1, count: 1 },
+      errorCode: 'MalformedDetail',
+    });
+    await happen();
+    await untilAllSent();
+    const { deadLetters } = await admin(DeadLetters, { filter: { status: ['DEAD'] } });
+    expect(deadLetters.nodes).toMatchObject([{ code: 'MalformedDetail', attempts: 1 }]);
+    expect(payload((await admin(Redrive, { input: { all: true } })).redriveEvents)).toMatchObject({ count: 1 });
+    await until('none is left', async () => ((await state()).deadLetterCount === 0 ? true : undefined));
+  });
+
   test('are redriven by what is there: an unknown id, none and both ways at once are refused', async () => {
     const unknown = Buffer.from('DeadLetter:00000000-0000-4000-8000-000000000000').toString('base64url');
     const refusal = async (input: RedriveEventsInput) =>

@@ -30,6 +30,8 @@ interface Fault {
   latencyMs: number;
   seed: number;
   count?: number;
+  /** Of `partial`: the code that its entries fail with; absent: that of an internal error, which passes. */
+  errorCode?: string;
 }
 
 /** A fault in force: how often it was drawn and fired, which with the seed fixes what comes next. */
@@ -38,13 +40,18 @@ export interface ActiveFault extends Fault {
   fired: number;
 }
 
+/** How an entry of a batch fails. */
+export interface EntryFailure {
+  errorCode?: string | undefined;
+}
+
 /** What the faults say about one call. */
 export interface Verdict {
   delayMs: number;
   error?: AwsError;
   cut?: { applied: boolean; afterMs: number };
-  /** Asked for one entry of a batch after the other: does it fail? */
-  failsEntry?: () => boolean;
+  /** Asked for one entry of a batch after the other: does it fail, and with which code where one was asked for? */
+  failsEntry?: () => EntryFailure | undefined;
 }
 
 /** What faults go by: names as on the wire; the account is empty where it is not known. */
@@ -83,16 +90,16 @@ export class Faults {
   /** Draws every fault that covers the call; delays add up, and the first error or cut wins. */
   judge(call: FaultScope): Verdict {
     const verdict: Verdict = { delayMs: 0 };
-    const partial: string[] = [];
+    const partial: { key: string; errorCode: string | undefined }[] = [];
     for (const [key, fault] of [...this.table.entries()]) {
       if (!covers(fault, call)) continue;
-      if (fault.kind === 'partial') partial.push(key);
+      if (fault.kind === 'partial') partial.push({ key, errorCode: fault.errorCode });
       else if (!verdict.error && !verdict.cut && this.fires(key)) {
         apply(verdict, { kind: fault.kind, latencyMs: fault.latencyMs, service: call.service });
       }
     }
     // Every one draws for every entry, so that one does not shift the sequence of another.
-    if (partial.length > 0) verdict.failsEntry = () => partial.map((key) => this.fires(key)).includes(true);
+    if (partial.length > 0) verdict.failsEntry = () => partial.filter(({ key }) => this.fires(key))[0];
     return verdict;
   }
 
@@ -136,7 +143,7 @@ function apply(
 
 function faultOf(given: unknown): Fault | string {
   if (typeof given !== 'object' || given === null) return 'an object is expected';
-  const { service = '*', operation = '*', account, kind, latencyMs, seed, count } = given as Partial<Fault>;
+  const { service = '*', operation = '*', account, kind, latencyMs, seed, count, errorCode } = given as Partial<Fault>;
   const rate = (given as Partial<Fault>).rate ?? (kind === 'partial' ? 0.5 : 1);
   if (!KINDS.includes(kind as FaultKind)) return `kind must be one of ${KINDS.join(', ')}`;
   if (typeof service !== 'string' || typeof operation !== 'string') return 'service and operation must be strings';
@@ -146,6 +153,8 @@ function faultOf(given: unknown): Fault | string {
     return 'latencyMs must not be negative';
   if (seed !== undefined && typeof seed !== 'number') return 'seed must be a number';
   if (count !== undefined && !(Number.isInteger(count) && count >= 0)) return 'count must be a whole number';
+  if (errorCode !== undefined && !(kind === 'partial' && /^[A-Za-z.]{1,100}$/.test(String(errorCode))))
+    return 'errorCode is the code that entries of a partial fault fail with, such as MalformedDetail';
   return {
     service: service === 'eventbridge' ? 'events' : service,
     operation,
@@ -155,6 +164,7 @@ function faultOf(given: unknown): Fault | string {
     latencyMs: latencyMs ?? (kind === 'latency' ? 500 : 0),
     seed: seed ?? Math.floor(Math.random() * 2 ** 31),
     ...(count !== undefined && { count }),
+    ...(errorCode !== undefined && { errorCode: String(errorCode) }),
   };
 }
 

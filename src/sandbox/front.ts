@@ -1,5 +1,5 @@
 import { logCall } from './call-log.js';
-import { type Faults, underVerdict } from './faults.js';
+import { type Faults, underVerdict, type Verdict } from './faults.js';
 import type { LineLog } from './line-log.js';
 import { splitBatch } from './partial.js';
 import { AwsError, type Call, type Operation, type Service, type World } from './service.js';
@@ -114,7 +114,7 @@ type Done = { output?: unknown; error?: AwsError };
 async function runOnce(
   { world, ...front }: Front,
   { call, run }: { call: Call; run: Operation },
-  failsEntry: (() => boolean) | undefined,
+  failsEntry: Verdict['failsEntry'],
 ): Promise<Done> {
   try {
     const split = splitBatch(call, failsEntry);

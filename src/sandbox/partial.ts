@@ -1,3 +1,5 @@
+import type { EntryFailure } from './faults.js';
+
 /** Batches of which a `partial` fault fails some entries: what is left is sent on, and the answer tells of both. */
 
 type Parameters = Record<string, unknown>;
@@ -7,7 +9,13 @@ interface Batch {
   /** The member of the request that holds the entries. */
   entries: string;
   /** The answer for all entries, from the answer for those that were sent; `failed` by position in the request. */
-  answer(sent: Parameters, failed: Map<number, unknown>, total: number): Parameters;
+  answer(sent: Parameters, failed: Map<number, Failed>, total: number): Parameters;
+}
+
+/** An entry that fails, with the code that was asked for. */
+interface Failed {
+  entry: unknown;
+  errorCode: string | undefined;
 }
 
 /** A batch of which some entries are to fail. */
@@ -23,14 +31,14 @@ const MESSAGE = 'An internal error occurred.';
 /** Failures stand in a list of their own, in no order that means something. */
 function listed(
   { entries, failures }: { entries: string; failures: string },
-  failure: (entry: never) => object,
+  failure: (entry: never, errorCode?: string) => object,
   more: (sent: Parameters, failed: unknown[]) => Parameters = () => ({}),
 ): Batch {
   return {
     entries,
     answer(sent, failed) {
       const own = (sent[failures] ?? []) as unknown[];
-      const all = [...own, ...[...failed.values()].map((entry) => failure(entry as never))];
+      const all = [...own, ...[...failed.values()].map(({ entry, errorCode }) => failure(entry as never, errorCode))];
       return { ...sent, [failures]: all, ...more(sent, all) };
     },
   };
@@ -41,40 +49,44 @@ const PUT_EVENTS: Batch = {
   entries: 'Entries',
   answer(sent, failed, total) {
     const results = [...((sent.Entries ?? []) as unknown[])];
-    const Entries = Array.from({ length: total }, (_, index) =>
-      failed.has(index) ? { ErrorCode: 'InternalFailure', ErrorMessage: MESSAGE } : results.shift(),
-    );
+    const Entries = Array.from({ length: total }, (_, index) => {
+      const failure = failed.get(index);
+      return failure ? { ErrorCode: failure.errorCode ?? 'InternalFailure', ErrorMessage: MESSAGE } : results.shift();
+    });
     const FailedEntryCount = Entries.filter((result) => (result as Parameters | undefined)?.ErrorCode).length;
     return { ...sent, FailedEntryCount, Entries };
   },
 };
 
-const IN_EVENTS = { ErrorCode: 'InternalException', ErrorMessage: MESSAGE };
-const IN_CATALOG = { ErrorCode: 'InternalServiceException', ErrorMessage: MESSAGE };
+const inEvents = (code = 'InternalException') => ({ ErrorCode: code, ErrorMessage: MESSAGE });
+const inCatalog = (code = 'InternalServiceException') => ({ ErrorCode: code, ErrorMessage: MESSAGE });
 const count = (_sent: Parameters, failed: unknown[]): Parameters => ({ FailedEntryCount: failed.length });
 
 const PUT_TARGETS = listed(
   { entries: 'Targets', failures: 'FailedEntries' },
-  ({ Id }: { Id: string }) => ({ TargetId: Id, ...IN_EVENTS }),
+  ({ Id }: { Id: string }, code) => ({ TargetId: Id, ...inEvents(code) }),
   count,
 );
 const REMOVE_TARGETS = listed(
   { entries: 'Ids', failures: 'FailedEntries' },
-  (TargetId) => ({ TargetId, ...IN_EVENTS }),
+  (TargetId, code) => ({ TargetId, ...inEvents(code) }),
   count,
 );
-const TABLES = listed({ entries: 'TablesToDelete', failures: 'Errors' }, (TableName) => ({
+const TABLES = listed({ entries: 'TablesToDelete', failures: 'Errors' }, (TableName, code) => ({
   TableName,
-  ErrorDetail: IN_CATALOG,
+  ErrorDetail: inCatalog(code),
 }));
-const PERMISSIONS = listed({ entries: 'Entries', failures: 'Failures' }, (RequestEntry) => ({
+const PERMISSIONS = listed({ entries: 'Entries', failures: 'Failures' }, (RequestEntry, code) => ({
   RequestEntry,
-  Error: IN_CATALOG,
+  Error: inCatalog(code),
 }));
-const LF_TAGS = listed({ entries: 'LFTags', failures: 'Failures' }, (LFTag) => ({ LFTag, Error: IN_CATALOG }));
+const LF_TAGS = listed({ entries: 'LFTags', failures: 'Failures' }, (LFTag, code) => ({
+  LFTag,
+  Error: inCatalog(code),
+}));
 const MESSAGES = listed(
   { entries: 'Entries', failures: 'Failed' },
-  ({ Id }: { Id: string }) => ({ Id, Code: 'InternalError', Message: MESSAGE, SenderFault: false }),
+  ({ Id }: { Id: string }, code = 'InternalError') => ({ Id, Code: code, Message: MESSAGE, SenderFault: false }),
   ({ Successful = [] }) => ({ Successful }),
 );
 
@@ -94,13 +106,16 @@ const BATCHES: Record<string, Batch> = {
 /** Takes the entries that fail out of a batch; undefined where the operation is no batch or none of its entries fails. */
 export function splitBatch(
   call: { service: string; operation: string; parameters: Parameters },
-  fails: (() => boolean) | undefined,
+  fails: (() => EntryFailure | undefined) | undefined,
 ): Split | undefined {
   const batch = fails && BATCHES[`${call.service}.${call.operation}`];
   const entries = batch && call.parameters[batch.entries];
   if (!fails || !batch || !Array.isArray(entries)) return undefined;
-  const failed = new Map<number, unknown>();
-  for (const [index, entry] of entries.entries()) if (fails()) failed.set(index, entry);
+  const failed = new Map<number, Failed>();
+  for (const [index, entry] of entries.entries()) {
+    const failure = fails();
+    if (failure) failed.set(index, { entry, errorCode: failure.errorCode });
+  }
   if (failed.size === 0) return undefined;
   const kept = entries.filter((_, index) => !failed.has(index));
   return {

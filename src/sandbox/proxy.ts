@@ -12,7 +12,7 @@ import { Agent as EncryptedAgent, request as encryptedRequest } from 'node:https
 import { join } from 'node:path';
 import { logCall } from './call-log.js';
 import { answerBy, FAULT_ENDPOINTS, type Faulty } from './control-endpoints.js';
-import { type ActiveFault, Faults, underVerdict } from './faults.js';
+import { type ActiveFault, Faults, underVerdict, type Verdict } from './faults.js';
 import { openLineLog } from './line-log.js';
 import { isLoopback, listen, readBody, sendJson, sendText, stop } from './loopback.js';
 import { splitBatch } from './partial.js';
@@ -164,7 +164,7 @@ async function errorAnswer({ protocol }: WireCall, error: AwsError): Promise<Ans
 async function passInPart(
   proxy: Proxy,
   incoming: Incoming,
-  { call, verdict }: { call: WireCall; verdict: { failsEntry?: () => boolean } },
+  { call, verdict }: { call: WireCall; verdict: Verdict },
 ): Promise<Answer> {
   const split = splitBatch(call, verdict.failsEntry);
   if (!split) return pass(proxy, incoming, incoming.body);

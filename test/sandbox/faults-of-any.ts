@@ -192,6 +192,16 @@ export function describeFaults(endpoint: Endpoint): void {
       expect(await run()).toBe(first);
     });
 
+    test('fails entries with the code that was asked for', async () => {
+      await setFault({ kind: 'partial', operation: 'PutEvents', rate: 1, count: 1, errorCode: 'MalformedDetail' });
+      const Entries = Array.from({ length: 2 }, () => ({ Source: 's', DetailType: 't', Detail: '{}' }));
+      const answer = await events.send(new PutEventsCommand({ Entries }));
+      expect(answer).toMatchObject({
+        FailedEntryCount: 1,
+        Entries: [{ ErrorCode: 'MalformedDetail' }, { EventId: expect.any(String) }],
+      });
+    });
+
     test('BatchGrantPermissions and BatchRevokePermissions fail some entries and do the others', async () => {
       await withOrders(lake);
       const Entries = Array.from({ length: 12 }, (_, i) => ({
@@ -254,6 +264,9 @@ export function describeFaults(endpoint: Endpoint): void {
     });
     expect(await faults('POST', [{ kind: 'throttle', account: 'all' }])).toMatchObject({
       error: expect.stringContaining('account'),
+    });
+    expect(await faults('POST', [{ kind: 'throttle', errorCode: 'MalformedDetail' }])).toMatchObject({
+      error: expect.stringContaining('partial'),
     });
   });
 }
