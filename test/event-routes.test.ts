@@ -38,7 +38,12 @@ const Remove = graphql(`
 `);
 const Routes = graphql(`
   query Routes($id: ID!) {
-    domain(by: { id: $id }) { eventRoutes(first: 50) { nodes { id name rule { status lastError { code } } } } viewerCanChangeEventRoutes }
+    domain(by: { id: $id }) {
+      eventRoutes(first: 50) {
+        nodes { id name rule { status lastError { code } } health { status reasons { code message resource { kind key } } } }
+      }
+      viewerCanChangeEventRoutes
+    }
   }
 `);
 const PlanRoute = graphql(`
@@ -197,6 +202,31 @@ describe('a route', () => {
     payload((await owner(Remove, { input: { eventRoute: route.id } })).removeEventRoute);
   }, 40_000);
 
+  test('to a bus that is not there says so in its health, though its rule stands, and is healthy once it is', async () => {
+    const route = await add({ pattern: { 'detail-type': ['DomainReady'] }, targets: [busArn('later')] });
+    await ready(route.id);
+    const found = async (as = owner) => {
+      const { domain } = await as(Routes, { id: flows.beta.id });
+      return domain?.eventRoutes.nodes.find(({ id }) => id === route.id);
+    };
+    const sick = await until('it is known', async () => {
+      const now = await found();
+      return now?.health?.reasons.some(({ code }) => code === 'ResourceNotFoundException') ? now : undefined;
+    });
+    // UNKNOWN at first, as a bus that was just made may not be seen yet, and DEGRADED once it was tried for a while.
+    expect(sick.health?.status).not.toBe('HEALTHY');
+    expect(sick).toMatchObject({
+      rule: { status: 'READY' },
+      health: {
+        reasons: [{ code: 'ResourceNotFoundException', resource: { kind: 'BusPermission', key: 'later/meshgate' } }],
+      },
+    });
+    expect(sick.health?.reasons[0]?.message).toContain('later');
+    await flows.sandbox.asAdministrator(account, 'events:CreateEventBus', { Name: 'later' });
+    await until('it is healthy', async () => ((await found())?.health?.status === 'HEALTHY' ? true : undefined));
+    payload((await owner(Remove, { input: { eventRoute: route.id } })).removeEventRoute);
+  }, 60_000);
+
   test('goes to the own account alone, in the region of the mesh', async () => {
     const foreign = flows.alpha.account;
     const wrong: [string, string][] = [
@@ -250,6 +280,7 @@ describe('a route', () => {
       [{ detail: ['x'] }, 'pattern.detail'],
       [{ 'detail-type': [] }, 'pattern.detail-type'],
       [{ 'detail-type': [{ regex: '.*' }] }, 'pattern.detail-type.0'],
+      [{ 'detail-type': [{ wildcard: 'Access**' }] }, 'pattern.detail-type.0'],
       [{}, 'pattern'],
     ];
     for (const [pattern, path] of widening) {
@@ -317,6 +348,36 @@ describe('a route', () => {
       });
     } finally {
       await database.query(`DELETE FROM "Resource" WHERE "id" LIKE 'full-%'`);
+    }
+  });
+
+  test('with a wildcard is refused where the central bus has as many such rules as EventBridge takes', async () => {
+    const rules = (from: number, to: number, pattern: object) =>
+      database.query(
+        `INSERT INTO "Resource" ("id", "kind", "account", "region", "key", "spec", "dependsOn", "status", "correlationId", "nextAttemptAt")
+         SELECT 'wild-' || n, 'EventRule', $1, $2, 'central-mesh-bus/wild-' || n, $3::jsonb, '{}', 'READY', 'x', now() + interval '1 day'
+         FROM generate_series($4::int, $5::int) n`,
+        [GOVERNANCE_ACCOUNT, DEMO_REGION, JSON.stringify({ pattern }), from, to],
+      );
+    const wild = { pattern: { detail: { subject: { name: [{ wildcard: 'o*s' }] } } } };
+    await rules(1, 15, { detail: { data: { table: [{ wildcard: 'a*b' }] } } });
+    await rules(16, 29, { detail: { $or: [{ id: ['x'] }, { id: [{ 'anything-but': { wildcard: ['*/lib/*'] } }] }] } });
+    // A field of that name is none.
+    await rules(30, 40, { detail: { data: { wildcard: ['a', { prefix: 'b' }] } } });
+    try {
+      const last = await add({ ...wild, targets: [busArn('spare')] });
+      expect(await refusal(wild)).toMatchObject({
+        code: 'CONFLICT',
+        message: expect.stringContaining('30 rules with `wildcard`'),
+      });
+      const plain = await add({ pattern: { 'detail-type': ['DomainReady'] }, targets: [busArn('spare')] });
+      const change = { eventRoute: plain.id, ...wild };
+      expect((await owner(Update, { input: change })).updateEventRoute).toMatchObject({ code: 'CONFLICT' });
+      for (const { id } of [last, plain]) {
+        payload((await owner(Remove, { input: { eventRoute: id } })).removeEventRoute);
+      }
+    } finally {
+      await database.query(`DELETE FROM "Resource" WHERE "id" LIKE 'wild-%'`);
     }
   });
 });

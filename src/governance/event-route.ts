@@ -21,6 +21,11 @@ import { idempotencyKey, read, uuid } from './validation.js';
 
 /** Rules that a bus takes (EventBridge user guide, quotas); all domains share the central bus. */
 const MOST_RULES = 300;
+/** Of these so many may hold wildcards, which AWS raises for nobody (EventBridge user guide, quotas: "Rules containing wildcards"). */
+const MOST_WILDCARD_RULES = 30;
+/** Whether a rule's pattern has the operator, which stands before a text, or within anything-but; a field of that name holds a list of conditions. */
+const HAS_WILDCARD =
+  'strict $.pattern.** ? (exists(@.wildcard ? (@.type() == "string")) || exists(@."anything-but".wildcard))';
 /** What one domain may take of them. */
 const MOST_ROUTES = 20;
 
@@ -139,12 +144,18 @@ async function declared(ctx: Context, tx: Tx, domain: Domain, eventRouteId: stri
 /** Counted with this one, one after another: two at once must not both be the last that fits. */
 async function refuseTooManyRules({ mesh }: Context, tx: Tx): Promise<void> {
   await lockName(tx, 'centralRules');
-  const [row] = await tx.$queryRaw<{ rules: number }[]>`
-    SELECT count(*)::int AS rules FROM "Resource" WHERE "kind" = 'EventRule' AND "account" = ${mesh.governanceAccount}
+  const [row] = await tx.$queryRaw<{ rules: number; wildcards: number }[]>`
+    SELECT count(*)::int AS rules, count(*) FILTER (WHERE jsonb_path_exists("spec", ${HAS_WILDCARD}::jsonpath, '{}', true))::int AS wildcards
+    FROM "Resource" WHERE "kind" = 'EventRule' AND "account" = ${mesh.governanceAccount}
       AND "region" = ${mesh.region} AND starts_with("key", ${`${mesh.centralBusName}/`}) AND "desired" = 'PRESENT'`;
   if ((row?.rules ?? 0) > MOST_RULES) {
     throw conflict(
       `The central bus has ${MOST_RULES} rules, as many as EventBridge takes: somebody has to remove a route first.`,
+    );
+  }
+  if ((row?.wildcards ?? 0) > MOST_WILDCARD_RULES) {
+    throw conflict(
+      `The central bus has ${MOST_WILDCARD_RULES} rules with \`wildcard\`, as many as EventBridge takes: say it by \`prefix\` or \`suffix\`, or have such a route removed first.`,
     );
   }
 }

@@ -1,4 +1,5 @@
 import { Field, ID, InputType, Int, ObjectType } from 'type-graphql';
+import { Health } from './health.js';
 import { MutationInput } from './mutation.input.js';
 import { connectionType, Node } from './node.js';
 import { Arn, DateTime, JSONScalar } from './scalars.js';
@@ -22,6 +23,13 @@ export class EventRoute extends Node {
 
   @Field(() => [Arn], { description: "Event buses and SQS queues of the domain's account that the events go to." })
   targets!: string[];
+
+  @Field(() => Health, {
+    nullable: true,
+    description:
+      'How its rule is, and whether the buses among its targets are there and take its events. Nothing is known of queues: what does not reach them is kept in the governance account.',
+  })
+  health!: Health | null;
 
   @Field(() => DateTime, { description: 'When it was made.' })
   createdAt!: string;

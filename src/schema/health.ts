@@ -21,7 +21,8 @@ export class HealthReason {
 }
 
 @ObjectType({
-  description: 'How the AWS objects of a domain, a product or a grant are now, apart from the state that it is in.',
+  description:
+    'How the AWS objects of a domain, a product, a grant or a route are now, apart from the state that it is in.',
 })
 export class Health {
   @Field(() => HealthStatus, { description: 'The worst of them.' })

@@ -1,5 +1,6 @@
 import type { ConnectionList, Order } from './connection.js';
 import { domainShape } from './domain.js';
+import { routeHealth } from './health.js';
 import { resourceShape } from './resource.js';
 import { plain, raw, type Shape, sql } from './select.js';
 import { isMember } from './visible.js';
@@ -14,6 +15,7 @@ export const eventRouteShape: Shape = {
   },
   relations: {
     domain: { kind: 'one', shape: () => domainShape, where: (t, r) => sql`${r}."id" = ${t}."domainId"` },
+    health: routeHealth(),
     rule: { kind: 'one', shape: () => resourceShape, where: (t, r) => sql`${r}."id" = ${t}."ruleId"` },
   },
   documents: ['pattern'],

@@ -148,7 +148,7 @@ export const TABLE: Record<string, Rules> = {
 
   EventRoute: {
     WITH_OBJECT:
-      'createdAt createdBy description effectivePattern id name pattern queueStatements targets updatedAt viewerCanChange',
+      'createdAt createdBy description effectivePattern health id name pattern queueStatements targets updatedAt viewerCanChange',
     ITSELF: 'domain rule',
   },
   EventPatternTest: { WITH_OBJECT: 'effectivePattern endCursor examined hasNextPage', ITSELF: 'events' },

@@ -18,11 +18,17 @@ function claims(ownerType: OwnerType, t: Sql, x: Sql): Sql {
     AND c."resourceId" = ${x}."id" AND (c."releasedAtGeneration" IS NULL${leaving})`;
 }
 
-/** The worst of what an owner claims; no row where he claims nothing. */
-function worst(ownerType: OwnerType, t: Sql): Sql {
+/** Whose AWS objects are judged: which are his, and whether more must stand than is known here. */
+interface Judged {
+  isOf: (t: Sql, x: Sql) => Sql;
+  unconfirmed: (t: Sql) => Sql;
+}
+
+/** The worst of an owner's objects; no row where he has none. */
+function worst({ isOf, unconfirmed }: Judged, t: Sql): Sql {
   return sql`SELECT bool_or(${degraded(sql`x`)}) AS bad, bool_or(${unknown(sql`x`)}) AS dark, min(${unhealthySince(sql`x`)}) AS "badSince",
-      min(${darkSince(sql`x`)}) FILTER (WHERE ${unknown(sql`x`)}) AS "darkSince", ${unconfirmed(ownerType, t)} AS unconfirmed
-    FROM "Resource" x WHERE EXISTS (SELECT 1 FROM ${claims(ownerType, t, sql`x`)}) HAVING count(*) > 0`;
+      min(${darkSince(sql`x`)}) FILTER (WHERE ${unknown(sql`x`)}) AS "darkSince", ${unconfirmed(t)} AS unconfirmed
+    FROM "Resource" x WHERE ${isOf(t, sql`x`)} HAVING count(*) > 0`;
 }
 
 /** Since when nobody knows: when the last look ceased to count, or when the row last changed. */
@@ -64,11 +70,32 @@ const reason: Shape = {
 };
 
 /** The health of a domain, a product or a grant: null where it needs nothing of AWS. */
-export function health(ownerType: OwnerType): Relation {
+export const health = (ownerType: OwnerType): Relation =>
+  healthOf({
+    isOf: (t, x) => sql`EXISTS (SELECT 1 FROM ${claims(ownerType, t, x)})`,
+    unconfirmed: (t) => unconfirmed(ownerType, t),
+  });
+
+/**
+ * The health of a route: of its rule, and of the permission on each bus among its targets, which cannot be given where there is no such
+ * bus. EventBridge takes the rule all the same. Of queues nothing is known: their policies are their owners'.
+ */
+export const routeHealth = (): Relation =>
+  healthOf({
+    isOf: (
+      t,
+      x,
+    ) => sql`${x}."id" IN (SELECT ${t}."ruleId" UNION ALL SELECT b."id" FROM "Domain" d, unnest(${t}."targets") target, "Resource" b
+      WHERE d."id" = ${t}."domainId" AND b."kind" = 'BusPermission' AND b."account" = d."awsAccountId" AND b."region" = d."awsRegion"
+        AND b."key" = substring(target FROM ':event-bus/(.+)$') || '/meshgate' AND b."desired" = 'PRESENT')`,
+    unconfirmed: () => sql`false`,
+  });
+
+function healthOf(judged: Judged): Relation {
   return {
     kind: 'computed',
     type: 'Health',
-    from: (t) => worst(ownerType, t),
+    from: (t) => worst(judged, t),
     columns: {
       status: (h) => sql`CASE WHEN ${h}.bad THEN 'DEGRADED' WHEN ${h}.dark THEN 'UNKNOWN'
         WHEN ${h}.unconfirmed THEN 'UNCONFIRMED' ELSE 'HEALTHY' END`,
@@ -78,7 +105,7 @@ export function health(ownerType: OwnerType): Relation {
       reasons: {
         kind: 'many',
         shape: () => reason,
-        where: (t, x) => sql`(${degraded(x)} OR ${unknown(x)}) AND EXISTS (SELECT 1 FROM ${claims(ownerType, t, x)})`,
+        where: (t, x) => sql`(${degraded(x)} OR ${unknown(x)}) AND ${judged.isOf(t, x)}`,
         order: (x) => sql`${unhealthySince(x)} NULLS LAST, ${x}."kind", ${x}."key"`,
         limit: 100,
       },
