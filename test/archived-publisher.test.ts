@@ -7,6 +7,10 @@ import { payload, until } from '../src/demo/client.js';
 import { DEMO_ACCOUNTS, DEMO_REGION, GOVERNANCE_ACCOUNT } from '../src/demo/mesh.js';
 import { type ArchiveStep, archiveLog } from '../src/events/archive.js';
 import { graphql } from '../src/generated/graphql/gql.js';
+import { centralBus, followCentralBus } from '../src/governance/central-bus.js';
+import { resourceId } from '../src/provisioning/resource.js';
+import { openDatabase } from '../src/server/database.js';
+import { MESH } from './governance/mesh.js';
 import { productOfTest } from './testkit/product.js';
 import { sandboxControl } from './testkit/sandbox-control.js';
 
@@ -151,6 +155,42 @@ test('what an admin has sent again while the archive is written stays in the log
   await untilAllSent();
   const after = await arrivals();
   for (let n = 3; n <= LAST; n += 1) expect(after.get(n)).toBe((before.get(n) ?? 0) + 1);
+});
+
+test('who moves the publisher back while a partition is dropped waits, and goes back no further than what is stored then', async () => {
+  await pause();
+  // The bus was last known to stand before what is archived.
+  await owner.query(`UPDATE "EventCursor" SET "arrivedSeq" = 3 WHERE "reader" = 'eventbridge'`);
+  const { position } = await state();
+  const server = openDatabase(product.databaseUrl, { poolSize: 2 });
+  const lost = [{ id: resourceId(centralBus(MESH)), anew: true }];
+  const waiting = async () => {
+    const [row] = await server.prisma.$queryRaw<{ count: number }[]>`
+      SELECT count(*)::int AS count FROM pg_stat_activity WHERE "datname" = current_database() AND "wait_event_type" = 'Lock'
+        AND ("query" LIKE '%AS "following"%' OR "query" LIKE '%"setBacks" = c."setBacks" + 1%')`;
+    return row?.count === 2 ? true : undefined;
+  };
+  let asked: ReturnType<typeof resume> | undefined;
+  let followed: ReturnType<typeof followCentralBus> | undefined;
+  const archived = await archive(async (step) => {
+    if (step !== 'DETACHED') return;
+    asked = resume(5);
+    followed = server.prisma.$transaction((tx) => followCentralBus(tx, MESH, lost));
+    await until('both wait', waiting, 4_000);
+  });
+  expect(archived).toEqual({ why: 'NOT_FULL' });
+  expect(await asked).toMatchObject({
+    code: 'VALIDATION',
+    message: expect.stringContaining(`before ${LAST + 1} are archived`),
+  });
+  expect(await followed).toEqual({ after: BigInt(LAST), upTo: BigInt(position) });
+  await server.close();
+  const before = await arrivals();
+  await admin(Resume, { input: {} });
+  await untilAllSent();
+  const after = await arrivals();
+  expect(after.get(LAST)).toBe(before.get(LAST));
+  for (let n = LAST + 1; n <= Number(position); n += 1) expect(after.get(n)).toBe((before.get(n) ?? 0) + 1);
 });
 
 test('where what comes next is archived, an admin is told so and gets out, and what is left out is answered and told', async () => {

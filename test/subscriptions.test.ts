@@ -1,15 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { type Execute, payload, until } from '../src/demo/client.js';
 import { runTour } from '../src/demo/tour.js';
+import { append } from '../src/events/append.js';
+import { SYSTEM_ACTOR } from '../src/events/types.js';
 import { graphql } from '../src/generated/graphql/gql.js';
 import { globalId } from '../src/governance/global-id.js';
+import { openDatabase } from '../src/server/database.js';
 import { type MainJob, mainJob, reader } from './testkit/access.js';
 import { type EventStream, openEventStream } from './testkit/event-stream.js';
 import { productOfTest } from './testkit/product.js';
 import { openSocket } from './testkit/socket.js';
 import { openSseStream } from './testkit/sse-stream.js';
+import { subscribeTo } from './testkit/subscribe.js';
 
 const product = await productOfTest();
 let database: pg.Client;
@@ -284,4 +288,53 @@ test('an admin whose server-sent events break off at any moment receives every e
   await stream.heardUpTo(last);
   stream.drop();
   expect(stream.heard.slice(0, last - before).map(({ sequence }) => sequence)).toEqual(numbers(before + 1, last));
+});
+
+test('the rights of all subscribers are read once for what is read of the log at a time, and not for each event', async () => {
+  const heard = await Promise.all(
+    Array.from({ length: 25 }, async (_, n) => {
+      const token = await product.tokenOf(`subscriber-${n}`);
+      return subscribeTo<{ meshEvents: { sequence: string } }>(
+        { ...product, token },
+        'subscription { meshEvents(filter: { types: [DOMAIN_UPDATED] }) { sequence } }',
+      );
+    }),
+  );
+  const { rows } = await database.query<{ id: string; name: string }>('SELECT "id", "name" FROM "Domain" LIMIT 1');
+  const { id, name } = rows[0]!;
+  const writer = openDatabase(product.databaseUrl, { poolSize: 1 });
+  /** So many events that may change who may see what, in one transaction: they are numbered, and read, together. */
+  const tell = (count: number) =>
+    writer.prisma.$transaction(async (tx) => {
+      for (let n = 0; n < count; n += 1) {
+        await append(tx, {
+          ...{ type: 'DomainUpdated', subject: { type: 'Domain', id: globalId('Domain', id), name, domain: name } },
+          ...{
+            subjectId: id,
+            domainId: id,
+            audience: { public: true, domains: [], subjects: [] },
+            actor: SYSTEM_ACTOR,
+          },
+          ...{ correlationId: 'rights', data: { changed: ['description'], before: {}, after: {} } },
+        });
+      }
+    });
+  // Until all are live: who subscribes hears what comes from then on.
+  await until('all hear', async () => {
+    await tell(1);
+    return heard.every((one) => one.heard.length > 0) ? true : undefined;
+  });
+  const settled = heard.map((one) => one.heard.length);
+  const query = vi.spyOn(pg.Pool.prototype, 'query');
+  await tell(60);
+  await Promise.all(heard.map((one, n) => one.hears((events) => events.length >= (settled[n] ?? 0) + 60)));
+  const looks = query.mock.calls.flatMap(([asked]) => {
+    const { name: statement, values } = asked as unknown as { name?: string; values?: string[][] };
+    return statement === 'standing' ? [values?.[0]?.length ?? 0] : [];
+  });
+  query.mockRestore();
+  expect(looks).toHaveLength(1);
+  expect(looks[0]).toBeGreaterThanOrEqual(heard.length);
+  for (const one of heard) one.stop();
+  await writer.close();
 });

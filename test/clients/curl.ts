@@ -9,7 +9,7 @@ export function followByCurl({ url, token }: Target, from: string): Follower {
     const headers = [`Authorization: Bearer ${token}`, 'Accept: text/event-stream', 'Content-Type: application/json'];
     const sent = [...headers, `Last-Event-ID: ${after}`].flatMap((header) => ['-H', header]);
     const body = JSON.stringify({ query: FOLLOW });
-    const curl = spawn('curl', ['-sSN', '--fail', ...sent, '-d', body, `${url()}/stream`], {
+    const curl = spawn('curl', ['-sSN', '--fail-with-body', ...sent, '-d', body, `${url()}/stream`], {
       stdio: ['ignore', 'pipe', 'ignore'],
     });
     const stop = (): void => void curl.kill();
@@ -17,6 +17,8 @@ export function followByCurl({ url, token }: Target, from: string): Follower {
     const ended = once(curl, 'close').finally(() => stopping.removeEventListener('abort', stop));
     ended.catch(() => undefined);
     for await (const line of createInterface({ input: curl.stdout })) {
+      // Refused before it began: the answer is no stream.
+      if (line.startsWith('{')) throw JSON.parse(line).errors;
       if (!line.startsWith('data: ')) continue;
       const { data, errors } = JSON.parse(line.slice('data: '.length));
       if (!data) throw errors;

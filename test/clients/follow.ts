@@ -36,12 +36,23 @@ export interface Connection {
 /** One connection: subscribes behind the cursor and resolves or rejects once it has ended, whatever the reason. */
 export type Connect = (connection: Connection) => Promise<unknown>;
 
+/** The code of the error that a client was told, as each of them hands it on. */
+export function codeOf(failure: unknown): unknown {
+  const { errors, graphQLErrors } = failure as Record<'errors' | 'graphQLErrors', unknown>;
+  const told = (Array.isArray(failure) ? failure : (errors ?? graphQLErrors)) as { extensions?: { code?: unknown } }[];
+  return told?.[0]?.extensions?.code;
+}
+
+/** Where the same cursor cannot help. */
+const FOR_GOOD: ReadonlySet<unknown> = new Set(['RESYNC_REQUIRED', 'INVALID_CURSOR']);
+
 /** Follows the log from a cursor on by connection after connection, each behind the last event heard, as docs/events.md says. */
 export function follow(after: string, connect: Connect): Follower {
   const stopping = new AbortController();
   const follower: Follower = { heard: [], reconnects: -1, failures: [], stop: () => Promise.resolve() };
   const run = async (): Promise<void> => {
-    for (let tries = 0; !stopping.signal.aborted; tries += 1) {
+    let over = false;
+    for (let tries = 0; !stopping.signal.aborted && !over; tries += 1) {
       follower.reconnects += 1;
       const cursor = follower.heard.at(-1)?.cursor ?? after;
       const take = (event: Followed): void => {
@@ -50,6 +61,7 @@ export function follow(after: string, connect: Connect): Follower {
       };
       await connect({ after: cursor, take, stopping: stopping.signal }).catch((reason: unknown) => {
         follower.failures.push(reason);
+        over = FOR_GOOD.has(codeOf(reason));
       });
       await sleep(Math.random() * Math.min(1_000, 50 * 2 ** tries), undefined, { signal: stopping.signal }).catch(
         () => undefined,

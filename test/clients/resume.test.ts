@@ -6,7 +6,7 @@ import { graphql } from '../../src/generated/graphql/gql.js';
 import { type MeshProcess, processMeshOfTest } from '../testkit/process-mesh.js';
 import { followByApollo } from './apollo.js';
 import { followByCurl } from './curl.js';
-import type { Follower, Target } from './follow.js';
+import { codeOf, type Follower, type Target } from './follow.js';
 import { followByGraphqlSse } from './graphql-sse.js';
 import { followByGraphqlWs } from './graphql-ws.js';
 import { followByUrql } from './urql.js';
@@ -96,25 +96,19 @@ const CLIENTS: Record<string, (target: Target, from: string) => Follower> = {
   'curl -N': followByCurl,
 };
 
-/** The code of the error that a client was told, as each of them hands it on. */
-function codeOf(failure: unknown): unknown {
-  const { errors, graphQLErrors } = failure as Record<'errors' | 'graphQLErrors', unknown>;
-  const told = (Array.isArray(failure) ? failure : (errors ?? graphQLErrors)) as { extensions?: { code?: unknown } }[];
-  return told?.[0]?.extensions?.code;
+const cursorOf = (sequence: string) => Buffer.from(`event:${sequence}`).toString('base64url');
+
+/** The code of the error that ends a client's first connection behind a cursor, and what it had heard by then. */
+async function endOf(open: (target: Target, from: string) => Follower, from: string) {
+  const follower = open({ url: () => `${other.url()}/graphql`, token }, from);
+  await expect.poll(() => follower.failures.length, { timeout: 10_000 }).toBeGreaterThan(0);
+  await follower.stop();
+  return { code: codeOf(follower.failures[0]), heard: follower.heard };
 }
 
-test.each(Object.entries(CLIENTS).filter(([name]) => name !== 'curl -N'))(
-  '%s is told that a cursor is none to go on from',
-  async (_, open) => {
-    const nowhere = Buffer.from('event:999999').toString('base64url');
-    const follower = open({ url: () => `${other.url()}/graphql`, token }, nowhere);
-    followers.push(follower);
-    await expect.poll(() => follower.failures.length, { timeout: 10_000 }).toBeGreaterThan(0);
-    await follower.stop();
-    followers.pop();
-    expect(codeOf(follower.failures[0])).toBe('INVALID_CURSOR');
-  },
-);
+test.each(Object.entries(CLIENTS))('%s is told that a cursor is none to go on from', async (_, open) => {
+  expect(await endOf(open, cursorOf('999999'))).toEqual({ code: 'INVALID_CURSOR', heard: [] });
+});
 
 test('Apollo Client, urql, graphql-ws, graphql-sse and curl hear every event once, in order, over a kill, a restart and a move to another process', async () => {
   const target: Target = { url: () => `${balanced()}/graphql`, token };
@@ -155,3 +149,36 @@ test('Apollo Client, urql, graphql-ws, graphql-sse and curl hear every event onc
     expect(reconnects, name).toBeGreaterThanOrEqual(2);
   }
 }, 120_000);
+
+test.each(Object.entries(CLIENTS))(
+  '%s is told to resync where what follows its cursor is no longer stored',
+  async (_, open) => {
+    // Stands for an archived partition.
+    await mesh.query('ALTER TABLE "Event" DISABLE TRIGGER USER');
+    await mesh.query('DELETE FROM "Event" WHERE "seq" <= 10');
+    expect(await endOf(open, BEGINNING)).toEqual({ code: 'RESYNC_REQUIRED', heard: [] });
+  },
+);
+
+test('each of them is told to resync in mid-stream where events are lost, and hears nothing behind the gap', async () => {
+  const from = (await numbers()).at(-1) ?? '';
+  const following = Object.values(CLIENTS).map((open) =>
+    open({ url: () => `${other.url()}/graphql`, token }, cursorOf(from)),
+  );
+  followers.push(...following);
+  await write(1);
+  const last = (await numbers()).at(-1);
+  await until('all are live', async () =>
+    following.every(({ heard }) => heard.at(-1)?.sequence === last) ? true : undefined,
+  );
+  // The next number is never given.
+  await mesh.query('UPDATE "EventHead" SET "seq" = "seq" + 1');
+  await write(1);
+  await until('all are told', async () => (following.every(({ failures }) => failures.length > 0) ? true : undefined));
+  await Promise.all(following.map((one) => one.stop()));
+  for (const [index, name] of Object.keys(CLIENTS).entries()) {
+    const { heard, failures } = following[index] as Follower;
+    expect(codeOf(failures[0]), name).toBe('RESYNC_REQUIRED');
+    expect({ name, heard: heard.at(-1)?.sequence }).toEqual({ name, heard: last });
+  }
+});

@@ -18,7 +18,7 @@ const mutation = (name: string, fields = WEBHOOK, input = name): string => {
   const type = `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
   const inputType = `${input.charAt(0).toUpperCase()}${input.slice(1)}Input`;
   return `mutation ($input: ${inputType}!) { ${name}(input: $input) {
-    ... on ${type}Payload { ${fields} } ... on UserError { code message } ... on StateError { state } ... on ValidationError { path } } }`;
+    ... on ${type}Payload { ${fields} } ... on UserError { code message } ... on StateError { state } ... on ValidationError { path violations { path reason } } } }`;
 };
 const REGISTER = mutation('registerWebhook', `secret replayed ${WEBHOOK}`);
 const ROTATE = mutation('rotateWebhookSecret', `secret replayed ${WEBHOOK}`);
@@ -398,10 +398,23 @@ describe('what is given', () => {
       code: 'VALIDATION',
       path,
       message: expect.stringContaining(says),
+      violations: [{ path, reason: expect.stringContaining(says) }],
     });
   });
 
   const named = (type: string) => Buffer.from(`${type}:00000000-0000-4000-8000-000000000000`).toString('base64url');
+
+  test('the id of something else is told apart from what is not there', async () => {
+    const ping = async (type: string) => act('commerce.owner', PING, { webhook: named(type) });
+    expect(await ping('Domain')).toMatchObject({
+      code: 'NOT_FOUND',
+      message: 'The webhook was not found: this is the id of a domain.',
+    });
+    expect(await ping('Webhook')).toMatchObject({
+      code: 'NOT_FOUND',
+      message: 'The webhook was not found, or you may not see it.',
+    });
+  });
 
   test.each<[string, object, string, string | undefined, RegExp]>([
     ['without any type', { types: [] }, 'VALIDATION', 'filter.types', /`types` is empty/],
