@@ -2,11 +2,11 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Command, InvalidArgumentError } from 'commander';
+import { type AddHelpTextContext, Command, InvalidArgumentError } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
 import { runTour, type TourStep } from './demo/tour.js';
 import { ArchiveError } from './events/archive.js';
-import { BadManifest } from './events/archive-file.js';
+import { BadFolder } from './events/archive-file.js';
 import { type Anchor, BadRange } from './events/verify.js';
 import { type Ready, readReadyFile, readyFileIn } from './local/ready-file.js';
 import type { StartOptions } from './local/start.js';
@@ -15,7 +15,8 @@ import { styled } from './local/welcome.js';
 import { EmbeddedPostgresError } from './sandbox/postgres.js';
 import type { Roles } from './server/app.js';
 import type { ArchiveFlags, ExportFlags, VerifyFlags } from './server/audit-commands.js';
-import { ConfigError, defaultDataDir, describeVariables, readConfig, readMigrateConfig } from './server/config.js';
+import { ConfigError, defaultDataDir, readConfig, readMigrateConfig } from './server/config.js';
+import { describeVariables } from './server/config-variables.js';
 import { endOnSignal } from './server/lifecycle.js';
 import { createLog } from './server/log.js';
 import { MigrationError, migrate } from './server/migrate.js';
@@ -37,7 +38,7 @@ interface TourFlags {
   sandbox?: string;
 }
 
-/** The exit code of a command line that asks for what cannot be; 1 is what verification ends with for a log that was changed. */
+/** The exit code of flags, folders and variables that cannot be; 1 is what verification ends with for a log that was changed. */
 const WRONG_OPTIONS = 2;
 
 /** Each command loads what it runs: help, and what is wrong with the flags, need no server. */
@@ -49,17 +50,20 @@ export async function main(args: string[]): Promise<void> {
     await commands().parseAsync(args, { from: 'user' });
   } catch (error) {
     process.stderr.write(`\n${explain(error)}\n`);
-    process.exitCode = error instanceof BadRange ? WRONG_OPTIONS : 1;
+    const wrongOptions = [ConfigError, BadFolder, BadRange].some((kind) => error instanceof kind);
+    process.exitCode ??= wrongOptions ? WRONG_OPTIONS : 1;
     // A part that was started before the failure must not keep the process alive.
     setImmediate(() => process.exit());
   }
 }
 
-function commands(): Command {
+/** The command line, without anything run of it yet. */
+export function commands(): Command {
   const program = new Command('meshgate')
     .description('A self-hosted GraphQL control plane for data meshes on AWS.')
     .version(packageJson.version)
     .showHelpAfterError()
+    .addHelpText('beforeAll', refuseUnknownCommand)
     // Wrong options are told apart from what a command finds.
     .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : WRONG_OPTIONS));
   program
@@ -71,16 +75,17 @@ function commands(): Command {
     .option('--ready-file <file>', 'written once all is up: JSON with the URLs and the demo users with tokens')
     .option('--fresh', 'delete what is kept and start over', false)
     .option('--no-demo', 'leave the mesh empty')
+    .addHelpText('after', `\n${describeVariables('start')}`)
     .action(async (options: StartOptions) => (await import('./local/start.js')).start(options));
   program
     .command('serve')
-    .description('the API, against DATABASE_URL and real AWS')
-    .addHelpText('after', `\n${describeVariables('server')}`)
+    .description('the API, over DATABASE_URL')
+    .addHelpText('after', `\n${describeVariables('serve')}`)
     .action(() => run({ serve: true, work: false }));
   program
     .command('work')
     .description('the worker: makes AWS agree and publishes events, against DATABASE_URL and real AWS')
-    .addHelpText('after', `\n${describeVariables('server')}`)
+    .addHelpText('after', `\n${describeVariables('work')}`)
     .action(() => run({ serve: false, work: true }));
   program
     .command('migrate')
@@ -92,7 +97,7 @@ function commands(): Command {
     .description('walk the main job against a running server: request, approve, read, revoke')
     .option(
       '--ready-file <file>',
-      'ready file of a running "meshgate start" (default: that of the default data folder)',
+      'ready file of a running "meshgate start" (default: ready.json in MESHGATE_DATA_DIR, or in .meshgate)',
     )
     .option('--json', 'one JSON line a step: { step, ok, detail }', false)
     .option('--url <url>', 'the GraphQL URL, in place of a ready file')
@@ -104,15 +109,16 @@ function commands(): Command {
   program
     .command('verify')
     .description(
-      'whether the audit trail is as it was written, over DATABASE_URL; ends with 1 and names the first number that is not',
+      'whether the audit trail is as it was written, over DATABASE_URL; ends with 1 and names the first number that is not, with 2 where it cannot be verified',
     )
     .option('--from <number>', 'from this number on (default: the first that is stored)', logNumber)
     .option('--to <number>', 'up to this number (default: the last)', logNumber)
-    .option('--anchor <number:hash>', 'what an AuditAnchored event said; may be given several times', anchorGiven, [])
+    .option('--anchor <number:hash>', 'what an AuditAnchored event said; may be given several times', anchorGiven)
     .option(
       '--archive <folder>',
       'what "meshgate archive" wrote, too: from its first number to the last in the database',
     )
+    .addHelpText('after', `\n${describeVariables('audit')}`)
     .action(verify);
   program
     .command('archive')
@@ -132,6 +138,7 @@ function commands(): Command {
     .option('--from <number>', 'from this number on (default: the first that is stored)', logNumber)
     .option('--to <number>', 'up to this number (default: the last)', logNumber)
     .option('--output <file>', 'a file that is not there yet, or - for the standard output', '-')
+    .addHelpText('after', `\n${describeVariables('audit')}`)
     .action(exportAudit);
   program
     .command('fault-proxy')
@@ -143,6 +150,14 @@ function commands(): Command {
     .addHelpText('after', FAULT_PROXY_HELP)
     .action(faultProxy);
   return program;
+}
+
+/** Commander shows help to whoever asks for it, also beside a command that there is not. */
+function refuseUnknownCommand({ command, error }: AddHelpTextContext): string {
+  const [name = 'help'] = command.args;
+  const group = command.commands.length > 0;
+  if (group && !error && name !== 'help' && !name.startsWith('-')) command.error(`error: unknown command '${name}'`);
+  return '';
 }
 
 const FAULT_PROXY_HELP = `
@@ -169,7 +184,8 @@ async function run(roles: Roles): Promise<void> {
   const app = await createApp({ config, roles, log });
   endOnSignal({ close: app.close, log, tell: () => undefined });
   const port = await app.listen();
-  log.info({ ...roles, host: config.host, port, production: config.production }, 'ready');
+  const { host, introspection, graphiql } = config;
+  log.info({ ...roles, host, port, ...(roles.serve ? { introspection, graphiql } : {}) }, 'ready');
 }
 
 async function migrateDatabase(): Promise<void> {
@@ -179,9 +195,11 @@ async function migrateDatabase(): Promise<void> {
 }
 
 async function verify(flags: VerifyFlags): Promise<void> {
+  // However it ends: 1 says that the trail was changed, and nothing else may say so.
+  process.exitCode = WRONG_OPTIONS;
   const { verifyAuditTrail } = await auditCommands();
   const intact = await verifyAuditTrail(flags, (line) => process.stdout.write(`${line}\n`));
-  if (!intact) process.exitCode = 1;
+  process.exitCode = intact ? 0 : 1;
 }
 
 async function exportAudit(flags: ExportFlags): Promise<void> {
@@ -271,12 +289,13 @@ function logNumber(text: string): bigint {
 function ageGiven(text: string): Date {
   if (/^[1-9]\d{0,4}$/.test(text)) return new Date(Date.now() - Number(text) * 86_400_000);
   const date = /^\d{4}-\d{2}-\d{2}(T[\d:.]+Z)?$/.test(text) ? new Date(text) : undefined;
-  if (!date || Number.isNaN(date.getTime()))
+  // JavaScript takes 31 February for a day in March.
+  if (!date || Number.isNaN(date.getTime()) || !date.toISOString().startsWith(text.slice(0, 10)))
     throw new InvalidArgumentError('A number of days is expected, or a date such as 2026-01-31.');
   return date;
 }
 
-function anchorGiven(text: string, others: Anchor[]): Anchor[] {
+function anchorGiven(text: string, others: Anchor[] = []): Anchor[] {
   const [, number = '', hash = ''] = /^([^:]+):([0-9a-f]{64})$/i.exec(text) ?? [];
   if (hash === '')
     throw new InvalidArgumentError('An anchor is a number, a colon and the hash of 64 hexadecimal digits.');
@@ -291,13 +310,18 @@ function httpUrl(text: string): string {
 
 /** What a person can act on is a paragraph; anything else is a bug and comes with its stack. */
 function explain(error: unknown): string {
-  const known = [StartError, ConfigError, MigrationError, EmbeddedPostgresError, ArchiveError, BadManifest, BadRange];
+  const known = [StartError, ConfigError, MigrationError, EmbeddedPostgresError, ArchiveError, BadFolder, BadRange];
   if (known.some((kind) => error instanceof kind)) return (error as Error).message;
   const { code, message, stack } = error as NodeJS.ErrnoException;
+  if (code === 'EPIPE') return 'What read the standard output is gone: not all of it was written.';
   if (code === 'EADDRINUSE') return `The port is taken by another program (${message}). Choose another one.`;
   if (['ECONNREFUSED', 'ENOTFOUND', 'ETIMEDOUT', '28P01', '28000', '3D000'].includes(code ?? '')) {
-    return `The database cannot be reached: ${message || code}. Check DATABASE_URL (for migrate, DATABASE_OWNER_URL).`;
+    return `The database cannot be reached: ${message || code}. Check DATABASE_URL (for migrate and archive, DATABASE_OWNER_URL).`;
   }
+  // PostgreSQL error codes: undefined_table and insufficient_privilege.
+  if (code === '42P01') return `This is no database of Meshgate, or it was not migrated: ${message}.`;
+  if (code === '42501')
+    return `This login may not do that: ${message}. migrate and archive need the owner's (DATABASE_OWNER_URL), all else the server's (DATABASE_URL).`;
   return stack ?? String(error);
 }
 

@@ -1,8 +1,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
-import { describeVariables, readConfig, readMigrateConfig } from '../src/server/config.js';
+import { commands } from '../src/main.js';
+import { readConfig, readMigrateConfig } from '../src/server/config.js';
+import { describeVariables } from '../src/server/config-variables.js';
 
 const complete = {
   DATABASE_URL: 'postgres://meshgate:secret@db:5432/meshgate',
@@ -14,9 +17,12 @@ const complete = {
   MESHGATE_EVENT_TARGET_ROLE_ARN: 'arn:aws:iam::111122223333:role/events',
 };
 
-function mistakes(environment: Record<string, string>): string {
+const API = { serve: true, work: false };
+const WORKER = { serve: false, work: true };
+
+function mistakes(environment: Record<string, string>, parts = { serve: true, work: true }): string {
   try {
-    readConfig(environment);
+    readConfig(environment, parts);
   } catch (error) {
     return (error as Error).message;
   }
@@ -27,15 +33,15 @@ describe('configuration', () => {
   it('is complete with what it requires, and careful by default', () => {
     const config = readConfig(complete);
     expect(config).toMatchObject({ port: 4000, host: '127.0.0.1', driftPeriodSeconds: 900, aws: { endpoint: null } });
-    expect(config).toMatchObject({ production: true, introspection: false, graphiql: false });
+    expect(config).toMatchObject({ introspection: false, graphiql: false });
     expect(config.issuers[0]).toMatchObject({ audience: ['meshgate'], typ: null, maxTokenAgeSeconds: 86_400 });
   });
 
   it('gives a worker enough connections beside those that it keeps for itself', () => {
     const few = { ...complete, DATABASE_POOL_SIZE: '4' };
-    expect(readConfig(few).poolSize).toBe(4);
-    expect(() => readConfig(few, { work: true })).toThrow('DATABASE_POOL_SIZE: must be 5 at least where `work` runs');
-    expect(readConfig({ ...complete, DATABASE_POOL_SIZE: '5' }, { work: true }).poolSize).toBe(5);
+    expect(readConfig(few, API).poolSize).toBe(4);
+    expect(() => readConfig(few, WORKER)).toThrow('DATABASE_POOL_SIZE: must be 5 at least where `work` runs');
+    expect(readConfig({ ...complete, DATABASE_POOL_SIZE: '5' }, WORKER).poolSize).toBe(5);
   });
 
   it('lists every mistake together', () => {
@@ -173,11 +179,69 @@ describe('configuration', () => {
   });
 
   it('explains every variable', () => {
-    const help = describeVariables('server');
+    const help = describeVariables('serve');
     for (const name of Object.keys(complete)) expect(help).toContain(`${name} (required)`);
     expect(help).toContain('PORT (default 4000)');
     expect(help).not.toContain('undefined');
     expect(help).not.toContain('DATABASE_OWNER_URL');
-    expect(describeVariables('migrate').match(/^ {2}\w+/gm)).toEqual(['  DATABASE_OWNER_URL', '  MESHGATE_LOG_LEVEL']);
+    expect(listed('migrate')).toEqual(['DATABASE_OWNER_URL', 'MESHGATE_LOG_LEVEL']);
+  });
+
+  it.each([
+    ['serve', API],
+    ['work', WORKER],
+  ] as const)('lists to %s what it reads, and no more', (command, parts) => {
+    const unreadable = [...listed('serve'), ...listed('work')].map((name) => [`${name}_FILE`, '/nowhere']);
+    const read = mistakes(Object.fromEntries(unreadable), parts).match(/\w+(?=_FILE: cannot be read)/g);
+    expect(read?.sort()).toEqual(listed(command).sort());
+  });
+
+  it('lets neither the API nor a worker stumble over what the other one alone reads', () => {
+    expect(listed('work')).not.toContain('MESHGATE_ISSUERS');
+    const { MESHGATE_ISSUERS: _, ...worker } = complete;
+    expect(mistakes({ ...worker, MESHGATE_ADDRESS_RATE: 'x', MESHGATE_GRAPHIQL: 'x' }, WORKER)).toBe('');
+    expect(mistakes({ ...complete, MESHGATE_DRIFT_PERIOD: 'x' }, API)).toBe('');
+  });
+
+  it('names defaults as they would be given', () => {
+    const shown = [
+      ...`${describeVariables('serve')}${describeVariables('work')}`.matchAll(/(\w+) \(default (.*)\)$/gm),
+    ];
+    expect(shown.length).toBeGreaterThan(10);
+    for (const [, name = '', value = ''] of shown)
+      expect(readConfig({ ...complete, [name]: value }), name).toEqual(readConfig(complete));
+  });
+
+  it('wants a drift period that passes', () => {
+    expect(readConfig({ ...complete, MESHGATE_DRIFT_PERIOD: 'PT1H30S' }).driftPeriodSeconds).toBe(3_630);
+    for (const period of ['PT0S', '900', 'PT'])
+      expect(mistakes({ ...complete, MESHGATE_DRIFT_PERIOD: period })).toContain('such as PT15M');
+  });
+});
+
+const listed = (command: Parameters<typeof describeVariables>[0]): string[] =>
+  [...describeVariables(command).matchAll(/^ {2}(\w+)/gm)].flatMap(([, name]) => name ?? []);
+
+describe('the help of a command', () => {
+  const helpOf = (line: string): string => {
+    let text = '';
+    const command = line
+      .split(' ')
+      .reduce<Command>((above, name) => above.commands.find((one) => one.name() === name) ?? above, commands());
+    command.configureOutput({ writeOut: (more) => (text += more) }).outputHelp();
+    return text;
+  };
+
+  it.each([
+    ['start', 'start'],
+    ['serve', 'serve'],
+    ['work', 'work'],
+    ['migrate', 'migrate'],
+    ['archive', 'archive'],
+    ['verify', 'audit'],
+    ['audit export', 'audit'],
+  ] as const)('of %s names the variables that it reads', (command, variables) => {
+    expect(helpOf(command)).toContain(`Usage: meshgate ${command}`);
+    expect(helpOf(command)).toContain(describeVariables(variables));
   });
 });

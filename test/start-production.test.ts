@@ -22,22 +22,22 @@ async function launch(command: 'serve' | 'work', databaseUrl = database.serverUr
   const keys = governanceCredentials(governance);
   const role = (name: string) => `arn:aws:iam::${governance}:role/${name}`;
   const jwksUri = `${sandbox.url}/_sandbox/issuer/jwks.json`;
+  const audience = 'meshgate';
+  const issuer = { issuer: 'urn:meshgate:sandbox', jwksUri, audience, typ: 'at+jwt', adminGroups: ['admins'] };
   const env = {
     PATH: process.env.PATH,
     DATABASE_URL: databaseUrl,
     PORT: String(port),
     AWS_ACCESS_KEY_ID: keys.accessKeyId,
     AWS_SECRET_ACCESS_KEY: keys.secretAccessKey,
-    MESHGATE_ISSUERS: JSON.stringify([
-      { issuer: 'urn:meshgate:sandbox', jwksUri, audience: 'meshgate', typ: 'at+jwt', adminGroups: ['admins'] },
-    ]),
     MESHGATE_GOVERNANCE_ACCOUNT: governance,
     MESHGATE_REGION: 'eu-west-1',
     MESHGATE_GOVERNANCE_ROLE_ARN: role('meshgate'),
     MESHGATE_DATA_ACCESS_ROLE_ARN: role('lake-access'),
     MESHGATE_EVENT_TARGET_ROLE_ARN: role('events'),
     MESHGATE_MANAGE_SETTINGS: 'true',
-    MESHGATE_AWS_ENDPOINT: sandbox.url,
+    // The API calls no AWS, the worker takes no tokens.
+    ...(command === 'serve' ? { MESHGATE_ISSUERS: JSON.stringify([issuer]) } : { MESHGATE_AWS_ENDPOINT: sandbox.url }),
   };
   const child = spawn(process.execPath, ['dist/main.js', command], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   processes.push(child);

@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { open, readdir, readFile, rename } from 'node:fs/promises';
-import { join } from 'node:path';
+import { access, constants, mkdir, open, readdir, readFile, rename, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
@@ -36,9 +36,31 @@ const manifestForm = z.object({
 /** What is said of an archived part of the log beside its file; hashes in hex. */
 export type Manifest = z.output<typeof manifestForm>;
 
-/** A manifest that cannot be read. */
+/** A manifest that is not as it was written. */
 export class BadManifest extends Error {
   override readonly name = 'BadManifest';
+}
+
+/** A folder that cannot be read as one of archives, or written to; the message says why. */
+export class BadFolder extends Error {
+  override readonly name = 'BadFolder';
+}
+
+/** Makes the folder where it is not there. Throws BadFolder where nothing can be written to it. */
+export async function openFolder(folder: string): Promise<void> {
+  try {
+    await makeFolder(folder);
+    await access(folder, constants.W_OK);
+  } catch (error) {
+    throw new BadFolder(`No archive can be written to the folder "${folder}": ${(error as Error).message}`);
+  }
+}
+
+/** Level by level: mkdir's own recursion never ends below a folder that takes none, such as /proc. */
+async function makeFolder(folder: string): Promise<void> {
+  if ((await stat(folder).catch(() => undefined))?.isDirectory()) return;
+  await makeFolder(dirname(folder));
+  await mkdir(folder, { mode: 0o700 });
 }
 
 /** `events-<first>-<last>`: sorted by name, archives are in the log's order. */
@@ -113,19 +135,22 @@ export async function writeManifest(folder: string, manifest: Manifest): Promise
   await settle(folder, `${name}.json.part`, `${name}.json`);
 }
 
-/** The archives of a folder, by their manifests, in the log's order. Throws BadManifest. */
+/** The archives of a folder, by their manifests, in the log's order. Throws BadFolder and BadManifest. */
 export async function readManifests(folder: string): Promise<Manifest[]> {
   const found = await readdir(folder).catch((error: Error) => {
-    throw new BadManifest(`${folder} is no folder of archives: ${error.message}`);
+    throw new BadFolder(`"${folder}" is no folder of archives: ${error.message}`);
   });
   const names = found.filter((name) => /^events-\d{19}-\d{19}\.json$/.test(name)).sort();
   return Promise.all(names.map((name) => readManifest(join(folder, name))));
 }
 
 async function readManifest(path: string): Promise<Manifest> {
+  const text = await readFile(path, 'utf8').catch((error: Error) => {
+    throw new BadFolder(`${path} cannot be read: ${error.message}`);
+  });
   try {
-    return manifestForm.parse(JSON.parse(await readFile(path, 'utf8')));
-  } catch (error) {
-    throw new BadManifest(`${path} is no manifest of an archive: ${(error as Error).message}`);
+    return manifestForm.parse(JSON.parse(text));
+  } catch {
+    throw new BadManifest(`${path} is no manifest of an archive.`);
   }
 }

@@ -56,7 +56,7 @@ export interface WholeVerification {
 
 /**
  * Recomputes the hash chain from the first archive of a folder to the end of the log in the database, so that nothing between them can
- * be missing or exchanged. Throws BadManifest.
+ * be missing or exchanged. Throws BadFolder and BadManifest.
  */
 export async function verifyWithArchive(
   pool: Pool,

@@ -1,13 +1,12 @@
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from 'pg';
-import { type ArchivedEvent, archiveName, settle, writeArchive, writeManifest } from './archive-file.js';
+import { type ArchivedEvent, archiveName, openFolder, settle, writeArchive, writeManifest } from './archive-file.js';
 import { verifyFile } from './archive-verify.js';
 import { WEBHOOKS } from './read.js';
 
-/** A folder holds something else under the name of an archive; the message says what. */
+/** What keeps the log from being archived: another login than the owner's, another process, a file that is not this log's; the message says what. */
 export class ArchiveError extends Error {
   override readonly name = 'ArchiveError';
 }
@@ -58,7 +57,8 @@ const PAGE = 2_000;
  */
 export async function archiveLog(options: ArchiveOptions): Promise<StoppedBecause> {
   const { client, folder, before } = options;
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await assertOwner(client);
+  await openFolder(folder);
   const { rows } = await client.query<{ held: boolean }>('SELECT pg_try_advisory_lock($1, 0) AS "held"', [LOCK]);
   if (!rows[0]?.held) throw new ArchiveError('Another process archives this log: wait until it is done.');
   try {
@@ -71,6 +71,16 @@ export async function archiveLog(options: ArchiveOptions): Promise<StoppedBecaus
   } finally {
     await client.query('SELECT pg_advisory_unlock($1, 0)', [LOCK]);
   }
+}
+
+/** Whoever owns the log may take its partitions out; the server's login may look at all of it, and would only fail at the end. */
+async function assertOwner(client: Client): Promise<void> {
+  const { rows } = await client.query<{ login: string; owner: boolean }>(
+    `SELECT current_user AS "login", pg_has_role(relowner, 'USAGE') AS "owner" FROM pg_class WHERE oid = '"Event"'::regclass`,
+  );
+  const { login, owner } = rows[0]!;
+  if (!owner)
+    throw new ArchiveError(`The login ${login} does not own the database: name its owner's in DATABASE_OWNER_URL.`);
 }
 
 interface Partition {

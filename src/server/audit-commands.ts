@@ -1,5 +1,6 @@
 import pg, { type Pool } from 'pg';
 import { archiveLog, type SlowReader, type StoppedBecause } from '../events/archive.js';
+import { BadManifest } from '../events/archive-file.js';
 import { verifyWithArchive } from '../events/archive-verify.js';
 import { exportLog } from '../events/export.js';
 import { PUBLISHER } from '../events/read.js';
@@ -19,7 +20,7 @@ import { openDatabase } from './database.js';
 export interface VerifyFlags {
   from?: bigint;
   to?: bigint;
-  anchor: Anchor[];
+  anchor?: Anchor[];
   /** Folder of what `meshgate archive` wrote. */
   archive?: string;
 }
@@ -48,16 +49,17 @@ const SAYS: Record<BadReason, string> = {
 
 /**
  * Verifies the audit trail over DATABASE_URL and tells what it found; answers whether all is as it was written, and as it was anchored by
- * every anchor that was given. Throws BadRange.
+ * every anchor that was given. Throws BadRange and BadFolder.
  */
 export function verifyAuditTrail(flags: VerifyFlags, tell: (line: string) => void): Promise<boolean> {
   return withPool(async (pool) => {
-    const { from, to, anchor: anchors, archive } = flags;
+    const { from, to, anchor: anchors = [], archive } = flags;
     const range = { from, to, anchors };
-    const first = from ?? (archive ? 1n : await firstExpected(pool));
+    const archived = archive !== undefined;
+    const first = from ?? (archived ? 1n : await firstExpected(pool));
     await assertPart(pool, range);
     assertOrder(first, to);
-    const verdict = archive
+    const verdict = archived
       ? await verifyWithArchive(pool, archive, range)
       : await verifyChain(pool, { ...range, from: first });
     if (!verdict.ok) {
@@ -72,19 +74,26 @@ export function verifyAuditTrail(flags: VerifyFlags, tell: (line: string) => voi
     tell(`The audit trail is as it was written, up to number ${verdict.head}${anchored}.`);
     const others = anchors.filter((anchor) => !compared.includes(anchor)).map(({ seq }) => seq);
     if (others.length === 0) return true;
-    const how = archive ? '' : ' What was archived is compared with --archive.';
+    const how = archived ? '' : ' What was archived is compared with --archive.';
     tell(`Not compared is what was anchored at ${others.join(', ')}: ${first} to ${verdict.head} was verified.${how}`);
+    return false;
+  }).catch((error: unknown) => {
+    if (!(error instanceof BadManifest)) throw error;
+    tell(`The archive is not as it was written: ${error.message}`);
     return false;
   });
 }
 
-/** Writes the audit trail over DATABASE_URL as OCSF; answers how many entries. Throws BadRange, and ConfigError where the file is there. */
+/** Writes the audit trail over DATABASE_URL as OCSF; answers how many entries. Throws BadRange, and ConfigError where no file can be made. */
 export function exportAuditTrail({ from, to, output }: ExportFlags, version: string): Promise<number> {
   const target = output === '-' ? process.stdout : output;
   return withPool((pool) => exportLog(pool, { from, to, output: target, version })).catch((error: unknown) => {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    const { code, syscall, message } = error as NodeJS.ErrnoException;
+    if (syscall !== 'open') throw error;
     throw new ConfigError(
-      `${output} is there and is not written over: name another file with --output, or move it away.`,
+      code === 'EEXIST'
+        ? `${output} is there and is not written over: name another file with --output, or move it away.`
+        : `${output} cannot be written (${message}): name another file with --output.`,
     );
   });
 }

@@ -33,7 +33,8 @@ export const duration = z
   .transform((text) => {
     const part = (unit: string): number => Number(new RegExp(`(\\d+)${unit}`).exec(text)?.[1] ?? 0);
     return part('H') * 3600 + part('M') * 60 + part('S');
-  });
+  })
+  .refine((seconds) => seconds > 0, 'must be longer than nothing, such as PT15M');
 /** Classifications, separated by commas; "none": the empty list. */
 export const classifications = z
   .string()

@@ -1,23 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import type { Mesh } from '../governance/context.js';
+import { isLoopbackHost } from './config-value.js';
 import {
-  classifications,
-  databaseName,
-  days,
-  duration,
-  flag,
-  iamRole,
-  isLoopback,
-  isLoopbackHost,
-  issuers,
-  logLevel,
-  origins,
-  postgresUrl,
-  proxies,
-  webhookKeys,
-  wholeNumber,
-} from './config-value.js';
+  archiveVariables,
+  auditVariables,
+  givenVariables,
+  knownVariables,
+  migrateVariables,
+  namesRead,
+  serverVariables,
+} from './config-variables.js';
 import type { logLevels } from './log.js';
 import { isReservedSubject } from './reserved-subject.js';
 
@@ -79,7 +72,6 @@ export interface Config {
   /** How many days before its end a grant's end is announced. */
   reminderDays: number[];
   logLevel: (typeof logLevels)[number];
-  production: boolean;
   introspection: boolean;
   graphiql: boolean;
 }
@@ -100,169 +92,63 @@ export interface ArchiveConfig {
 /** The issuer of the embedded sandbox: everybody on this machine can read its key, so it never serves a network. */
 export const sandboxIssuer = 'urn:meshgate:sandbox';
 
-const variables = {
-  DATABASE_URL: postgresUrl.describe(
-    "The server's login on its Postgres: a member of the role meshgate_server, not the owner.",
-  ),
-  DATABASE_POOL_SIZE: wholeNumber(1, 200).default(10).describe('Connections to Postgres at most; a worker needs 5.'),
-  HOST: z.string().default('127.0.0.1').describe('Address to listen on; 0.0.0.0 in a container.'),
-  PORT: wholeNumber(0, 65_535).default(4000).describe('Port to listen on.'),
-  MESHGATE_ISSUERS: issuers.describe(
-    'Token issuers as JSON: [{"issuer","jwksUri","audience","typ","adminGroups","subjectPrefix","maxTokenAgeSeconds","kind"}], kind PERSON or MACHINE.',
-  ),
-  MESHGATE_ALLOWED_ORIGINS: origins
-    .default([])
-    .describe('Origins of web pages that may use the API, such as https://portal.example, separated by commas.'),
-  MESHGATE_PUBLIC_URL: z
-    .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
-    .optional()
-    .describe('Where clients reach the API through a proxy; with https, answers tell browsers to stay with it (HSTS).'),
-  MESHGATE_TRUSTED_DOCUMENTS: z
-    .string()
-    .optional()
-    .describe('Path of a JSON file { "sha256:...": "query ..." }: documents that clients may name by `documentId`.'),
-  MESHGATE_TRUSTED_DOCUMENTS_ONLY: flag.default(false).describe('Whether to run nothing but these.'),
-  MESHGATE_GOVERNANCE_ACCOUNT: z
-    .string()
-    .regex(/^\d{12}$/, 'must be an AWS account id of 12 digits')
-    .describe('The AWS account that owns the central catalogue.'),
-  MESHGATE_REGION: z
-    .string()
-    .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'must be an AWS region such as eu-central-1')
-    .describe('The region of the mesh.'),
-  MESHGATE_GOVERNANCE_ROLE_ARN: iamRole.describe('The IAM role that Meshgate runs as in the governance account.'),
-  MESHGATE_ASSUME_GOVERNANCE_ROLE: flag
-    .default(false)
-    .describe('Whether to assume that role; not needed where the process runs as it already.'),
-  MESHGATE_DATA_ACCESS_ROLE_ARN: iamRole.describe(
-    'The role in the governance account that Lake Formation reads registered locations with.',
-  ),
-  MESHGATE_EVENT_TARGET_ROLE_ARN: iamRole.describe(
-    "The role in the governance account that EventBridge reaches the domains' buses with.",
-  ),
-  MESHGATE_CENTRAL_BUS: z
-    .string()
-    .regex(/^[A-Za-z0-9._-]{1,256}$/, 'must be a name of an event bus')
-    .default('central-mesh-bus')
-    .describe('The event bus in the governance account.'),
-  MESHGATE_MANAGE_SETTINGS: flag
-    .default(false)
-    .describe("Whether Meshgate writes the governance account's data lake settings, or only checks them."),
-  MESHGATE_NRAC_DATABASE: databaseName
-    .default('{domain}_nrac')
-    .describe("Name of a domain's database for access by name."),
-  MESHGATE_TBAC_DATABASE: databaseName
-    .default('{domain}_tbac')
-    .describe("Name of a domain's database for access by tag."),
-  MESHGATE_AUDIT_READS: classifications
-    .default(['RESTRICTED'])
-    .describe(
-      'Products of these classifications, separated by commas: whoever reads the principals, row filters, ways to query or explanations of access to one is named in the audit trail. "none" for none.',
-    ),
-  MESHGATE_TRUSTED_PROXIES: proxies
-    .default([])
-    .describe(
-      'Addresses or networks (10.0.0.0/8) of the proxies before this server, separated by commas: what they say in X-Forwarded-For is taken for the address of a client. Without them the header is not read.',
-    ),
-  MESHGATE_CONNECTIONS_PER_VIEWER: wholeNumber(1, 1_000_000)
-    .default(2_000)
-    .describe('WebSockets and streams of server-sent events that one viewer may hold open in a process at most.'),
-  MESHGATE_ADDRESS_RATE: wholeNumber(1, 1_000_000)
-    .default(1_000)
-    .describe(
-      'What all who come from one address (in IPv6 a network of 64 bits) may cost a second together, counted as for a viewer, who has 100; ten times as much beyond that within a minute. Behind a proxy name it in MESHGATE_TRUSTED_PROXIES, or all clients share its address.',
-    ),
-  MESHGATE_AWS_ENDPOINT: z
-    .url('must be a URL')
-    .refine(isLoopback, 'must be on loopback: it is for the sandbox')
-    .optional()
-    .describe('Where the sandbox answers in place of AWS. Never set it for real AWS.'),
-  MESHGATE_WEBHOOK_KEYS: webhookKeys
-    .default([])
-    .describe(
-      "Keys that webhooks' secrets are derived from: base64 of 32 bytes or more (`openssl rand -base64 32`), separated by commas; the first makes new secrets, all of them sign. Without one there are no webhooks.",
-    ),
-  MESHGATE_WEBHOOK_NETWORKS: proxies
-    .default([])
-    .describe(
-      'Addresses or networks (10.2.0.0/16) that webhooks may reach although they are not public, separated by commas; loopback among them also without TLS.',
-    ),
-  MESHGATE_DRIFT_PERIOD: duration
-    .default(900)
-    .describe('How often each AWS object is looked at again (ISO 8601 duration).'),
-  MESHGATE_REMINDER_DAYS: days
-    .default([14, 7, 1])
-    .describe('How many days before its end a grant is announced to end, separated by commas.'),
-  MESHGATE_LOG_LEVEL: logLevel.describe('The least level that is logged.'),
-  MESHGATE_PRODUCTION: flag.default(true).describe('Switches introspection and GraphiQL off unless they are set.'),
-  MESHGATE_INTROSPECTION: flag.optional().describe('Whether clients may read the schema.'),
-  MESHGATE_GRAPHIQL: flag.optional().describe('Whether browsers get GraphiQL at /graphql.'),
-};
-
-const environment = z.object(variables).superRefine((value, context) => {
-  const mistake = (name: keyof typeof variables, message: string): void =>
-    context.addIssue({ code: 'custom', path: [name], message });
-  const roles = [
-    'MESHGATE_GOVERNANCE_ROLE_ARN',
-    'MESHGATE_DATA_ACCESS_ROLE_ARN',
-    'MESHGATE_EVENT_TARGET_ROLE_ARN',
-  ] as const;
-  for (const name of roles) {
-    if (!value[name].includes(`::${value.MESHGATE_GOVERNANCE_ACCOUNT}:`))
-      mistake(name, 'must be in the governance account');
-  }
-  if (value.MESHGATE_ISSUERS.some((one) => one.issuer === sandboxIssuer) && !isLoopbackHost(value.HOST)) {
-    mistake('HOST', `must be on loopback (127.0.0.1) while the sandbox's issuer ${sandboxIssuer} is trusted`);
-  }
-  if (value.MESHGATE_TRUSTED_DOCUMENTS_ONLY && !value.MESHGATE_TRUSTED_DOCUMENTS) {
-    mistake('MESHGATE_TRUSTED_DOCUMENTS_ONLY', 'needs MESHGATE_TRUSTED_DOCUMENTS: else nothing at all could be run');
-  }
-  const seen = new Set(value.MESHGATE_ISSUERS.map((one) => one.issuer));
-  if (seen.size < value.MESHGATE_ISSUERS.length) mistake('MESHGATE_ISSUERS', 'names an issuer twice');
-  if (value.MESHGATE_ISSUERS.some((one) => isReservedSubject(one.subjectPrefix)))
-    mistake('MESHGATE_ISSUERS', 'has a subjectPrefix that is reserved for subjects of Meshgate itself');
-  const prefixes = value.MESHGATE_ISSUERS.map((one) => one.subjectPrefix);
-  if (prefixes.some((prefix, index) => prefixes.some((other, at) => at !== index && other.startsWith(prefix)))) {
-    mistake('MESHGATE_ISSUERS', 'several issuers need a subjectPrefix each, none of which begins another');
-  }
-});
+/** Which parts run in the process. */
+interface Parts {
+  serve: boolean;
+  work: boolean;
+}
 
 /** A worker keeps two connections for itself as long as it publishes and sends; lanes, clocks and probes need some beside these. */
 const WORKER_CONNECTIONS = 5;
-const workerEnvironment = environment.superRefine(({ DATABASE_POOL_SIZE }, context) => {
-  if (DATABASE_POOL_SIZE >= WORKER_CONNECTIONS) return;
-  const message = `must be ${WORKER_CONNECTIONS} at least where \`work\` runs`;
-  context.addIssue({ code: 'custom', path: ['DATABASE_POOL_SIZE'], message });
-});
 
-const migrateVariables = {
-  DATABASE_OWNER_URL: postgresUrl.describe(
-    "The owner's login on the database: `meshgate migrate` and `meshgate archive` alone use it.",
-  ),
-  MESHGATE_LOG_LEVEL: variables.MESHGATE_LOG_LEVEL,
-};
+/** The form of what these parts read; a worker asks nobody for a token. */
+function environment({ serve, work }: Parts) {
+  const { MESHGATE_ISSUERS: issuers } = serverVariables;
+  const variables = { ...serverVariables, MESHGATE_ISSUERS: serve ? issuers : issuers.default([]) };
+  return z.object(variables).superRefine((value, context) => {
+    const mistake = (name: keyof typeof variables, message: string): void =>
+      context.addIssue({ code: 'custom', path: [name], message });
+    const roles = [
+      'MESHGATE_GOVERNANCE_ROLE_ARN',
+      'MESHGATE_DATA_ACCESS_ROLE_ARN',
+      'MESHGATE_EVENT_TARGET_ROLE_ARN',
+    ] as const;
+    for (const name of roles) {
+      if (!value[name].includes(`::${value.MESHGATE_GOVERNANCE_ACCOUNT}:`))
+        mistake(name, 'must be in the governance account');
+    }
+    if (value.MESHGATE_ISSUERS.some((one) => one.issuer === sandboxIssuer) && !isLoopbackHost(value.HOST)) {
+      mistake('HOST', `must be on loopback (127.0.0.1) while the sandbox's issuer ${sandboxIssuer} is trusted`);
+    }
+    if (value.MESHGATE_TRUSTED_DOCUMENTS_ONLY && !value.MESHGATE_TRUSTED_DOCUMENTS) {
+      mistake('MESHGATE_TRUSTED_DOCUMENTS_ONLY', 'needs MESHGATE_TRUSTED_DOCUMENTS: else nothing at all could be run');
+    }
+    for (const message of issuerMistakes(value.MESHGATE_ISSUERS)) mistake('MESHGATE_ISSUERS', message);
+    if (work && value.DATABASE_POOL_SIZE < WORKER_CONNECTIONS)
+      mistake('DATABASE_POOL_SIZE', `must be ${WORKER_CONNECTIONS} at least where \`work\` runs`);
+  });
+}
 
-const archiveVariables = {
-  DATABASE_OWNER_URL: migrateVariables.DATABASE_OWNER_URL,
-  MESHGATE_RETENTION_DAYS: wholeNumber(1, 36_500)
-    .optional()
-    .describe('How many days events stay in the database, where `archive` is given no --before.'),
-};
-
-/** Variables that other commands read, and which are no mistake here. */
-const known = new Set([
-  ...Object.keys(variables),
-  ...Object.keys(migrateVariables),
-  ...Object.keys(archiveVariables),
-  'MESHGATE_DATA_DIR',
-  'MESHGATE_SHARED',
-]);
+/** Subjects of one issuer must never be taken for those of another, or of Meshgate itself. */
+function issuerMistakes(issuers: Issuer[]): string[] {
+  const mistakes: string[] = [];
+  const prefixes = issuers.map(({ subjectPrefix }) => subjectPrefix);
+  if (new Set(issuers.map(({ issuer }) => issuer)).size < issuers.length) mistakes.push('names an issuer twice');
+  if (prefixes.some(isReservedSubject))
+    mistakes.push('has a subjectPrefix that is reserved for subjects of Meshgate itself');
+  if (prefixes.some((prefix, index) => prefixes.some((other, at) => at !== index && other.startsWith(prefix))))
+    mistakes.push('several issuers need a subjectPrefix each, none of which begins another');
+  return mistakes;
+}
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Reads what `serve`, or with `work` a worker, needs. Throws one ConfigError that lists every mistake. */
-export function readConfig(source: Environment = process.env, { work = false } = {}): Config {
-  const value = validate(work ? workerEnvironment : environment, source);
+/**
+ * Reads what a process with these parts needs; the rest is as it is where nothing is given. Throws one ConfigError that lists every
+ * mistake.
+ */
+export function readConfig(source: Environment = process.env, parts: Parts = { serve: true, work: true }): Config {
+  const value = validate(environment(parts), { names: namesRead(parts), source });
   return {
     databaseUrl: value.DATABASE_URL,
     poolSize: value.DATABASE_POOL_SIZE,
@@ -296,7 +182,6 @@ export function readConfig(source: Environment = process.env, { work = false } =
     driftPeriodSeconds: value.MESHGATE_DRIFT_PERIOD,
     reminderDays: value.MESHGATE_REMINDER_DAYS,
     logLevel: value.MESHGATE_LOG_LEVEL,
-    production: value.MESHGATE_PRODUCTION,
     introspection: value.MESHGATE_INTROSPECTION ?? !value.MESHGATE_PRODUCTION,
     graphiql: value.MESHGATE_GRAPHIQL ?? !value.MESHGATE_PRODUCTION,
   };
@@ -304,19 +189,19 @@ export function readConfig(source: Environment = process.env, { work = false } =
 
 /** Reads what `migrate` needs. */
 export function readMigrateConfig(source: Environment = process.env): MigrateConfig {
-  const value = validate(z.object(migrateVariables), source);
+  const value = readAll(migrateVariables, source);
   return { ownerUrl: value.DATABASE_OWNER_URL, logLevel: value.MESHGATE_LOG_LEVEL };
 }
 
 /** Reads what `archive` needs. */
 export function readArchiveConfig(source: Environment = process.env): ArchiveConfig {
-  const value = validate(z.object(archiveVariables), source);
+  const value = readAll(archiveVariables, source);
   return { ownerUrl: value.DATABASE_OWNER_URL, retentionDays: value.MESHGATE_RETENTION_DAYS ?? null };
 }
 
 /** The database that commands over the log alone need. */
 export function readDatabaseUrl(source: Environment = process.env): string {
-  return validate(z.object({ DATABASE_URL: variables.DATABASE_URL }), source).DATABASE_URL;
+  return readAll(auditVariables, source).DATABASE_URL;
 }
 
 /** The data folder that `start` uses where no flag names one. */
@@ -324,41 +209,30 @@ export function defaultDataDir(source: Environment = process.env): string {
   return source.MESHGATE_DATA_DIR || '.meshgate';
 }
 
-/** The variables that `start` takes from outside too: how much may be asked, how often things are looked at and told, which documents are trusted and where webhooks may go; not where things are. */
+/** What of the environment `start` hands on to its server and worker. */
 export function givenToStart(source: Environment = process.env): Record<string, string> {
-  const names = [
-    'MESHGATE_ADDRESS_RATE',
-    'MESHGATE_DRIFT_PERIOD',
-    'MESHGATE_REMINDER_DAYS',
-    'MESHGATE_TRUSTED_DOCUMENTS',
-    'MESHGATE_TRUSTED_DOCUMENTS_ONLY',
-    'MESHGATE_WEBHOOK_NETWORKS',
-  ];
-  return Object.fromEntries(names.flatMap((name) => (source[name] ? [[name, source[name]]] : [])));
+  return Object.fromEntries(
+    Object.keys(givenVariables).flatMap((name) => (source[name] ? [[name, source[name]]] : [])),
+  );
 }
 
-/** Every variable of `serve` and `work`, of `migrate`, or of `archive`, with its default and its meaning, one a line. */
-export function describeVariables(command: 'server' | 'migrate' | 'archive'): string {
-  const sets = { server: variables, migrate: migrateVariables, archive: archiveVariables };
-  const all: [string, z.ZodType][] = Object.entries(sets[command]);
-  const lines = all.map(([name, schema]) => {
-    const need = schema instanceof z.ZodDefault ? ` (default ${String(schema.def.defaultValue) || 'none'})` : '';
-    const required = schema.safeParse(undefined).success ? '' : ' (required)';
-    return `  ${name}${need}${required}\n      ${schema.description ?? ''}`;
-  });
-  return `Environment variables; each may be given as NAME_FILE, the path of a file that holds it:\n${lines.join('\n')}\n`;
+function readAll<V extends z.ZodRawShape>(variables: V, source: Environment) {
+  return validate(z.object(variables), { names: Object.keys(variables), source });
 }
 
-function validate<S extends z.ZodType>(schema: S, source: Environment): z.output<S> {
+function validate<S extends z.ZodType>(
+  schema: S,
+  { names, source }: { names: string[]; source: Environment },
+): z.output<S> {
   const mistakes: string[] = [];
   const values: Record<string, string> = {};
-  for (const name of known) {
+  for (const name of names) {
     const value = source[name] || readSecretFile(name, source[`${name}_FILE`], mistakes);
     if (value) values[name] = value;
     if (source[name] && source[`${name}_FILE`]) mistakes.push(`${name}: is given twice, also as ${name}_FILE`);
   }
   for (const name of Object.keys(source)) {
-    if (name.startsWith('MESHGATE_') && !known.has(name.replace(/_FILE$/, '')))
+    if (name.startsWith('MESHGATE_') && !knownVariables.has(name.replace(/_FILE$/, '')))
       mistakes.push(`${name}: there is no such variable`);
   }
   const result = schema.safeParse(values);

@@ -165,22 +165,61 @@ test('a file that is there is not written over', async () => {
   }
 });
 
+/** Runs the command line as a process of its own. */
+function run(line: string, variables: Record<string, string> = {}) {
+  const env = { ...process.env, DATABASE_URL: log.urls.serverUrl, DATABASE_OWNER_URL: log.urls.ownerUrl, ...variables };
+  return new Promise<{ code: unknown; stderr: string; stdout: string }>((resolve) =>
+    execFile(process.execPath, ['dist/main.js', ...line.split(' ')], { env }, (error, stdout, stderr) =>
+      resolve({ code: error?.code, stderr, stdout }),
+    ),
+  );
+}
+
 test.each([
   ['verify --from 50 --to 10', 'Nothing lies from 50 to 10'],
   ['verify --from 999999', 'nothing is there from 999999 on'],
   ['verify --from x', 'A number of the audit trail is expected'],
+  ['verify --archive /nowhere', '"/nowhere" is no folder of archives'],
+  ['verify --archive package.json', '"package.json" is no folder of archives'],
   ['audit export --from 20 --to 1', 'Nothing lies from 20 to 1'],
+  ['audit export --output package.json', 'is not written over'],
+  ['audit export --output /nowhere/trail.jsonl', '/nowhere/trail.jsonl cannot be written'],
+  ['archive --to /nowhere', 'Say what is old enough'],
+  ['archive --before 2026-02-31 --to /nowhere', 'A number of days is expected'],
+  ['archive --before 1 --to package.json', 'No archive can be written to the folder "package.json"'],
+  ['archive --before 1 --to /proc/nowhere', 'No archive can be written to the folder "/proc/nowhere"'],
+  ['bogus --help', "unknown command 'bogus'"],
+  ['audit bogus --help', "unknown command 'bogus'"],
 ])(
   'the command `%s` says what is wrong and ends with 2',
   async (line, message) => {
-    const env = { ...process.env, DATABASE_URL: log.urls.serverUrl };
-    const { code, stderr, stdout } = await new Promise<{ code: unknown; stderr: string; stdout: string }>((resolve) =>
-      execFile(process.execPath, ['dist/main.js', ...line.split(' ')], { env }, (error, stdout, stderr) =>
-        resolve({ code: error?.code, stderr, stdout }),
-      ),
-    );
+    const { code, stdout, stderr } = await run(line);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toContain(message);
+    expect(stderr).not.toMatch(/\n\s+at /);
   },
   30_000,
 );
+
+test('a trail that cannot be verified is not said to be changed: the command ends with 2', async () => {
+  const admin = new URL(log.urls.serverUrl);
+  admin.pathname = '/postgres';
+  const [none, other, unnamed] = await Promise.all([
+    run('verify', { DATABASE_URL: 'postgres://127.0.0.1:1/meshgate' }),
+    run('verify', { DATABASE_URL: admin.href }),
+    run('verify', { DATABASE_URL: '' }),
+  ]);
+  expect(none).toMatchObject({ code: 2, stderr: expect.stringContaining('cannot be reached') });
+  expect(other).toMatchObject({ code: 2, stderr: expect.stringContaining('no database of Meshgate') });
+  expect(unnamed).toMatchObject({ code: 2, stderr: expect.stringContaining('DATABASE_URL: is missing') });
+}, 30_000);
+
+test("nothing is archived, or told to be in order, with the server's login", async () => {
+  const to = join(folder, 'archive');
+  const { code, stdout, stderr } = await run(`archive --before 1 --to ${to}`, {
+    DATABASE_OWNER_URL: log.urls.serverUrl,
+  });
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+  expect(stderr.trim()).toMatch(/^The login \S+ does not own the database: name its owner's in DATABASE_OWNER_URL\.$/);
+  expect(existsSync(to)).toBe(false);
+}, 30_000);

@@ -1,6 +1,16 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,12 +18,13 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import pg from 'pg';
 import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type ArchiveStep, archiveLog, type StoppedBecause } from '../../src/events/archive.js';
+import { BadFolder } from '../../src/events/archive-file.js';
 import { verifyWithArchive } from '../../src/events/archive-verify.js';
 import { takeCursor } from '../../src/events/cursor-lock.js';
 import { exportLog } from '../../src/events/export.js';
 import { startTail } from '../../src/events/tail.js';
 import { verifyChain } from '../../src/events/verify.js';
-import { archiveAuditTrail } from '../../src/server/audit-commands.js';
+import { archiveAuditTrail, verifyAuditTrail } from '../../src/server/audit-commands.js';
 import { headReaches, openTestLog, silent, someEvents, type TestLog, write } from './log.js';
 import { readFrom } from './reader.js';
 
@@ -206,7 +217,8 @@ test('a webhook that is on holds back what it has not been sent; one that is off
 test('the command says which reader holds the log, since when, and what lets go of it', async () => {
   vi.stubEnv('DATABASE_OWNER_URL', log.urls.ownerUrl);
   const said: string[] = [];
-  const run = () => archiveAuditTrail({ to: folder, before: soon() }, (line) => said.push(line));
+  const to = join(folder, 'made/for/it');
+  const run = () => archiveAuditTrail({ to, before: soon() }, (line) => said.push(line));
   await log.owner.prisma.eventCursor.create({ data: { reader: 'eventbridge', seq: 7, updatedAt: new Date(0) } });
   await run();
   const id = '0198c2f0-7a10-7b3e-8d3c-2f6f0f5d1c11';
@@ -221,6 +233,7 @@ test('the command says which reader holds the log, since when, and what lets go 
     ),
     expect.stringMatching(/webhook crm has come to 3 only\. .*disableWebhook/),
   ]);
+  expect(statSync(to).mode & 0o777).toBe(0o700);
 });
 
 describe('a process that is killed', () => {
@@ -361,6 +374,22 @@ describe('in an archive the first bad number is named', () => {
     await archive();
     const anchors = [{ seq: 77n, hash: Buffer.alloc(32, 1) }];
     expect(await verified({ anchors })).toMatchObject({ ok: false, firstBad: 77n, reason: 'ANCHOR' });
+  });
+
+  test('a manifest that was changed is named by the command, and one that cannot be read is the fault of the folder', async () => {
+    await archive();
+    vi.stubEnv('DATABASE_URL', log.urls.serverUrl);
+    const manifest = join(folder, `${SECOND}.json`);
+    writeFileSync(manifest, '{}');
+    const said: string[] = [];
+    const verifying = () => verifyAuditTrail({ archive: folder }, (line) => said.push(line));
+    expect(await verifying()).toBe(false);
+    expect(said).toEqual([`The archive is not as it was written: ${manifest} is no manifest of an archive.`]);
+    rmSync(manifest);
+    mkdirSync(manifest);
+    await expect(verifying()).rejects.toThrow(BadFolder);
+    await expect(verifyAuditTrail({ archive: '' }, (line) => said.push(line))).rejects.toThrow('no folder of archives');
+    vi.unstubAllEnvs();
   });
 
   test('archives of another log in the place of these', async () => {

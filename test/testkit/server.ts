@@ -30,7 +30,8 @@ export async function serverOfTest({
   });
   const database = databaseUrl ? null : await createTestDatabase();
   if (database) closing.push(() => database.drop());
-  const config = readConfig({
+  const roles = { serve: true, work: false };
+  const variables = {
     DATABASE_URL: databaseUrl ?? database?.serverUrl,
     PORT: '0',
     MESHGATE_ISSUERS: JSON.stringify(issuers),
@@ -42,8 +43,8 @@ export async function serverOfTest({
     MESHGATE_AWS_ENDPOINT: 'http://127.0.0.1:9',
     MESHGATE_PRODUCTION: 'false',
     ...environment,
-  });
-  const app = await createApp({ config, roles: { serve: true, work: false }, log: createLog({ level: 'silent' }) });
+  };
+  const app = await createApp({ config: readConfig(variables, roles), roles, log: createLog({ level: 'silent' }) });
   closing.push(() => app.close());
   return { graphql: `http://127.0.0.1:${await app.listen()}/graphql`, ownerUrl: database?.ownerUrl ?? '' };
 }
