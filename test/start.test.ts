@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -73,6 +73,21 @@ async function count(url: string, table: string): Promise<number> {
   const { rows } = await client.query<{ count: number }>(`SELECT count(*)::int AS count FROM "${table}"`);
   await client.end();
   return rows[0]?.count ?? 0;
+}
+
+/** The owner's URL, got as docs/audit.md says. */
+function ownerUrlByTheDocs(): string {
+  const lines = readFileSync('docs/audit.md', 'utf8').match(/^export DATABASE_\w+=.*$/gm) ?? [];
+  const script = [...lines, 'echo $DATABASE_OWNER_URL'].join('\n');
+  return execFileSync('sh', ['-c', script], { env: { ...process.env, DATA: dataDir }, encoding: 'utf8' }).trim();
+}
+
+async function loginOf(url: string): Promise<string | undefined> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  const { rows } = await client.query<{ login: string }>('SELECT current_user AS login');
+  await client.end();
+  return rows[0]?.login;
 }
 
 async function ask(ready: Ready, role: string | null, query: string): Promise<Record<string, unknown>> {
@@ -190,6 +205,7 @@ describe('meshgate start', () => {
     expect(await webhook('mine', 'http://127.0.0.1:9999/'), 'loopback is reached').toBe('RegisterWebhookPayload');
     expect(await webhook('near', 'https://10.2.0.7/'), 'MESHGATE_WEBHOOK_NETWORKS').toBe('RegisterWebhookPayload');
     expect(await webhook('far', 'https://10.3.0.7/')).toBe('ValidationError');
+    expect(await loginOf(ownerUrlByTheDocs())).toBe('meshgate_owner');
     expect(await stop(one)).toBe(0);
   });
 
