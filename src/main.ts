@@ -2,12 +2,12 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type AddHelpTextContext, Command, InvalidArgumentError } from 'commander';
+import { type AddHelpTextContext, Command } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
 import { runTour, type TourStep } from './demo/tour.js';
 import { ArchiveError } from './events/archive.js';
 import { BadFolder } from './events/archive-file.js';
-import { type Anchor, BadRange } from './events/verify.js';
+import { BadRange } from './events/verify.js';
 import { type Ready, readReadyFile, readyFileIn } from './local/ready-file.js';
 import type { StartOptions } from './local/start.js';
 import { StartError } from './local/start-error.js';
@@ -17,6 +17,7 @@ import type { Roles } from './server/app.js';
 import type { ArchiveFlags, ExportFlags, VerifyFlags } from './server/audit-commands.js';
 import { ConfigError, defaultDataDir, readConfig, readMigrateConfig } from './server/config.js';
 import { describeVariables } from './server/config-variables.js';
+import { ageGiven, anchorGiven, httpUrl, logNumber, portNumber } from './server/flag-value.js';
 import { endOnSignal } from './server/lifecycle.js';
 import { createLog } from './server/log.js';
 import { MigrationError, migrate } from './server/migrate.js';
@@ -195,7 +196,7 @@ async function migrateDatabase(): Promise<void> {
 }
 
 async function verify(flags: VerifyFlags): Promise<void> {
-  // However it ends: 1 says that the trail was changed, and nothing else may say so.
+  // However it ends: 1 says what verification found, and nothing else may say it.
   process.exitCode = WRONG_OPTIONS;
   const { verifyAuditTrail } = await auditCommands();
   const intact = await verifyAuditTrail(flags, (line) => process.stdout.write(`${line}\n`));
@@ -272,40 +273,6 @@ function tellJson(step: TourStep): void {
 function tellPerson({ step, ok, detail }: TourStep): void {
   const mark = ok ? styled('green', '✓') : styled('red', '✗');
   process.stdout.write(`${mark} ${styled('bold', step)}\n  ${detail.replaceAll('\n', '\n  ')}\n`);
-}
-
-function portNumber(text: string): number {
-  const port = Number(text);
-  if (!/^\d+$/.test(text) || port > 65_535) throw new InvalidArgumentError('A port is a number from 0 to 65535.');
-  return port;
-}
-
-function logNumber(text: string): bigint {
-  if (!/^[1-9]\d{0,17}$/.test(text)) throw new InvalidArgumentError('A number of the audit trail is expected, from 1.');
-  return BigInt(text);
-}
-
-/** A day or instant (ISO 8601), or so many days ago. */
-function ageGiven(text: string): Date {
-  if (/^[1-9]\d{0,4}$/.test(text)) return new Date(Date.now() - Number(text) * 86_400_000);
-  const date = /^\d{4}-\d{2}-\d{2}(T[\d:.]+Z)?$/.test(text) ? new Date(text) : undefined;
-  // JavaScript takes 31 February for a day in March.
-  if (!date || Number.isNaN(date.getTime()) || !date.toISOString().startsWith(text.slice(0, 10)))
-    throw new InvalidArgumentError('A number of days is expected, or a date such as 2026-01-31.');
-  return date;
-}
-
-function anchorGiven(text: string, others: Anchor[] = []): Anchor[] {
-  const [, number = '', hash = ''] = /^([^:]+):([0-9a-f]{64})$/i.exec(text) ?? [];
-  if (hash === '')
-    throw new InvalidArgumentError('An anchor is a number, a colon and the hash of 64 hexadecimal digits.');
-  return [...others, { seq: logNumber(number), hash: Buffer.from(hash, 'hex') }];
-}
-
-function httpUrl(text: string): string {
-  if (!/^https?:$/.test(URL.parse(text)?.protocol ?? ''))
-    throw new InvalidArgumentError('An http or https URL is expected.');
-  return new URL(text).origin;
 }
 
 /** What a person can act on is a paragraph; anything else is a bug and comes with its stack. */
