@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import pg from 'pg';
-import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { type ArchiveStep, archiveLog, type StoppedBecause } from '../../src/events/archive.js';
 import { BadFolder } from '../../src/events/archive-file.js';
 import { verifyWithArchive } from '../../src/events/archive-verify.js';
@@ -25,7 +25,7 @@ import { exportLog } from '../../src/events/export.js';
 import { startTail } from '../../src/events/tail.js';
 import { verifyChain } from '../../src/events/verify.js';
 import { archiveAuditTrail, verifyAuditTrail } from '../../src/server/audit-commands.js';
-import { headReaches, openTestLog, silent, someEvents, type TestLog, write } from './log.js';
+import { headReaches, openTestLog, prepareLog, silent, someEvents, type TestLog, write } from './log.js';
 import { readFrom } from './reader.js';
 
 const script = fileURLToPath(new URL('../testkit/archive-process.mjs', import.meta.url));
@@ -33,8 +33,6 @@ const FIRST = 'events-0000000000000000001-0000000000000000099';
 const SECOND = 'events-0000000000000000100-0000000000000000199';
 const soon = () => new Date(Date.now() + 60_000);
 
-const logs: TestLog[] = [];
-const folders: string[] = [];
 let log: TestLog;
 let folder: string;
 
@@ -44,22 +42,23 @@ const attached = (name: string, from: number, to: number): string =>
    ALTER TABLE "Event" ATTACH PARTITION "${name}" FOR VALUES FROM (${from}) TO (${to});`;
 
 /** 250 events over partitions of 99, 100 and the rest, in place of partitions of a million. */
-beforeEach(async () => {
-  log = await openTestLog();
-  logs.push(log);
-  folder = mkdtempSync(join(tmpdir(), 'meshgate-archive-'));
-  folders.push(folder);
-  await log.owner.pool.query(`
+const prepared = await prepareLog(async (filled) => {
+  await filled.owner.pool.query(`
     DROP TABLE "Event_000000000";
     ${attached('Event_small_1', 0, 100)}
     ${attached('Event_small_2', 100, 200)}
     ${attached('Event_000000000', 200, 1_000_000)}`);
-  await write(log, someEvents(250));
-  await headReaches(log, 250);
+  await write(filled, someEvents(250));
+  await headReaches(filled, 250);
 });
-afterAll(async () => {
-  for (const opened of logs) await opened.close();
-  for (const made of folders) rmSync(made, { recursive: true, force: true });
+beforeEach(async ({ onTestFinished }) => {
+  const opened = await openTestLog({ from: prepared });
+  log = opened;
+  folder = mkdtempSync(join(tmpdir(), 'meshgate-archive-'));
+  onTestFinished(async () => {
+    await opened.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
 });
 
 async function archive(before = soon(), reached?: (step: ArchiveStep) => Promise<void>): Promise<StoppedBecause> {
@@ -396,7 +395,7 @@ describe('in an archive the first bad number is named', () => {
     await archive();
     const [mine, kept] = [folder, log];
     log = await openTestLog();
-    logs.push(log);
+    onTestFinished(log.close);
     await write(log, someEvents(250));
     await headReaches(log, 250);
     expect(await verifyWithArchive(log.pool, mine, {})).toMatchObject({ ok: false });

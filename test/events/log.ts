@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import pino from 'pino';
+import { afterAll } from 'vitest';
 import { append, type EventHead, type NewEvent } from '../../src/events/append.js';
 import { startListener } from '../../src/events/listen.js';
 import { startSequencer } from '../../src/events/sequencer.js';
@@ -16,26 +17,42 @@ export interface TestLog extends Database {
   owner: Database;
   sequencer: ReturnType<typeof startSequencer>;
   listener: ReturnType<typeof startListener>;
+  /** Ends all that is connected to it; the database stays. */
+  disconnect(): Promise<void>;
 }
 
-export async function openTestLog({ poolSize = 10 } = {}): Promise<TestLog> {
-  const urls = await createTestDatabase({ madeUp: true });
+/** Opens an empty one, or a copy of the database that was prepared. */
+export async function openTestLog({ poolSize = 10, from = 'meshgate' } = {}): Promise<TestLog> {
+  const urls = await createTestDatabase({ madeUp: true, from });
   const database = openDatabase(urls.serverUrl, { poolSize });
   const owner = openDatabase(urls.ownerUrl, { poolSize: 2 });
   const sequencer = startSequencer({ pool: database.pool, log: silent });
   const listener = startListener({ databaseUrl: urls.serverUrl, log: silent });
+  const disconnect = async (): Promise<void> => {
+    await Promise.all([sequencer.stop(), listener.stop()]);
+    await Promise.all([database.close(), owner.close()]);
+  };
   return {
     ...database,
     urls,
     owner,
     sequencer,
     listener,
+    disconnect,
     close: async () => {
-      await Promise.all([sequencer.stop(), listener.stop()]);
-      await Promise.all([database.close(), owner.close()]);
+      await disconnect();
       await urls.drop();
     },
   };
+}
+
+/** Fills a log once for all tests of a file; answers the database to open copies from. Call it where the file begins. */
+export async function prepareLog(fill: (log: TestLog) => Promise<void>): Promise<string> {
+  const log = await openTestLog();
+  await fill(log);
+  await log.disconnect();
+  afterAll(() => log.urls.drop());
+  return log.urls.name;
 }
 
 /** An event about a made-up product, everything overridable. */

@@ -1,17 +1,14 @@
 import fc from 'fast-check';
-import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Anchor, BadRange, verifyChain, verifyPart } from '../../src/events/verify.js';
 import { type VerifyFlags, verifyAuditTrail } from '../../src/server/audit-commands.js';
 import { headReaches, openTestLog, someEvent, someEvents, type TestLog, write } from './log.js';
 
-const logs: TestLog[] = [];
 let log: TestLog;
-beforeEach(async () => {
-  log = await openTestLog();
-  logs.push(log);
-});
-afterAll(async () => {
-  for (const opened of logs) await opened.close();
+beforeEach(async ({ onTestFinished }) => {
+  const opened = await openTestLog();
+  log = opened;
+  onTestFinished(opened.close);
 });
 
 /** What only somebody with the owner's or a superuser's rights can do. */

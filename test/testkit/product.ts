@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
@@ -11,7 +11,7 @@ import { governanceCredentials } from '../../src/sandbox/sts.js';
 import { createApp } from '../../src/server/app.js';
 import { type Config, readConfig, sandboxIssuer } from '../../src/server/config.js';
 import { createLog } from '../../src/server/log.js';
-import { createTestDatabase } from './database.js';
+import { createTestDatabase, oneAtATime, type TestDatabase } from './database.js';
 
 /** The whole product over the wire: API and worker in this process, a database and a sandbox AWS of its own. */
 export interface Product {
@@ -26,30 +26,79 @@ export interface Product {
   as(subject: string): Promise<Execute>;
 }
 
-/**
- * Starts it with the demo mesh, or with accounts and users alone; all of it goes away after the file's tests. `awsThrough` names
- * the URL by which the product is to reach the sandbox, such as that of a proxy; `environment` comes before what a test has. Where a
- * test waits for what no wake-up tells of, `sweepMs` is how often the worker looks for it; else it is as shipped.
- */
-export async function productOfTest({
-  demo = true,
-  awsThrough = async (sandbox) => sandbox,
-  environment = {},
-  sweepMs = DEFAULT_TIMES.sweepMs,
-}: {
+/** How a product of a test is started. */
+interface ProductOptions {
+  /** With the demo mesh, or with accounts and users alone. */
   demo?: boolean;
+  /** The URL by which the product is to reach the sandbox, such as that of a proxy; the demo mesh is then made through it, too. */
   awsThrough?: (sandbox: string) => Promise<string>;
+  /** Comes before what a test has. */
   environment?: Record<string, string>;
+  /** How often the worker looks for what no wake-up tells of; else it is as shipped. */
   sweepMs?: number;
-} = {}): Promise<Product> {
-  const closing: (() => unknown)[] = [];
-  afterAll(async () => {
-    for (const close of closing.reverse()) await close();
-  }, 120_000);
+}
+
+/** Starts it; all of it goes away after the file's tests. */
+export async function productOfTest({ demo = true, ...options }: ProductOptions = {}): Promise<Product> {
+  const closing: Closing = [];
+  afterAll(() => closeAll(closing), 120_000);
+  if (!demo || options.awsThrough) {
+    const product = await startProduct(await newPlace(closing), options, closing);
+    if (demo) await seed(product);
+    return product;
+  }
+  const { database, folder } = await demoMesh();
+  const place = await newPlace(closing, database);
+  cpSync(folder, place.dataDir, { recursive: true });
+  return startProduct(place, options, closing);
+}
+
+type Closing = (() => unknown)[];
+
+async function closeAll(closing: Closing): Promise<void> {
+  for (const close of closing.reverse()) await close();
+}
+
+const seed = ({ graphql, tokenOf }: Product): Promise<void> =>
+  seedDemo({ graphql, tokenOf, progress: () => undefined });
+
+/** The name of a database with the demo mesh, and the folder of its sandbox, that nobody uses: made by the first file of a run that asks. */
+async function demoMesh(): Promise<{ database: string; folder: string }> {
+  const made = join(tmpdir(), 'demo-mesh.json');
+  return oneAtATime('the demo mesh', async () => {
+    if (existsSync(made)) return JSON.parse(readFileSync(made, 'utf8'));
+    const closing: Closing = [];
+    try {
+      const database = await createTestDatabase();
+      const folder = mkdtempSync(join(tmpdir(), 'meshgate-demo-'));
+      await seed(await startProduct({ database, dataDir: folder }, {}, closing));
+      writeFileSync(made, JSON.stringify({ database: database.name, folder }));
+      return { database: database.name, folder };
+    } finally {
+      await closeAll(closing);
+    }
+  });
+}
+
+/** What a product keeps its data in. */
+interface Place {
+  database: TestDatabase;
+  dataDir: string;
+}
+
+async function newPlace(closing: Closing, from = 'meshgate'): Promise<Place> {
   const dataDir = mkdtempSync(join(tmpdir(), 'meshgate-product-'));
   closing.push(() => rmSync(dataDir, { recursive: true, force: true }));
-  const database = await createTestDatabase();
+  const database = await createTestDatabase({ from });
   closing.push(() => database.drop());
+  return { database, dataDir };
+}
+
+async function startProduct(
+  { database, dataDir }: Place,
+  { awsThrough = async (sandbox) => sandbox, environment = {}, sweepMs = DEFAULT_TIMES.sweepMs }: ProductOptions,
+  closing: Closing,
+): Promise<Product> {
   const sandbox = await startSandbox({
     dataDir,
     governanceAccount: GOVERNANCE_ACCOUNT,
@@ -68,7 +117,6 @@ export async function productOfTest({
     const { name, groups } = DEMO_USERS.find((user) => user.subject === subject) ?? { name: subject, groups: [] };
     return sandbox.issuer.issueToken({ subject, name, groups, ttlSeconds });
   };
-  if (demo) await seedDemo({ graphql, tokenOf, progress: () => undefined });
   const as = async (subject: string): Promise<Execute> => createClient(graphql, await tokenOf(subject));
   return { graphql, sandbox: sandbox.url, databaseUrl: database.serverUrl, ownerUrl: database.ownerUrl, tokenOf, as };
 }

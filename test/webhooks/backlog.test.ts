@@ -13,7 +13,7 @@ import { addWebhook, startSender } from './sending.js';
 let log: TestLog;
 beforeEach(async ({ onTestFinished }) => {
   log = await openTestLog();
-  onTestFinished(() => log.close());
+  onTestFinished(log.close);
 });
 
 const send = (times: { turnMs?: number; retriesMs?: number[] } = {}, more: { lanes?: WebhookLanes } = {}) =>

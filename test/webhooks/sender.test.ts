@@ -22,7 +22,7 @@ import { addWebhook, secrets, startSender } from './sending.js';
 let log: TestLog;
 beforeEach(async ({ onTestFinished }) => {
   log = await openTestLog();
-  onTestFinished(() => log.close());
+  onTestFinished(log.close);
 });
 
 const send = (times: Partial<WebhookTimes> = {}, more: { tell?: Tell; lanes?: WebhookLanes } = {}) =>
