@@ -74,7 +74,7 @@ beforeAll(() => owner.connect());
 afterAll(async () => {
   await owner.end();
   await door.close();
-  await database.drop();
+  await database.leave();
 });
 
 describe('while every connection to the database is taken', () => {

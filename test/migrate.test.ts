@@ -16,7 +16,7 @@ beforeAll(async () => {
   database = await createEmptyDatabase();
 });
 afterAll(async () => {
-  await database.drop();
+  await database.leave();
   rmSync(scratch, { recursive: true });
 });
 
@@ -116,6 +116,6 @@ describe("the server's role", () => {
     await jobs.wakeLane({ account: '111122223333', region: 'eu-central-1' });
     expect(await woken).toEqual({ account: '111122223333', region: 'eu-central-1' });
     await jobs.close(1);
-    await clone.drop();
+    await clone.leave();
   });
 });

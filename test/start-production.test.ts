@@ -85,7 +85,7 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const child of processes) child.kill('SIGKILL');
   await sandbox.close();
-  await database.drop();
+  await database.leave();
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -126,6 +126,6 @@ describe('serve and work as processes of their own', () => {
     const serve = await launch('serve', empty.serverUrl);
     expect(await serve.ended).toBe(1);
     expect(serve.output()).toMatch(/The database lacks \d+ migration\(s\).*Run "meshgate migrate"/);
-    await empty.drop();
+    await empty.leave();
   });
 });

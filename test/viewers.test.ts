@@ -52,7 +52,7 @@ describe('sockets that were opened with tokens of Meshgate', async () => {
   afterAll(async () => {
     await pool.end();
     await owner.end();
-    await database.drop();
+    await database.leave();
   });
 
   async function makeToken(): Promise<{ id: string; text: string }> {

@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await owner?.end();
-  await database?.drop();
+  await database?.leave();
 });
 
 test('looking up what stands on a resource, and searching, goes through no list of what the index was given last', async () => {

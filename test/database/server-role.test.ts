@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await server.end();
   await owner.end();
-  await database.drop();
+  await database.leave();
 });
 
 async function connected(connectionString: string): Promise<pg.Client> {

@@ -41,7 +41,7 @@ export async function openTestLog({ poolSize = 10, from = 'meshgate' } = {}): Pr
     disconnect,
     close: async () => {
       await disconnect();
-      await urls.drop();
+      await urls.leave();
     },
   };
 }
@@ -51,7 +51,7 @@ export async function prepareLog(fill: (log: TestLog) => Promise<void>): Promise
   const log = await openTestLog();
   await fill(log);
   await log.disconnect();
-  afterAll(() => log.urls.drop());
+  afterAll(() => log.urls.leave());
   return log.urls.name;
 }
 

@@ -39,7 +39,7 @@ afterEach(async () => {
 });
 afterAll(async () => {
   await db?.close();
-  await database?.drop();
+  await database?.leave();
   rmSync(bundle, { force: true });
 });
 

@@ -48,7 +48,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await database.close();
-  await urls.drop();
+  await urls.leave();
 });
 
 /** The numbers of the events that came to the central bus, in the order of their arrival, and the ids that they came with. */

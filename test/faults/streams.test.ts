@@ -30,7 +30,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await Promise.all([database.close(), owner.close()]);
-  await urls.drop();
+  await urls.leave();
 });
 
 const EVENTS = 'subscription ($after: EventCursor) { meshEvents(after: $after) { sequence type data } }';

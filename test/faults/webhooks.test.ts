@@ -32,7 +32,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(async () => {
   await database.close();
-  await urls.drop();
+  await urls.leave();
 });
 
 /** Two events of each subject. */

@@ -28,7 +28,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await db?.close();
-  await database?.drop();
+  await database?.leave();
 });
 beforeEach(async () => {
   running = [];

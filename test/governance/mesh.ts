@@ -87,7 +87,7 @@ export async function openMesh(): Promise<TestMesh> {
     events: async () => (await db.eventPending.findMany({ orderBy: { position: 'asc' } })) as unknown as Appended[],
     close: async () => {
       await database.close();
-      await test.drop();
+      await test.leave();
     },
   };
 }

@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await db?.close();
-  await database?.drop();
+  await database?.leave();
 });
 
 const TIMES = { leaseMs: 400, requestTimeoutMs: 150 };

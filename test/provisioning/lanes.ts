@@ -30,7 +30,7 @@ export function useLanes(): void {
   });
   afterAll(async () => {
     await db?.close();
-    await database?.drop();
+    await database?.leave();
   });
   beforeEach(async () => {
     world = new World();

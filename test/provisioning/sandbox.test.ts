@@ -24,7 +24,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await db?.close();
-  await database?.drop();
+  await database?.leave();
 });
 beforeEach(() => {
   reconciler = start();

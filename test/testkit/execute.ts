@@ -124,7 +124,7 @@ export async function openApi(): Promise<ApiOfTest> {
     contextOf,
     close: async () => {
       await close();
-      await database.drop();
+      await database.leave();
     },
   };
 }

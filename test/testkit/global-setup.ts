@@ -29,7 +29,8 @@ export async function setup(run: TestRun): Promise<() => Promise<void>> {
   process.env.TMPDIR = scratch;
   const dataDir = mkdtempSync(join(scratch, 'postgres-'));
   const quick = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' };
-  const settings = { ...quick, max_prepared_transactions: '2' };
+  // It would come round to every database of the run, however long nobody has been there.
+  const settings = { ...quick, autovacuum: 'off', max_prepared_transactions: '2' };
   const postgres = await startPostgres({ dataDir, settings });
   await migrate(postgres.ownerUrl, createLog({ level: 'silent' }));
   const admin = new pg.Client({ connectionString: postgres.adminUrl });

@@ -108,7 +108,7 @@ export async function processMeshOfTest({ accounts, ramSharing = false, database
 
 async function ownDatabase(closing: (() => unknown)[]): Promise<{ ownerUrl: string; serverUrl: string }> {
   const database = await createTestDatabase();
-  closing.push(() => database.drop());
+  closing.push(() => database.leave());
   return database;
 }
 

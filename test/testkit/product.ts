@@ -90,7 +90,7 @@ async function newPlace(closing: Closing, from = 'meshgate'): Promise<Place> {
   const dataDir = mkdtempSync(join(tmpdir(), 'meshgate-product-'));
   closing.push(() => rmSync(dataDir, { recursive: true, force: true }));
   const database = await createTestDatabase({ from });
-  closing.push(() => database.drop());
+  closing.push(() => database.leave());
   return { database, dataDir };
 }
 

@@ -29,7 +29,7 @@ export async function serverOfTest({
     for (const close of closing.reverse()) await close();
   });
   const database = databaseUrl ? null : await createTestDatabase();
-  if (database) closing.push(() => database.drop());
+  if (database) closing.push(() => database.leave());
   const roles = { serve: true, work: false };
   const variables = {
     DATABASE_URL: databaseUrl ?? database?.serverUrl,
