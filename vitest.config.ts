@@ -28,10 +28,15 @@ export const sources = {
   oxc: { decorator: { legacy: true } },
 };
 
-/** One more than the two cores that it must run on: tests that wait for leases and processes leave them idle. */
-const limits = {
+/** How a process of tests loads what was built. */
+export const loading = {
   server: { deps: { external: [/\/dist\//] } },
   setupFiles: ['test/testkit/compiled.ts'],
+};
+
+/** One more than the two cores that it must run on: tests that wait for leases and processes leave them idle. */
+const limits = {
+  ...loading,
   pool: 'forks' as const,
   maxWorkers: 3,
   testTimeout: 20_000,
@@ -41,11 +46,8 @@ const limits = {
 
 /** Files of these run one after another in one process, where their sources are loaded already; all others have a process each. */
 const together = [
-  'odcs',
-  'rules',
-  'sandbox',
-  'aws',
-  ...['events', 'governance', 'policy', 'audit', 'provisioning', 'webhooks', 'database'],
+  ...['odcs', 'rules', 'sandbox', 'aws', 'events', 'governance'],
+  ...['policy', 'audit', 'provisioning', 'webhooks', 'database'],
 ].map((folder) => `test/${folder}/**/*.test.ts`);
 
 export default defineConfig({

@@ -1,10 +1,11 @@
 import { defineConfig } from 'vitest/config';
+import { loading, sources } from './vitest.config.js';
 
 /** The product's providers against an AWS that others wrote, and its wire against AWS's own service models. Needs Python. */
 export default defineConfig({
-  resolve: { alias: [{ find: /^graphql$/, replacement: 'graphql/index.js' }] },
-  oxc: { decorator: { legacy: true } },
+  ...sources,
   test: {
+    ...loading,
     include: ['test/peers/**/*.test.ts'],
     globalSetup: ['test/testkit/global-setup.ts', 'test/peers/global-setup.ts'],
     pool: 'forks',

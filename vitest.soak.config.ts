@@ -1,10 +1,11 @@
 import { defineConfig } from 'vitest/config';
-import { sources } from './vitest.config.js';
+import { loading, sources } from './vitest.config.js';
 
 /** The fault tests at full scale: every kill, a thousand pairs and expiries, a hundred seeds. About an hour. */
 export default defineConfig({
   ...sources,
   test: {
+    ...loading,
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/testkit/global-setup.ts'],
     pool: 'forks',
