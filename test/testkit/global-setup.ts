@@ -1,8 +1,8 @@
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { startPostgres } from '../../src/sandbox/postgres.js';
+import { startPostgres, stopPostgres } from '../../src/sandbox/postgres.js';
 import { createLog } from '../../src/server/log.js';
 import { migrate } from '../../src/server/migrate.js';
 
@@ -27,7 +27,7 @@ export async function setup(run: TestRun): Promise<() => Promise<void>> {
   const scratch = mkdtempSync(join(tmpdir(), 'meshgate-test-'));
   chmodSync(scratch, 0o755);
   process.env.TMPDIR = scratch;
-  const dataDir = mkdtempSync(join(scratch, 'postgres-'));
+  const dataDir = await postgresFolder(scratch);
   const quick = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' };
   // It would come round to every database of the run, however long nobody has been there.
   const settings = { ...quick, autovacuum: 'off', max_prepared_transactions: '2' };
@@ -42,6 +42,44 @@ export async function setup(run: TestRun): Promise<() => Promise<void>> {
   run.provide('postgresServerUrl', postgres.serverUrl);
   return async () => {
     await postgres.stop();
-    rmSync(scratch, { recursive: true, force: true });
+    for (const folder of [dataDir, scratch]) rmSync(folder, { recursive: true, force: true });
   };
+}
+
+const MEMORY = '/dev/shm';
+/** Bytes: a run makes some three hundred databases of twelve megabytes each. */
+const ROOM = 8_000_000_000;
+
+/** In memory where there is room: to make a database is to make six hundred files, for which some file systems take long. */
+async function postgresFolder(scratch: string): Promise<string> {
+  if (!hasRoom()) return mkdtempSync(join(scratch, 'postgres-'));
+  for (const name of readdirSync(MEMORY)) await removeLeft(name);
+  const folder = mkdtempSync(join(MEMORY, `meshgate-test-${process.pid}-`));
+  chmodSync(folder, 0o755);
+  return folder;
+}
+
+function hasRoom(): boolean {
+  try {
+    const { bavail, bsize } = statfsSync(MEMORY);
+    return bavail * bsize > ROOM;
+  } catch {
+    return false;
+  }
+}
+
+/** What a run left that was killed; memory is not emptied by itself. */
+async function removeLeft(name: string): Promise<void> {
+  const [, pid] = /^meshgate-test-(\d+)-/.exec(name) ?? [];
+  if (pid === undefined || isRunning(Number(pid))) return;
+  await stopPostgres(join(MEMORY, name));
+  rmSync(join(MEMORY, name), { recursive: true, force: true });
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }
