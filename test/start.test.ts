@@ -44,7 +44,7 @@ const start = (...args: string[]) =>
   run('start', '--port', String(port), '--data-dir', dataDir, '--ready-file', readyFile, ...args);
 
 async function readiness(one: Run): Promise<Ready> {
-  for (let attempt = 0; attempt < 600; attempt += 1) {
+  for (let attempt = 0; attempt < 1_200; attempt += 1) {
     const ready = readReadyFile(readyFile);
     if (ready && ready.pid === one.child.pid) return ready;
     if (one.child.exitCode !== null) throw new Error(`ended with ${one.child.exitCode}: ${one.output()}`);
