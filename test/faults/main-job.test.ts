@@ -37,8 +37,12 @@ async function start(): Promise<void> {
 const slowDown = () =>
   sandbox.addFaults(
     { service: '*', operation: '*', kind: 'latency', rate: 1, latencyMs: SLOW_MS },
-    // The share is what a grant ends with.
-    { service: 'ram', operation: '*', kind: 'latency', rate: 1, latencyMs: 10 * SLOW_MS },
+    // The share is what a grant ends with; nothing ends without a call that takes permissions.
+    { service: 'ram', operation: '*', kind: 'latency', rate: 1, latencyMs: 50 * SLOW_MS },
+    {
+      ...{ service: 'lakeformation', operation: 'BatchRevokePermissions', kind: 'latency', rate: 1 },
+      latencyMs: 50 * SLOW_MS,
+    },
   );
 
 async function query<Row extends object>(text: string, values: unknown[] = []): Promise<Row[]> {
