@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, readdirSync, rmSync, statfsSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -68,12 +68,14 @@ function hasRoom(): boolean {
   }
 }
 
-/** What a run left that was killed; memory is not emptied by itself. */
+/** What a run left that was killed; memory is not emptied by itself. What another user's runs have there is his. */
 async function removeLeft(name: string): Promise<void> {
   const [, pid] = /^meshgate-test-(\d+)-/.exec(name) ?? [];
   if (pid === undefined || isRunning(Number(pid))) return;
-  await stopPostgres(join(MEMORY, name));
-  rmSync(join(MEMORY, name), { recursive: true, force: true });
+  const folder = join(MEMORY, name);
+  if (statSync(folder, { throwIfNoEntry: false })?.uid !== process.getuid?.()) return;
+  await stopPostgres(folder);
+  rmSync(folder, { recursive: true, force: true });
 }
 
 function isRunning(pid: number): boolean {
